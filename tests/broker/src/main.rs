@@ -1,0 +1,2 @@
+//! Broker.
+fn main() {}
