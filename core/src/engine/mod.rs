@@ -1,1 +1,59 @@
-//! Engine.
+//! The session state machine: commands, packets and time in; packets and events out.
+//!
+//! It opens no socket, starts no thread, reads no clock and draws no random number: time is an
+//! argument. Whoever drives it (the `client`, or a test with a clock of its own) calls its methods,
+//! which are of four kinds, and after any of the middle two takes every output before anything
+//! else happens:
+//!
+//! - *getters* look and change nothing: [`is_online`](Engine::is_online),
+//!   [`is_connecting`](Engine::is_connecting), [`output_length`](Engine::output_length),
+//!   [`needed`](Engine::needed), [`counters`](Engine::counters),
+//!   [`has_room`](Engine::has_room), [`filters`](Engine::filters),
+//!   [`poll_timeout`](Engine::poll_timeout);
+//! - `handle_*` takes in what comes from outside: [`handle_input`](Engine::handle_input),
+//!   [`handle_timeout`](Engine::handle_timeout), [`handle_written`](Engine::handle_written),
+//!   [`handle_closed`](Engine::handle_closed);
+//! - *verbs* do what the program wants: [`connect`](Engine::connect),
+//!   [`publish`](Engine::publish), [`subscribe`](Engine::subscribe),
+//!   [`unsubscribe`](Engine::unsubscribe), [`acknowledge`](Engine::acknowledge),
+//!   [`watch`](Engine::watch), [`unwatch`](Engine::unwatch), [`flush`](Engine::flush),
+//!   [`pause`](Engine::pause), [`completions_taken`](Engine::completions_taken),
+//!   [`disconnect`](Engine::disconnect), [`cancel_all`](Engine::cancel_all),
+//!   [`shrink`](Engine::shrink);
+//! - `poll_*` hands over what has to be done next: first [`poll_output`](Engine::poll_output), then
+//!   [`poll_ended`](Engine::poll_ended) and [`poll_event`](Engine::poll_event) until they are
+//!   empty; last `poll_timeout`.
+//!
+//! ```text
+//!                connect                CONNACK accepted
+//!    Offline ────────────► Connecting ────────────────────► Online
+//!       ▲                      │                              │
+//!       │ handle_closed        │ refused, violation           │ disconnect, violation,
+//!       │                      ▼                              ▼ ping unanswered
+//!       └─────────────────── Ending ◄─────────────────────────┘
+//! ```
+//!
+//! In `Ending` the output still holds what has to be said (DISCONNECT with its reason); nothing is
+//! accepted from the network any more.
+
+mod alias;
+mod event;
+mod handshake;
+mod incoming;
+mod machine;
+mod outgoing;
+mod output;
+mod packet_id;
+mod router;
+mod server;
+mod settings;
+mod subscriptions;
+mod timer;
+
+pub use event::{Completion, Connected, Delivered, Ended, Event, Granted, Outcome, Ticket};
+pub use incoming::Receipt;
+pub use machine::{Counters, Delivery, Engine, Inbound};
+pub use outgoing::{Payload, Publication, QueueLimit, QueuePolicy, Refused};
+pub use output::{LARGE_PAYLOAD, Output};
+pub use router::{Match, Route, RouteId};
+pub use settings::{Settings, Will};

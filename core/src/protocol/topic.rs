@@ -36,7 +36,7 @@ pub enum TopicError {
 
 impl TopicError {
     /// The same as a broken rule of the other side.
-    pub(super) const fn violation(self) -> Violation {
+    pub const fn violation(self) -> Violation {
         match self {
             Self::Empty => Violation::malformed("with an empty topic", "MQTT-4.7.3-1"),
             Self::TooLong => {

@@ -1,0 +1,264 @@
+//! Messages from the broker: received, handed on, acknowledged in the order in which they came.
+//!
+//! ```text
+//!           PUBLISH               handled, and all before it           PUBREL
+//!  QoS 1  ──────────► waiting ─────────────────────────► PUBACK: gone
+//!  QoS 2  ──────────► waiting ─────────────────────────► PUBREC: received ──────────► PUBCOMP: gone
+//!
+//!  connection lost: a waiting message keeps its entry. When the broker sends it again (same id, DUP,
+//!  resumed session) it is not delivered twice; the entry takes its place in the new order, and the
+//!  acknowledgement leaves on the new connection.
+//! ```
+
+use std::{
+    collections::{HashMap, VecDeque},
+    hash::BuildHasherDefault,
+};
+
+use rustc_hash::FxHasher;
+use slab::Slab;
+
+use super::Output;
+use crate::protocol::{
+    Ack, AckKind, PacketId, PacketType, Properties, QoS, ReasonCode, Version, Violation,
+    encode_short,
+};
+
+/// The right to acknowledge one received message; of no use on another session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Receipt {
+    key: u32,
+    stamp: u32,
+}
+
+/// What is to be done with a message of QoS 1 or 2 that has arrived.
+pub(super) enum Arrival {
+    /// Hand it on; this receipt acknowledges it.
+    Deliver(Receipt),
+    /// It has been handed on before.
+    Duplicate,
+}
+
+struct Waiting {
+    packet_id: PacketId,
+    qos: QoS,
+    /// Tells the entries apart that used the same key after another.
+    stamp: u32,
+    /// Received on the present connection and listed in its order.
+    current: bool,
+    handled: Option<ReasonCode>,
+}
+
+#[derive(Clone, Copy)]
+enum Known {
+    /// Waiting to be handled, by its key.
+    Waiting(usize),
+    /// QoS 2, PUBREC has been sent, PUBREL not yet received.
+    Received,
+}
+
+type ById = HashMap<PacketId, Known, BuildHasherDefault<FxHasher>>;
+
+pub(super) struct Incoming {
+    version: Version,
+    waiting: Slab<Waiting>,
+    stamp: u32,
+    /// Keys in the order of arrival on this connection, one list for each kind of acknowledgement
+    /// [MQTT-4.6.0-2], [MQTT-4.6.0-3].
+    order: [VecDeque<usize>; 2],
+    /// QoS 1 messages that an earlier connection left behind.
+    left_behind: ById,
+    /// QoS 2 messages between PUBLISH and PUBCOMP.
+    exactly_once: ById,
+    receive_maximum: u16,
+    /// Messages of QoS 1 and 2 that the broker has in flight towards us.
+    outstanding: u16,
+}
+
+impl Incoming {
+    pub(super) fn new(version: Version, receive_maximum: u16) -> Self {
+        Self {
+            version,
+            waiting: Slab::new(),
+            stamp: 0,
+            order: [VecDeque::new(), VecDeque::new()],
+            left_behind: HashMap::default(),
+            exactly_once: HashMap::default(),
+            receive_maximum,
+            outstanding: 0,
+        }
+    }
+
+    /// Takes in a PUBLISH of QoS 1 or 2.
+    pub(super) fn publish(
+        &mut self,
+        packet_id: PacketId,
+        qos: QoS,
+        duplicate: bool,
+        output: &mut Output,
+    ) -> Result<Arrival, Violation> {
+        if qos == QoS::ExactlyOnce {
+            match self.exactly_once.get(&packet_id).copied() {
+                // The message is here already; what got lost is the PUBREC [MQTT-4.3.3-10].
+                Some(Known::Received) => {
+                    encode_short(AckKind::Pubrec, packet_id, output.buffer());
+                    return Ok(Arrival::Duplicate);
+                }
+                Some(Known::Waiting(key)) => {
+                    self.again(key, output)?;
+                    return Ok(Arrival::Duplicate);
+                }
+                None => {}
+            }
+        } else if !self.left_behind.is_empty()
+            && let Some(Known::Waiting(key)) = self.left_behind.remove(&packet_id)
+        {
+            if duplicate {
+                self.again(key, output)?;
+                return Ok(Arrival::Duplicate);
+            }
+            // Without DUP the id has been given to another message.
+            self.waiting.remove(key);
+        }
+        self.count_one()?;
+        self.stamp = self.stamp.wrapping_add(1);
+        let entry = Waiting { packet_id, qos, stamp: self.stamp, current: true, handled: None };
+        let key = self.waiting.insert(entry);
+        self.order[list(qos)].push_back(key);
+        if qos == QoS::ExactlyOnce {
+            self.exactly_once.insert(packet_id, Known::Waiting(key));
+        }
+        Ok(Arrival::Deliver(Receipt { key: key as u32, stamp: self.stamp }))
+    }
+
+    /// The broker sent a waiting message again.
+    fn again(&mut self, key: usize, output: &mut Output) -> Result<(), Violation> {
+        if self.waiting[key].current {
+            return Ok(());
+        }
+        self.count_one()?;
+        let entry = &mut self.waiting[key];
+        entry.current = true;
+        let qos = entry.qos;
+        self.order[list(qos)].push_back(key);
+        self.acknowledge_in_order(qos, output);
+        Ok(())
+    }
+
+    /// [MQTT-3.3.4-9]: the broker must not have more in flight than we announced.
+    fn count_one(&mut self) -> Result<(), Violation> {
+        if self.version.is_v5() && self.outstanding >= self.receive_maximum {
+            return Err(Violation {
+                reason: ReasonCode::ReceiveMaximumExceeded,
+                packet: Some(PacketType::Publish),
+                detail: "above the receive maximum that this session announced",
+                statement: "MQTT-3.3.4-9",
+            });
+        }
+        self.outstanding = self.outstanding.saturating_add(1);
+        Ok(())
+    }
+
+    /// A message has been handled. `false` when there is nothing left to acknowledge: it has been
+    /// done, or the broker's session is gone.
+    pub(super) fn handled(
+        &mut self,
+        receipt: Receipt,
+        reason: ReasonCode,
+        output: &mut Output,
+    ) -> bool {
+        let key = receipt.key as usize;
+        let Some(entry) = self.waiting.get_mut(key) else { return false };
+        if entry.stamp != receipt.stamp || entry.handled.is_some() {
+            return false;
+        }
+        entry.handled = Some(reason);
+        let (qos, current) = (entry.qos, entry.current);
+        // One of an earlier connection waits for the broker to send it again.
+        if current && self.order[list(qos)].front() == Some(&key) {
+            self.acknowledge_in_order(qos, output);
+        }
+        true
+    }
+
+    fn acknowledge_in_order(&mut self, qos: QoS, output: &mut Output) {
+        while let Some(&key) = self.order[list(qos)].front() {
+            let Some(reason) = self.waiting[key].handled else { return };
+            self.order[list(qos)].pop_front();
+            let entry = self.waiting.remove(key);
+            let id = entry.packet_id;
+            let kind = if qos == QoS::ExactlyOnce { AckKind::Pubrec } else { AckKind::Puback };
+            if self.version.is_v5() && reason != ReasonCode::Success {
+                let ack = Ack { packet_id: id, reason, properties: Properties::EMPTY };
+                ack.encode_to(kind, self.version, output.buffer())
+                    .expect("an acknowledgement without properties always fits");
+            } else {
+                encode_short(kind, id, output.buffer());
+            }
+            if qos == QoS::ExactlyOnce && !(self.version.is_v5() && reason.is_error()) {
+                self.exactly_once.insert(id, Known::Received);
+            } else {
+                self.exactly_once.remove(&id);
+                self.outstanding = self.outstanding.saturating_sub(1);
+            }
+        }
+    }
+
+    /// PUBREL: the broker will not send this message again.
+    pub(super) fn released(&mut self, packet_id: PacketId, output: &mut Output) {
+        let known = self.exactly_once.get(&packet_id).copied();
+        if let Some(Known::Received) = known {
+            self.exactly_once.remove(&packet_id);
+            self.outstanding = self.outstanding.saturating_sub(1);
+        }
+        if known.is_none() && self.version.is_v5() {
+            let reason = ReasonCode::PacketIdentifierNotFound;
+            let ack = Ack { packet_id, reason, properties: Properties::EMPTY };
+            ack.encode_to(AckKind::Pubcomp, self.version, output.buffer())
+                .expect("an acknowledgement without properties always fits");
+            return;
+        }
+        // [MQTT-4.3.3-11]: also for an id that we do not know, or the broker would ask for ever.
+        encode_short(AckKind::Pubcomp, packet_id, output.buffer());
+    }
+
+    /// The connection is gone; what it delivered may still be handled.
+    pub(super) fn disconnected(&mut self) {
+        self.order.iter_mut().for_each(VecDeque::clear);
+        self.outstanding = 0;
+        self.left_behind.clear();
+        for (key, entry) in &mut self.waiting {
+            entry.current = false;
+            if entry.qos == QoS::AtLeastOnce {
+                self.left_behind.insert(entry.packet_id, Known::Waiting(key));
+            }
+        }
+    }
+
+    /// A connection begins.
+    pub(super) fn connected(&mut self, resumed: bool) {
+        if !resumed {
+            self.waiting.clear();
+            self.left_behind.clear();
+            self.exactly_once.clear();
+            return;
+        }
+        // A message whose PUBREC was sent still counts until PUBCOMP.
+        let received = self.exactly_once.values().filter(|known| matches!(known, Known::Received));
+        self.outstanding = received.count() as u16;
+    }
+
+    /// Received messages that have not been acknowledged.
+    pub(super) fn unacknowledged(&self) -> usize {
+        self.waiting.len()
+    }
+
+    pub(super) fn shrink(&mut self) {
+        self.order.iter_mut().for_each(|order| order.shrink_to(4));
+        self.waiting.shrink_to_fit();
+    }
+}
+
+fn list(qos: QoS) -> usize {
+    usize::from(qos == QoS::ExactlyOnce)
+}

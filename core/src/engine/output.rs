@@ -1,0 +1,145 @@
+//! What is to be written next: one buffer of encoded packets, with large payloads beside it.
+
+use std::io::IoSlice;
+
+use bytes::Bytes;
+
+/// A payload from this size on is queued beside the buffer as shared bytes instead of being copied
+/// into it: below it, a copy costs less than a slice more in the system call.
+pub const LARGE_PAYLOAD: usize = 16 << 10;
+
+/// The most slices given to one vectored write; systems allow at least this many.
+const SLICES: usize = 64;
+
+/// Encoded bytes in the order in which they must leave.
+///
+/// The whole value is swapped out of the engine by whoever writes it, so that encoding goes on
+/// while the system call runs.
+#[derive(Debug, Default)]
+pub struct Output {
+    bytes: Vec<u8>,
+    /// Payloads that belong in front of the byte at this position of `bytes`.
+    large: Vec<(usize, Bytes)>,
+    large_length: usize,
+    /// How much of it has been written.
+    written: usize,
+    /// The first and last message of QoS 0 in it.
+    qos0: Option<(u64, u64)>,
+}
+
+impl Output {
+    /// The bytes that are still to be written.
+    pub fn len(&self) -> usize {
+        self.bytes.len() + self.large_length - self.written
+    }
+
+    /// Whether nothing is left to write.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The first and last QoS 0 message in it, which end when all of it has been written.
+    pub fn qos0(&self) -> Option<(u64, u64)> {
+        self.qos0
+    }
+
+    /// The buffer to encode into.
+    #[inline]
+    pub(super) fn buffer(&mut self) -> &mut Vec<u8> {
+        &mut self.bytes
+    }
+
+    pub(super) fn push_large(&mut self, payload: Bytes) {
+        self.large_length += payload.len();
+        self.large.push((self.bytes.len(), payload));
+    }
+
+    #[inline]
+    pub(super) fn note_qos0(&mut self, number: u64) {
+        match &mut self.qos0 {
+            Some((_, last)) => *last = number,
+            None => self.qos0 = Some((number, number)),
+        }
+    }
+
+    /// Calls `write` with the slices that are next; its answer is how many bytes it took.
+    pub fn with_slices<R>(&self, write: impl FnOnce(&[IoSlice<'_>]) -> R) -> R {
+        if self.large.is_empty() {
+            return write(&[IoSlice::new(&self.bytes[self.written..])]);
+        }
+        let mut slices = Vec::with_capacity(SLICES.min(2 * self.large.len() + 1));
+        let mut skip = self.written;
+        let mut from = 0;
+        let tail = (self.bytes.len(), &[][..]);
+        let large = self.large.iter().map(|(at, payload)| (*at, &payload[..]));
+        for (at, payload) in large.chain([tail]) {
+            for part in [&self.bytes[from..at], payload] {
+                let skipped = skip.min(part.len());
+                skip -= skipped;
+                if skipped < part.len() {
+                    slices.push(IoSlice::new(&part[skipped..]));
+                }
+            }
+            from = at;
+            if slices.len() + 2 > SLICES {
+                break;
+            }
+        }
+        write(&slices)
+    }
+
+    /// Counts bytes as written.
+    pub fn advance(&mut self, written: usize) {
+        self.written += written;
+        debug_assert!(self.written <= self.bytes.len() + self.large_length);
+    }
+
+    /// Empties it and keeps the memory for reuse, up to `keep` bytes.
+    pub fn clear(&mut self, keep: usize) {
+        self.bytes.clear();
+        self.bytes.shrink_to(keep);
+        self.large.clear();
+        self.large.shrink_to(keep / 64);
+        self.large_length = 0;
+        self.written = 0;
+        self.qos0 = None;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn flat(output: &Output) -> Vec<u8> {
+        output.with_slices(|slices| slices.concat_bytes())
+    }
+
+    trait ConcatBytes {
+        fn concat_bytes(&self) -> Vec<u8>;
+    }
+
+    impl ConcatBytes for [IoSlice<'_>] {
+        fn concat_bytes(&self) -> Vec<u8> {
+            self.iter().flat_map(|slice| slice.iter().copied()).collect()
+        }
+    }
+
+    #[test]
+    fn large_payloads_keep_their_place_at_every_split() {
+        let mut output = Output::default();
+        output.buffer().extend_from_slice(b"ab");
+        output.push_large(Bytes::from_static(b"CDE"));
+        output.push_large(Bytes::from_static(b"F"));
+        output.buffer().extend_from_slice(b"gh");
+        output.push_large(Bytes::from_static(b"IJ"));
+        let whole = b"abCDEFghIJ";
+        for written in 0..whole.len() {
+            assert_eq!(output.len(), whole.len() - written);
+            assert_eq!(flat(&output), &whole[written..]);
+            output.advance(1);
+        }
+        assert!(output.is_empty());
+        output.clear(0);
+        assert_eq!(flat(&output), b"");
+    }
+}

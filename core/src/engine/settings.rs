@@ -1,0 +1,92 @@
+//! What an engine is told once, at its birth.
+
+use std::fmt;
+
+use bytes::Bytes;
+
+use super::{QueueLimit, QueuePolicy};
+use crate::protocol::{PropertyBlock, QoS, Version};
+
+/// Everything about a session that MQTT knows of.
+#[derive(Clone)]
+pub struct Settings {
+    /// The version to speak.
+    pub version: Version,
+    /// The client identifier; empty lets the broker choose.
+    pub client_id: String,
+    /// Whether the broker forgets what it held for this client id (5.0: clean start).
+    pub clean_session: bool,
+    /// The user name.
+    pub user_name: Option<String>,
+    /// The password.
+    pub password: Option<Bytes>,
+    /// The keep-alive time in seconds; 0 is none.
+    pub keep_alive: u16,
+    /// The last will.
+    pub will: Option<Will>,
+    /// Properties of CONNECT beside those that have a field here.
+    pub properties: PropertyBlock,
+    /// The largest packet accepted.
+    pub maximum_packet_size: u32,
+    /// The most unacknowledged messages accepted.
+    pub receive_maximum: u16,
+    /// The most own messages of QoS 1 and 2 in flight.
+    pub in_flight_limit: u16,
+    /// The bounds of what is accepted for publishing.
+    pub queue: QueueLimit,
+    /// Whether received messages are acknowledged before they are handled.
+    pub acknowledge_on_receipt: bool,
+    /// Whether unconfirmed messages end when the broker has lost the session.
+    pub end_on_session_loss: bool,
+}
+
+/// The message that the broker publishes for a session that is lost.
+#[derive(Clone, Default)]
+pub struct Will {
+    /// A legal topic name.
+    pub topic: String,
+    /// At most 65,535 bytes.
+    pub payload: Bytes,
+    /// The quality of service.
+    pub qos: QoS,
+    /// Whether the broker keeps it.
+    pub retain: bool,
+    /// Properties (5.0).
+    pub properties: PropertyBlock,
+}
+
+/// No limit of our own: the largest packet that the protocol can express.
+pub(super) const LARGEST_PACKET: u32 = 268_435_455 + 5;
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            version: Version::V311,
+            client_id: String::new(),
+            clean_session: true,
+            user_name: None,
+            password: None,
+            keep_alive: 60,
+            will: None,
+            properties: PropertyBlock::new(),
+            maximum_packet_size: LARGEST_PACKET,
+            receive_maximum: u16::MAX,
+            in_flight_limit: 1000,
+            queue: QueueLimit { messages: 1_000_000, bytes: 256 << 20, policy: QueuePolicy::Block },
+            acknowledge_on_receipt: false,
+            end_on_session_loss: false,
+        }
+    }
+}
+
+impl fmt::Debug for Settings {
+    /// Without user name, password and will: they may be secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Settings")
+            .field("version", &self.version)
+            .field("client_id", &self.client_id)
+            .field("clean_session", &self.clean_session)
+            .field("keep_alive", &self.keep_alive)
+            .finish_non_exhaustive()
+    }
+}
