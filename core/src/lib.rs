@@ -4,3 +4,7 @@
 pub mod engine;
 pub mod error;
 pub mod protocol;
+#[cfg(feature = "client")]
+#[cfg_attr(not(test), expect(dead_code, unused_imports, reason = "the client comes to use it"))]
+#[expect(unreachable_pub, reason = "the client comes to export it")]
+pub(crate) mod transport;
