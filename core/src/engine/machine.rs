@@ -175,6 +175,20 @@ impl Engine {
         self.outgoing.has_room_for_waiting(&self.output)
     }
 
+    /// Accepted messages that have not ended; with `called`, also those that have ended but whose
+    /// completion has not been called yet.
+    pub fn outstanding(&self, called: bool) -> usize {
+        self.outgoing.outstanding(called)
+    }
+
+    /// The subscriptions that want a topic. The topic has been checked.
+    pub fn find(&mut self, topic: &str) -> Arc<Match> {
+        self.subscriptions
+            .router
+            .find(topic.as_bytes(), std::str::from_utf8)
+            .expect("a str is valid UTF-8")
+    }
+
     /// The filters that are subscribed.
     pub fn filters(&self) -> Vec<String> {
         self.subscriptions.filters()
@@ -257,8 +271,8 @@ impl Engine {
         )
     }
 
-    /// Subscribes filters that have been checked, all with one new route. Routes that lost their
-    /// last filter to it are the second part of the answer.
+    /// Subscribes filters that have been checked; the ticket becomes the route of all of them. The
+    /// answer lists the routes that lost their last filter to it.
     ///
     /// # Errors
     /// `NOT_SUPPORTED` for what the broker said it does not have.
@@ -267,7 +281,7 @@ impl Engine {
         ticket: Ticket,
         filters: &[(&str, SubscriptionOptions)],
         properties: PropertyBlock,
-    ) -> Result<(RouteId, Vec<RouteId>)> {
+    ) -> Result<Vec<RouteId>> {
         if self.phase == Phase::Online {
             let identifier = properties.as_properties().subscription_identifiers().next().is_some();
             for (filter, _) in filters {

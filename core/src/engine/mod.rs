@@ -8,7 +8,8 @@
 //! - *getters* look and change nothing: [`is_online`](Engine::is_online),
 //!   [`is_connecting`](Engine::is_connecting), [`output_length`](Engine::output_length),
 //!   [`needed`](Engine::needed), [`counters`](Engine::counters),
-//!   [`has_room`](Engine::has_room), [`filters`](Engine::filters),
+//!   [`has_room`](Engine::has_room), [`outstanding`](Engine::outstanding),
+//!   [`find`](Engine::find), [`filters`](Engine::filters),
 //!   [`poll_timeout`](Engine::poll_timeout);
 //! - `handle_*` takes in what comes from outside: [`handle_input`](Engine::handle_input),
 //!   [`handle_timeout`](Engine::handle_timeout), [`handle_written`](Engine::handle_written),

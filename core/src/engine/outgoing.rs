@@ -66,6 +66,17 @@ impl Payload<'_> {
     }
 }
 
+impl Payload<'_> {
+    /// The same payload once more, without a copy.
+    #[inline]
+    pub fn share(&self) -> Payload<'_> {
+        match self {
+            Self::Borrowed(bytes) => Payload::Borrowed(bytes),
+            Self::Shared(bytes) => Payload::Shared(bytes.clone()),
+        }
+    }
+}
+
 impl<'a> From<&'a [u8]> for Payload<'a> {
     fn from(bytes: &'a [u8]) -> Self {
         Self::Borrowed(bytes)
@@ -314,6 +325,11 @@ impl Outgoing {
 
     pub(super) fn last_number(&self) -> u64 {
         self.last_number
+    }
+
+    /// Messages that have not ended; with `called`, also those whose completion has not been called.
+    pub(super) fn outstanding(&self, called: bool) -> usize {
+        self.messages() - if called { 0 } else { self.completing }
     }
 
     /// Messages that have not ended, without QoS 0 in the output.

@@ -62,7 +62,6 @@ pub(super) struct Subscriptions {
     requests: Slab<Request>,
     /// Requests that wait for a connection or for a packet id, in order.
     waiting: VecDeque<usize>,
-    next_route: RouteId,
 }
 
 impl Subscriptions {
@@ -73,7 +72,6 @@ impl Subscriptions {
             router: Router::default(),
             requests: Slab::new(),
             waiting: VecDeque::new(),
-            next_route: 1,
         }
     }
 
@@ -81,19 +79,18 @@ impl Subscriptions {
         self.wanted.len()
     }
 
-    /// Adds or replaces subscriptions that share one handler; its route is the answer.
+    /// Adds or replaces subscriptions that share one route, the ticket. The answer lists the routes
+    /// that have no filter left.
     pub(super) fn subscribe(
         &mut self,
         ticket: Ticket,
         filters: &[(&str, SubscriptionOptions)],
         properties: PropertyBlock,
-    ) -> (RouteId, Vec<RouteId>) {
-        let id = self.next_route;
-        self.next_route += 1;
+    ) -> Vec<RouteId> {
         let identifier = properties.as_properties().subscription_identifiers().next();
         let mut replaced = Vec::new();
         for &(filter, options) in filters {
-            let route = Route { id, identifier };
+            let route = Route { id: ticket, identifier };
             let subscription = Subscription {
                 route,
                 options,
@@ -119,7 +116,7 @@ impl Subscriptions {
             again: false,
             routes: Vec::new(),
         });
-        (id, replaced)
+        replaced
     }
 
     fn is_wanted(&self, route: RouteId) -> bool {

@@ -13,7 +13,7 @@ use crate::error::{Code, Error, Result};
 /// `[::1]:1883` or `::1`, and prints as a URL that reads back to the same value. A port that is not
 /// given follows from TLS: 1883 without, 8883 with.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Endpoint {
+pub(crate) struct Endpoint {
     host: String,
     port: Option<u16>,
     tls: bool,
@@ -26,7 +26,7 @@ impl Endpoint {
     ///
     /// [`Code::InvalidAddress`], with a sentence that names what is wrong. User name, password and
     /// whatever else stands outside scheme and host is never repeated in it.
-    pub fn parse(address: &str) -> Result<Self> {
+    pub(crate) fn parse(address: &str) -> Result<Self> {
         // First of all, so that no later sentence can repeat a password.
         if address.contains('@') {
             return Err(invalid(
@@ -48,22 +48,22 @@ impl Endpoint {
     }
 
     /// The scheme in its usual spelling: `mqtt`, or `mqtts` for TLS.
-    pub fn scheme(&self) -> &'static str {
+    pub(crate) fn scheme(&self) -> &'static str {
         if self.tls { "mqtts" } else { "mqtt" }
     }
 
     /// The host: a name, or an IP address without brackets.
-    pub fn host(&self) -> &str {
+    pub(crate) fn host(&self) -> &str {
         &self.host
     }
 
     /// The port that was given, or else the usual one.
-    pub fn port(&self) -> u16 {
+    pub(crate) fn port(&self) -> u16 {
         self.port.unwrap_or(if self.tls { 8883 } else { 1883 })
     }
 
     /// Whether TLS is spoken there.
-    pub fn tls(&self) -> bool {
+    pub(crate) fn tls(&self) -> bool {
         self.tls
     }
 
@@ -72,7 +72,7 @@ impl Endpoint {
     /// # Errors
     ///
     /// [`Code::InvalidAddress`]; the endpoint is then unchanged.
-    pub fn set_host(&mut self, host: &str) -> Result<()> {
+    pub(crate) fn set_host(&mut self, host: &str) -> Result<()> {
         let host = host.strip_prefix('[').and_then(|h| h.strip_suffix(']')).unwrap_or(host);
         check_host(host)?;
         host.clone_into(&mut self.host);
@@ -84,7 +84,7 @@ impl Endpoint {
     /// # Errors
     ///
     /// [`Code::InvalidAddress`] for 0; the endpoint is then unchanged.
-    pub fn set_port(&mut self, port: u16) -> Result<()> {
+    pub(crate) fn set_port(&mut self, port: u16) -> Result<()> {
         if port == 0 {
             return Err(bad_port());
         }
@@ -93,7 +93,7 @@ impl Endpoint {
     }
 
     /// Turns TLS on or off. A port that was not given follows.
-    pub fn set_tls(&mut self, tls: bool) {
+    pub(crate) fn set_tls(&mut self, tls: bool) {
         self.tls = tls;
     }
 

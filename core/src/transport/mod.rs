@@ -14,7 +14,7 @@ mod tls;
 use std::{
     future::Future,
     io::{self, IoSlice},
-    net::{Shutdown, SocketAddr},
+    net::Shutdown,
     pin::{Pin, pin},
     sync::Arc,
     task::{Context, Poll, ready},
@@ -29,11 +29,12 @@ use tokio::{
 };
 use tokio_rustls::client::TlsStream;
 
-pub use self::{
+pub use self::tls::Material;
+pub(crate) use self::{
     endpoint::Endpoint,
-    tls::{Material, Roots, TlsOptions},
+    progress::Progress,
+    tls::{Roots, TlsConfig, TlsOptions},
 };
-pub(crate) use self::{progress::Progress, tls::TlsConfig};
 use crate::error::{Code, Error, Layer, Result};
 
 /// How [`connect`] shall connect.
@@ -166,7 +167,8 @@ impl Stream {
     }
 
     /// The address at the other end, as long as the socket is connected.
-    pub(crate) fn peer(&self) -> Option<SocketAddr> {
+    #[cfg(test)]
+    pub(crate) fn peer(&self) -> Option<std::net::SocketAddr> {
         match self {
             Self::Tcp(stream) => stream.peer_addr().ok(),
             Self::Tls(stream) => stream.get_ref().0.peer_addr().ok(),

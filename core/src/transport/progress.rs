@@ -36,6 +36,7 @@ impl Default for State {
 impl Progress {
     /// The layer that is at work: name lookup, TCP or TLS. After the connection has been made it
     /// stays at the last one.
+    #[cfg(test)]
     pub(crate) fn stage(&self) -> Layer {
         self.0.lock().stage
     }

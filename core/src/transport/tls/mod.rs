@@ -25,7 +25,7 @@ use crate::error::{Code, Error, Result};
 /// print shows neither key nor password.
 #[derive(Clone)]
 #[non_exhaustive]
-pub struct TlsOptions {
+pub(crate) struct TlsOptions {
     /// Which authorities may have issued the server's certificate.
     pub roots: Roots,
     /// The client's certificate, followed by the intermediate ones, where the server wants one.
@@ -50,7 +50,7 @@ pub struct TlsOptions {
 /// presents exactly that certificate, byte for byte, is then trusted whether it is a CA
 /// certificate or not; its validity is checked, and its names where it holds any.
 #[derive(Clone, Debug, Default)]
-pub enum Roots {
+pub(crate) enum Roots {
     /// Those of the operating system.
     #[default]
     System,

@@ -1,0 +1,408 @@
+//! One connection: the loop between its stream, the engine and the callbacks.
+//!
+//! Each turn takes five steps in this order: read what is there, let the engine handle it, hand the
+//! messages over, write what came of all that, and sleep until something happens.
+
+use std::{
+    cell::RefCell,
+    future::Future,
+    io,
+    pin::Pin,
+    sync::{Arc, atomic::Ordering},
+    task::{Context, Poll},
+    time::{Duration, Instant},
+};
+
+use bytes::{Buf, BytesMut};
+use tokio::time::Sleep;
+
+use super::{
+    Dispatch, OwnedMessage,
+    inbox::{Batch, Item},
+    shared::{Goal, Shared, Wrote},
+};
+use crate::{
+    engine::Inbound,
+    error::{Code, Error, Layer, Result},
+    protocol::{Properties, ReasonCode},
+    transport::{self, Stream},
+};
+
+/// How much one read takes at most: enough that a system call costs nothing beside the packets.
+const READ: usize = 256 << 10;
+
+/// Below this much free space the read buffer is renewed; it is what a read is worth at least.
+const LEAST_READ: usize = 64 << 10;
+
+/// A packet from this size on is read straight into a buffer of its own.
+const OWN_BUFFER: usize = 64 << 10;
+
+/// How many turns one session takes before the other sessions of the I/O thread get theirs.
+const TURNS: usize = 16;
+
+/// How often acknowledgements are looked for that wait because a callback does not return.
+const ACKNOWLEDGE_EVERY: Duration = Duration::from_millis(10);
+
+/// How long the other side has to close its end after DISCONNECT. Closing at once with something
+/// unread would reset the connection, and the broker might never see the DISCONNECT.
+const LINGER: Duration = Duration::from_secs(1);
+
+thread_local! {
+    /// The I/O thread's read buffer: an idle session has none.
+    static BUFFER: RefCell<BytesMut> = RefCell::default();
+}
+
+/// How far the good-bye has come.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Leaving {
+    No,
+    /// DISCONNECT is in the output.
+    Saying,
+    /// It has been written; the other side has until then to close.
+    Lingering(Instant),
+}
+
+pub(super) struct Connection<'s> {
+    shared: &'s Arc<Shared>,
+    stream: Stream,
+    /// The beginning of a packet that has not come whole.
+    carry: BytesMut,
+    needed: usize,
+    sleep: Pin<Box<Sleep>>,
+    /// When the broker must have answered CONNECT.
+    deadline: Instant,
+    online: bool,
+    paused: bool,
+    blocked: bool,
+    acknowledge_at: Option<Instant>,
+    /// The last sleep was a pause for publishes to gather.
+    gathering: bool,
+    /// What had been written before the last sleep.
+    bytes_out: u64,
+    leaving: Leaving,
+}
+
+impl<'s> Connection<'s> {
+    pub(super) fn new(shared: &'s Arc<Shared>, stream: Stream, deadline: Instant) -> Self {
+        Self {
+            shared,
+            stream,
+            carry: BytesMut::new(),
+            needed: 0,
+            sleep: Box::pin(tokio::time::sleep_until(deadline.into())),
+            deadline,
+            online: false,
+            paused: false,
+            blocked: false,
+            acknowledge_at: None,
+            gathering: false,
+            bytes_out: 0,
+            leaving: Leaving::No,
+        }
+    }
+
+    /// Whether the broker had accepted it.
+    pub(super) fn was_online(&self) -> bool {
+        self.online
+    }
+
+    /// Runs it; ready when it has ended, `Ok` when the program wanted it.
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        for _ in 0..TURNS {
+            match self.turn(cx) {
+                Ok(Turn::Again) => {}
+                Ok(Turn::Sleep) => return Poll::Pending,
+                Ok(Turn::Left) => return Poll::Ready(Ok(())),
+                Err(error) => {
+                    // What the engine has to say about it, as far as the socket takes it.
+                    let _too_late_to_fail = self.write(cx, Instant::now());
+                    return Poll::Ready(Err(error));
+                }
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    fn turn(&mut self, cx: &mut Context<'_>) -> Result<Turn> {
+        let now = Instant::now();
+        let mut input = Input::default();
+        let read = self.read(cx, now, &mut input)?;
+        self.hand_over(input, now);
+        self.follow_goal(now)?;
+        self.handle_timers(now)?;
+        let wrote = self.write(cx, now)?;
+        if self.leaving == Leaving::Saying && wrote == Some(0) {
+            let _the_other_side_may_be_gone = self.stream.poll_shutdown(cx);
+            self.leaving = Leaving::Lingering(now + LINGER);
+        }
+        if let Leaving::Lingering(until) = self.leaving
+            && (read == Read::End || now >= until)
+        {
+            return Ok(Turn::Left);
+        }
+        if read == Read::Some {
+            return Ok(Turn::Again);
+        }
+        self.sleep(cx, wrote)
+    }
+
+    /// Steps one and two: reads what is there, and lets the engine handle it.
+    fn read(&mut self, cx: &mut Context<'_>, now: Instant, input: &mut Input) -> Result<Read> {
+        if !self.may_read(now) {
+            return Ok(Read::Nothing);
+        }
+        let own = self.needed > OWN_BUFFER;
+        let mut buffer = if own { std::mem::take(&mut self.carry) } else { BUFFER.take() };
+        if own {
+            buffer.reserve(self.needed.saturating_sub(buffer.len()).max(1));
+        } else {
+            buffer.clear();
+            if buffer.capacity() < LEAST_READ + self.carry.len() {
+                buffer.reserve(READ + self.carry.len());
+            }
+            buffer.extend_from_slice(&self.carry);
+        }
+        let read = self.read_into(&mut buffer, cx, now, input);
+        if own {
+            self.carry = if buffer.is_empty() { BytesMut::new() } else { buffer };
+        } else {
+            if read.as_ref().is_ok_and(|read| *read == Read::Some) {
+                self.carry = BytesMut::from(&buffer[..]);
+            }
+            BUFFER.set(buffer);
+        }
+        read
+    }
+
+    /// Reads behind what `buffer` holds; leaves in it what is no whole packet yet.
+    fn read_into(
+        &mut self,
+        buffer: &mut BytesMut,
+        cx: &mut Context<'_>,
+        now: Instant,
+        input: &mut Input,
+    ) -> Result<Read> {
+        let read = match self.stream.poll_read(cx, buffer) {
+            Poll::Pending => return Ok(Read::Nothing),
+            Poll::Ready(Ok(0)) => return self.handle_end(),
+            Poll::Ready(Ok(read)) => read,
+            Poll::Ready(Err(error)) => return Err(self.stream_error(&error)),
+        };
+        self.shared.traffic.reads.fetch_add(1, Ordering::Relaxed);
+        self.shared.traffic.bytes_in.fetch_add(read as u64, Ordering::Relaxed);
+        let mut core = self.shared.core.lock();
+        let handled = core.engine.handle_input(buffer, &mut input.inbound, now);
+        self.needed = core.engine.needed();
+        if !self.online && core.engine.is_online() {
+            self.online = true;
+            core.direct = self.stream.direct();
+        }
+        let effects = core.collect();
+        drop(core);
+        self.shared.apply(effects);
+        let whole = handled?;
+        match input.inbound.deliveries.is_empty() {
+            true => buffer.advance(whole),
+            false => input.chunk = buffer.split_to(whole).freeze(),
+        }
+        Ok(Read::Some)
+    }
+
+    fn may_read(&mut self, now: Instant) -> bool {
+        let may = self.leaving != Leaving::No || self.shared.inbox.may_read();
+        if may == self.paused {
+            self.paused = !may;
+            self.shared.core.lock().engine.pause(self.paused, now);
+        }
+        may
+    }
+
+    fn handle_end(&self) -> Result<Read> {
+        if self.leaving != Leaving::No {
+            return Ok(Read::End);
+        }
+        Err(if self.online {
+            Error::new(Code::ConnectionClosed, "The broker closed the connection")
+        } else {
+            Code::ClosedBeforeConnack.into()
+        })
+    }
+
+    fn stream_error(&self, error: &io::Error) -> Error {
+        transport::stream_error(error, if self.online { Layer::Tcp } else { Layer::Connack })
+    }
+
+    /// Step three: hands the messages to their handlers' queue.
+    fn hand_over(&mut self, input: Input, now: Instant) {
+        let Input { mut inbound, chunk } = input;
+        if !inbound.deliveries.is_empty() {
+            if inbound.matches.iter().any(|found| found.routes.is_empty()) {
+                self.set_unclaimed_apart(&mut inbound, &chunk);
+            }
+            if inbound.deliveries.iter().any(|delivery| delivery.receipt.is_some()) {
+                self.acknowledge_at.get_or_insert(now + ACKNOWLEDGE_EVERY);
+            }
+            let handlers = {
+                let subscriptions = self.shared.subscriptions.lock();
+                let of = |route: &crate::engine::Route| subscriptions.get(&route.id).cloned();
+                let found = inbound.matches.iter();
+                found.map(|found| found.routes.iter().filter_map(of).collect()).collect()
+            };
+            let batch = Batch::new(chunk, inbound, handlers);
+            self.shared.inbox.push(self.shared, Item::Batch(batch));
+        }
+        if self.shared.options.dispatch == Dispatch::Inline {
+            self.shared.inbox.run_inline(self.shared);
+        }
+    }
+
+    /// Messages of QoS 1 and 2 that nobody wants stay unacknowledged until somebody does.
+    #[cold]
+    fn set_unclaimed_apart(&self, inbound: &mut Inbound, chunk: &bytes::Bytes) {
+        let (unclaimed, wanted) = std::mem::take(&mut inbound.deliveries)
+            .into_iter()
+            .partition(|delivery| inbound.matches[delivery.matched as usize].routes.is_empty());
+        inbound.deliveries = unclaimed;
+        let unclaimed = std::mem::take(inbound);
+        inbound.matches.clone_from(&unclaimed.matches);
+        inbound.deliveries = wanted;
+        let batch = Batch::new(chunk.clone(), unclaimed, Vec::new());
+        for parts in batch.all_parts() {
+            let Some(receipt) = parts.receipt else { continue };
+            self.shared.inbox.hold(parts.payload.len());
+            self.shared.unclaimed.lock().push((OwnedMessage::new(&parts), receipt));
+        }
+        self.shared.claim();
+    }
+
+    /// What the program wants of the connection.
+    fn follow_goal(&mut self, now: Instant) -> Result<()> {
+        if self.leaving != Leaving::No {
+            return Ok(());
+        }
+        let mut core = self.shared.core.lock();
+        match core.goal.clone() {
+            Goal::Connect | Goal::Rest => return Ok(()),
+            Goal::Disconnect(farewell) => {
+                if !farewell.is_due(&core, now) {
+                    return Ok(());
+                }
+                core.cancelled += core.engine.cancel_all();
+                core.engine.disconnect(farewell.reason, farewell.properties.as_properties());
+            }
+            Goal::Close => {
+                core.cancelled += core.engine.cancel_all();
+                core.engine.disconnect(ReasonCode::Success, Properties::EMPTY);
+            }
+        }
+        core.direct = None;
+        self.leaving = Leaving::Saying;
+        let effects = core.collect();
+        drop(core);
+        self.shared.apply(effects);
+        Ok(())
+    }
+
+    fn handle_timers(&mut self, now: Instant) -> Result<()> {
+        if !self.online && self.leaving == Leaving::No && now >= self.deadline {
+            return Err(Code::ConnackTimeout.into());
+        }
+        if self.acknowledge_at.is_some_and(|at| now >= at) {
+            self.shared.inbox.acknowledge_handled(self.shared);
+            self.acknowledge_at = self.shared.inbox.is_busy().then(|| now + ACKNOWLEDGE_EVERY);
+        }
+        let mut core = self.shared.core.lock();
+        if core.engine.poll_timeout().is_some_and(|at| now >= at) {
+            core.engine.handle_timeout(now)?;
+            core.shrink();
+        }
+        Ok(())
+    }
+
+    /// Step four: writes what there is. The answer is how much the socket left over: `Some(0)` when
+    /// everything is out, `None` when another thread is at it.
+    fn write(&mut self, cx: &mut Context<'_>, now: Instant) -> Result<Option<usize>> {
+        let stream = &mut self.stream;
+        let wrote =
+            self.shared.write_out(now, TURNS, |slices| match stream.poll_write(cx, slices) {
+                Poll::Ready(wrote) => wrote,
+                Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
+            });
+        self.blocked = matches!(wrote, Wrote::Blocked);
+        match wrote {
+            Wrote::Failed(error) => Err(self.stream_error(&error)),
+            Wrote::Elsewhere => Ok(None),
+            Wrote::Blocked | Wrote::More => Ok(Some(1)),
+            Wrote::All => match self.stream.poll_flush(cx) {
+                Poll::Ready(Ok(())) => Ok(Some(0)),
+                Poll::Ready(Err(error)) => Err(self.stream_error(&error)),
+                Poll::Pending => Ok(Some(1)),
+            },
+        }
+    }
+
+    /// Step five: sleeps until something happens, unless something has happened already.
+    fn sleep(&mut self, cx: &mut Context<'_>, wrote: Option<usize>) -> Result<Turn> {
+        let mut core = self.shared.core.lock();
+        if core.has_output() && !self.blocked && wrote.is_some() {
+            return Ok(Turn::Again);
+        }
+        core.waker = Some(cx.waker().clone());
+        // A session that is published to in quick succession pauses instead of sleeping: what it
+        // writes next gathers, and nobody has to wake it.
+        let bytes_out = self.shared.traffic.bytes_out.load(Ordering::Relaxed);
+        let wrote_something = bytes_out != std::mem::replace(&mut self.bytes_out, bytes_out);
+        let streaming = std::mem::take(&mut core.streaming) || self.gathering;
+        self.gathering = streaming && wrote_something && self.shared.io_thread().gather.begin(cx);
+        core.asleep = !self.gathering && !self.blocked;
+        let mut deadline = core.engine.poll_timeout();
+        let farewell = match &core.goal {
+            Goal::Disconnect(farewell) if self.leaving == Leaving::No => {
+                if farewell.is_due(&core, Instant::now()) {
+                    return Ok(Turn::Again);
+                }
+                Some(farewell.until)
+            }
+            _ => None,
+        };
+        drop(core);
+        let connack = (!self.online).then_some(self.deadline);
+        let linger = match self.leaving {
+            Leaving::Lingering(until) => Some(until),
+            _ => None,
+        };
+        for other in [farewell, connack, linger, self.acknowledge_at] {
+            deadline = deadline.into_iter().chain(other).min();
+        }
+        let Some(deadline) = deadline else { return Ok(Turn::Sleep) };
+        if self.sleep.deadline() != deadline.into() {
+            self.sleep.as_mut().reset(deadline.into());
+        }
+        Ok(match self.sleep.as_mut().poll(cx) {
+            Poll::Ready(()) => Turn::Again,
+            Poll::Pending => Turn::Sleep,
+        })
+    }
+}
+
+/// What has been read.
+#[derive(Default)]
+struct Input {
+    inbound: Inbound,
+    chunk: bytes::Bytes,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Read {
+    Some,
+    Nothing,
+    End,
+}
+
+/// What comes after a turn.
+enum Turn {
+    Again,
+    Sleep,
+    Left,
+}

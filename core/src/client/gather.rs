@@ -1,0 +1,89 @@
+//! A pause of some tens of microseconds in which the publishes of a busy session gather, so that
+//! one write takes hundreds of them.
+//!
+//! tokio's timers count in milliseconds; the pause comes from the system's high-resolution timer,
+//! one for each I/O thread, however many sessions pause.
+
+#[cfg(target_os = "linux")]
+mod timer {
+    use std::{
+        io,
+        sync::Arc,
+        task::{Context, Waker},
+    };
+
+    use parking_lot::Mutex;
+    use rustix::time::{
+        Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create,
+        timerfd_settime,
+    };
+    use tokio::net::unix::pipe::Receiver;
+
+    /// Long enough for hundreds of publishes, short beside the time that a packet takes through any
+    /// network.
+    const PAUSE_NANOSECONDS: i64 = 60_000;
+
+    pub(crate) struct Gather {
+        /// Not a pipe, but used like one: it becomes readable, and is read.
+        timer: Receiver,
+        pausing: Mutex<Vec<Waker>>,
+    }
+
+    impl Gather {
+        /// Must be called inside the runtime of the I/O thread.
+        pub(crate) fn start() -> io::Result<Arc<Self>> {
+            let flags = TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC;
+            let timer = timerfd_create(TimerfdClockId::Monotonic, flags)?;
+            let timer = Receiver::from_owned_fd_unchecked(timer)?;
+            let gather = Arc::new(Self { timer, pausing: Mutex::default() });
+            tokio::spawn(gather.clone().wake_pausing());
+            Ok(gather)
+        }
+
+        /// Begins a pause of the calling task, which is woken at its end. `false` when there can be
+        /// none.
+        pub(crate) fn begin(&self, cx: &Context<'_>) -> bool {
+            let mut pausing = self.pausing.lock();
+            if pausing.is_empty() {
+                let once = Timespec { tv_sec: 0, tv_nsec: PAUSE_NANOSECONDS };
+                let never = Timespec { tv_sec: 0, tv_nsec: 0 };
+                let time = Itimerspec { it_interval: never, it_value: once };
+                if timerfd_settime(&self.timer, TimerfdTimerFlags::empty(), &time).is_err() {
+                    return false;
+                }
+            }
+            pausing.push(cx.waker().clone());
+            true
+        }
+
+        /// The one task that waits for the timer.
+        async fn wake_pausing(self: Arc<Self>) {
+            while self.timer.readable().await.is_ok() {
+                let mut expirations = [0; 8];
+                let Ok(_) = self.timer.try_read(&mut expirations) else { continue };
+                let pausing = std::mem::take(&mut *self.pausing.lock());
+                pausing.into_iter().for_each(Waker::wake);
+            }
+        }
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+mod timer {
+    use std::{io, sync::Arc, task::Context};
+
+    /// Without a precise timer there is no pause: what gathers while a write runs has to do.
+    pub(crate) struct Gather;
+
+    impl Gather {
+        pub(crate) fn start() -> io::Result<Arc<Self>> {
+            Ok(Arc::new(Self))
+        }
+
+        pub(crate) fn begin(&self, _cx: &Context<'_>) -> bool {
+            false
+        }
+    }
+}
+
+pub(super) use timer::Gather;

@@ -1,0 +1,566 @@
+//! The receiving queue of a session: what waits to be called back, how much that may be, and the
+//! running of it.
+//!
+//! Who waits for whom: the driver puts things in and never waits; a runner (a callback thread, the
+//! I/O thread inline, or whoever polls) takes them out, one runner at a time, and holds no lock
+//! while it calls. A full queue stops the driver from reading; a runner that makes room wakes it.
+//! A call that waits inside a callback opens an overdraft as large as the queue, so that what it
+//! waits for can still be read; when that is full too, the call ends with `WOULD_DEADLOCK`.
+
+use std::{
+    cell::RefCell,
+    collections::VecDeque,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use parking_lot::{Condvar, Mutex};
+
+use super::{
+    Dispatch, Event, EventHandler, Handled, Handler, Message, Options, OwnedMessage,
+    message::Parts, operation::Signal, readiness::Readiness, shared::Shared,
+};
+use crate::{
+    engine::{Ended, Inbound, Receipt, RouteId},
+    error::{Code, Result},
+    protocol::ReasonCode,
+};
+
+/// How many callbacks of one session a callback thread runs before other sessions get their turn.
+const SLICE: usize = 16 << 10;
+
+/// How long handled messages may wait for those behind them before their acknowledgements leave.
+const ACKNOWLEDGE_AFTER: Duration = Duration::from_millis(1);
+
+/// A handler in its place.
+pub(super) struct Subscription {
+    pub(super) route: RouteId,
+    handler: Arc<dyn Handler>,
+    active: AtomicBool,
+}
+
+impl Subscription {
+    pub(super) fn new(route: RouteId, handler: Arc<dyn Handler>) -> Self {
+        Self { route, handler, active: AtomicBool::new(true) }
+    }
+
+    /// No further call begins.
+    pub(super) fn end(&self) {
+        self.active.store(false, Ordering::SeqCst);
+    }
+}
+
+/// Messages that were read together.
+pub(super) struct Batch {
+    chunk: Bytes,
+    inbound: Inbound,
+    /// For each match, the handlers of its routes.
+    handlers: Vec<Box<[Arc<Subscription>]>>,
+    next: usize,
+    bytes: usize,
+}
+
+impl Batch {
+    pub(super) fn new(
+        chunk: Bytes,
+        inbound: Inbound,
+        handlers: Vec<Box<[Arc<Subscription>]>>,
+    ) -> Self {
+        let bytes = chunk.len();
+        Self { chunk, inbound, handlers, next: 0, bytes }
+    }
+
+    /// Every message of it.
+    pub(super) fn all_parts(&self) -> impl Iterator<Item = Parts<'_>> {
+        (0..self.len()).map(|index| self.parts(index))
+    }
+
+    fn len(&self) -> usize {
+        self.inbound.deliveries.len()
+    }
+
+    fn parts(&self, index: usize) -> Parts<'_> {
+        let delivery = &self.inbound.deliveries[index];
+        let range =
+            |range: &std::ops::Range<u32>| &self.chunk[range.start as usize..range.end as usize];
+        Parts {
+            matched: &self.inbound.matches[delivery.matched as usize],
+            payload: range(&delivery.payload),
+            properties: range(&delivery.properties),
+            chunk: &self.chunk,
+            qos: delivery.qos,
+            retain: delivery.retain,
+            duplicate: delivery.duplicate,
+            receipt: delivery.receipt,
+        }
+    }
+}
+
+/// One thing to call back.
+pub(super) enum Item {
+    Batch(Batch),
+    /// A message that had waited for a handler.
+    Claimed(OwnedMessage, Receipt, Vec<Arc<Subscription>>),
+    Ended(Vec<Ended>),
+    Event(Event, EventHandler),
+    Call(Box<dyn FnOnce() + Send>),
+    /// Nothing comes after it.
+    Last,
+}
+
+#[derive(Default)]
+struct State {
+    queue: VecDeque<Item>,
+    messages: usize,
+    bytes: usize,
+    /// Given to the pool, or being run.
+    scheduled: bool,
+    running: bool,
+    /// The driver has stopped reading.
+    paused: bool,
+    /// Calls that wait inside callbacks.
+    waiting: Vec<Arc<Signal>>,
+    readiness: Option<Readiness>,
+    finished: bool,
+}
+
+pub(super) struct Inbox {
+    dispatch: Dispatch,
+    most_messages: usize,
+    most_bytes: usize,
+    state: Mutex<State>,
+    changed: Condvar,
+    /// The route whose handler is being called, 0 for none.
+    route_in_call: AtomicU64,
+    /// Threads that wait for a handler to return.
+    leaving: AtomicUsize,
+    /// Handled, and not yet told the engine.
+    handled: Mutex<Vec<(Receipt, ReasonCode)>>,
+}
+
+thread_local! {
+    /// The inboxes whose callbacks this thread is inside of.
+    static CURRENT: RefCell<Vec<usize>> = const { RefCell::new(Vec::new()) };
+}
+
+impl Inbox {
+    pub(super) fn new(options: &Options) -> Self {
+        Self {
+            dispatch: options.dispatch,
+            most_messages: options.incoming_messages,
+            most_bytes: options.incoming_bytes,
+            state: Mutex::default(),
+            changed: Condvar::new(),
+            route_in_call: AtomicU64::new(0),
+            leaving: AtomicUsize::new(0),
+            handled: Mutex::default(),
+        }
+    }
+
+    fn address(&self) -> usize {
+        std::ptr::from_ref(self).addr()
+    }
+
+    /// Whether this thread is inside a callback of this session.
+    pub(super) fn is_current(&self) -> bool {
+        CURRENT.with_borrow(|current| current.contains(&self.address()))
+    }
+
+    /// Whether this thread is inside a callback of any session.
+    pub(super) fn in_any_callback() -> bool {
+        CURRENT.with_borrow(|current| !current.is_empty())
+    }
+
+    /// Messages and bytes that have not been handled.
+    pub(super) fn level(&self) -> (usize, usize) {
+        let state = self.state.lock();
+        (state.messages, state.bytes)
+    }
+
+    // ---- putting in
+
+    /// Puts something in; whoever runs it is told. `true` when the caller is the I/O thread and has
+    /// to run it inline.
+    pub(super) fn push(&self, shared: &Arc<Shared>, item: Item) {
+        let mut state = self.state.lock();
+        match &item {
+            Item::Batch(batch) => {
+                state.messages += batch.len();
+                state.bytes += batch.bytes;
+            }
+            Item::Claimed(..) | Item::Ended(_) | Item::Event(..) | Item::Call(_) | Item::Last => {}
+        }
+        state.queue.push_back(item);
+        if self.is_overdrawn(&state) {
+            state.waiting.iter().for_each(|signal| signal.deadlock());
+        }
+        if state.scheduled {
+            return;
+        }
+        match self.dispatch {
+            Dispatch::Dispatched => {
+                state.scheduled = true;
+                drop(state);
+                shared.pool().schedule(shared.clone());
+            }
+            Dispatch::Inline => {
+                drop(state);
+                if !super::runtime::on_io_thread() {
+                    shared.wake_driver();
+                }
+            }
+            Dispatch::Polled => {
+                if let Some(readiness) = &mut state.readiness {
+                    readiness.set();
+                }
+                drop(state);
+                self.changed.notify_all();
+            }
+        }
+    }
+
+    /// A message that outlives its batch keeps a place.
+    pub(super) fn hold(&self, bytes: usize) {
+        let mut state = self.state.lock();
+        state.messages += 1;
+        state.bytes += bytes;
+    }
+
+    /// Places become free. `true` when the driver waits for them.
+    #[must_use]
+    pub(super) fn release(&self, messages: usize, bytes: usize) -> bool {
+        let mut state = self.state.lock();
+        state.messages -= messages;
+        state.bytes -= bytes;
+        let wakes = state.paused && self.has_room(&state);
+        state.paused &= !wakes;
+        wakes
+    }
+
+    /// Whether the driver may read; if not, it will be woken when it may.
+    pub(super) fn may_read(&self) -> bool {
+        let mut state = self.state.lock();
+        let may = self.has_room(&state);
+        state.paused = !may;
+        may
+    }
+
+    /// One message larger than the limit is let in when nothing else is there.
+    fn has_room(&self, state: &State) -> bool {
+        let times = if state.waiting.is_empty() { 1 } else { 2 };
+        state.messages < times * self.most_messages && state.bytes < times * self.most_bytes
+    }
+
+    fn is_overdrawn(&self, state: &State) -> bool {
+        state.messages >= 2 * self.most_messages || state.bytes >= 2 * self.most_bytes
+    }
+
+    // ---- calls that wait inside a callback
+
+    pub(super) fn begin_waiting(&self, shared: &Arc<Shared>, signal: &Arc<Signal>) -> Result<()> {
+        let mut state = self.state.lock();
+        if self.is_overdrawn(&state) {
+            return Err(Code::WouldDeadlock.into());
+        }
+        state.waiting.push(signal.clone());
+        let wakes = state.paused && self.has_room(&state);
+        state.paused &= !wakes;
+        drop(state);
+        // What has been handled so far may be what the broker waits for.
+        self.acknowledge_handled(shared);
+        if wakes {
+            shared.wake_driver();
+        }
+        Ok(())
+    }
+
+    pub(super) fn end_waiting(&self, signal: &Arc<Signal>) {
+        self.state.lock().waiting.retain(|waiting| !Arc::ptr_eq(waiting, signal));
+    }
+
+    // ---- running
+
+    /// Runs what is there, up to a slice; whether there is more. For the pool.
+    pub(super) fn run_slice(&self, shared: &Arc<Shared>) -> bool {
+        self.run(shared, SLICE);
+        let mut state = self.state.lock();
+        state.scheduled = !state.queue.is_empty();
+        state.scheduled
+    }
+
+    /// Runs on the calling thread, at most `limit` callbacks, waiting up to `timeout` for the first.
+    pub(super) fn poll(
+        &self,
+        shared: &Arc<Shared>,
+        timeout: Option<Duration>,
+        limit: usize,
+    ) -> Result<usize> {
+        if Self::in_any_callback() {
+            return Err(Code::Busy.into());
+        }
+        let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+        let mut state = self.state.lock();
+        if state.running {
+            return Err(Code::Busy.into());
+        }
+        while state.queue.is_empty() {
+            let timed_out = match deadline {
+                _ if state.finished => true,
+                None => {
+                    self.changed.wait(&mut state);
+                    false
+                }
+                Some(deadline) => self.changed.wait_until(&mut state, deadline).timed_out(),
+            };
+            if state.running {
+                return Err(Code::Busy.into());
+            }
+            if timed_out && state.queue.is_empty() {
+                return Ok(0);
+            }
+        }
+        drop(state);
+        self.run(shared, limit).ok_or_else(|| Code::Busy.into())
+    }
+
+    /// Runs everything, on the I/O thread.
+    pub(super) fn run_inline(&self, shared: &Arc<Shared>) {
+        while self.run(shared, SLICE).is_some_and(|ran| ran == SLICE) {}
+    }
+
+    /// Runs at most `limit` callbacks; `None` when another thread does.
+    fn run(&self, shared: &Arc<Shared>, limit: usize) -> Option<usize> {
+        let mut state = self.state.lock();
+        if state.running {
+            return None;
+        }
+        if state.queue.is_empty() {
+            return Some(0);
+        }
+        state.running = true;
+        drop(state);
+        CURRENT.with_borrow_mut(|current| current.push(self.address()));
+        let mut ran = 0;
+        let mut run_all = || {
+            while ran < limit {
+                let Some(item) = self.state.lock().queue.pop_front() else { break };
+                ran += self.run_item(shared, item, limit - ran);
+            }
+        };
+        match &shared.options.callback_scope {
+            None => run_all(),
+            Some(scope) => scope(&mut run_all),
+        }
+        CURRENT.with_borrow_mut(|current| current.pop());
+        let mut state = self.state.lock();
+        state.running = false;
+        if state.queue.is_empty()
+            && let Some(readiness) = &mut state.readiness
+        {
+            readiness.clear();
+        }
+        drop(state);
+        self.changed.notify_all();
+        Some(ran)
+    }
+
+    /// Runs one item, or as much of it as the limit allows; the rest goes back to the front.
+    fn run_item(&self, shared: &Arc<Shared>, item: Item, limit: usize) -> usize {
+        match item {
+            Item::Batch(mut batch) => {
+                let ran = self.run_batch(shared, &mut batch, limit);
+                if batch.next < batch.len() {
+                    self.state.lock().queue.push_front(Item::Batch(batch));
+                } else {
+                    let (messages, bytes) = (batch.len(), batch.bytes);
+                    drop(batch);
+                    shared.release(messages, bytes);
+                }
+                ran
+            }
+            Item::Claimed(message, receipt, handlers) => {
+                let parts = message.parts(Some(receipt));
+                self.handle(shared, parts, &handlers);
+                self.leave();
+                self.acknowledge_handled(shared);
+                shared.release(1, parts.payload.len());
+                1
+            }
+            Item::Ended(ended) => {
+                let count = ended.len();
+                for Ended { number, outcome, completion, .. } in ended {
+                    let Some(completion) = completion else { continue };
+                    contain(|| completion(number, outcome));
+                }
+                shared.completions_taken(count);
+                count
+            }
+            Item::Event(event, handler) => {
+                contain(|| handler(&event));
+                contain(|| drop(handler));
+                1
+            }
+            Item::Call(call) => {
+                contain(call);
+                1
+            }
+            Item::Last => {
+                self.state.lock().finished = true;
+                1
+            }
+        }
+    }
+
+    fn run_batch(&self, shared: &Arc<Shared>, batch: &mut Batch, limit: usize) -> usize {
+        let end = batch.len().min(batch.next.saturating_add(limit));
+        let ran = end - batch.next;
+        let mut since: Option<Instant> = None;
+        while batch.next < end {
+            let parts = batch.parts(batch.next);
+            let matched = batch.inbound.deliveries[batch.next].matched as usize;
+            self.handle(shared, parts, &batch.handlers[matched]);
+            let acknowledges = parts.receipt.is_some();
+            batch.next += 1;
+            if acknowledges && since.get_or_insert_with(Instant::now).elapsed() > ACKNOWLEDGE_AFTER
+            {
+                since = None;
+                self.acknowledge_handled(shared);
+            }
+        }
+        self.leave();
+        if since.is_some() {
+            self.acknowledge_handled(shared);
+        }
+        ran
+    }
+
+    /// Calls the handlers of one message.
+    #[inline]
+    fn handle(&self, shared: &Arc<Shared>, parts: Parts<'_>, handlers: &[Arc<Subscription>]) {
+        let message = Message { parts, shared, deferred: RefCell::new(None) };
+        let mut failed = false;
+        for subscription in handlers {
+            // Said before the look at `active`, as whoever ends the subscription does the reverse:
+            // one of the two sees the other.
+            self.enter(subscription.route);
+            if !subscription.active.load(Ordering::SeqCst) {
+                continue;
+            }
+            let call = AssertUnwindSafe(|| subscription.handler.handle(&message));
+            failed |= catch_unwind(call).unwrap_or(Handled::Failed) == Handled::Failed;
+        }
+        let Some(receipt) = parts.receipt else { return };
+        let deferred = message.deferred.into_inner().is_some();
+        if deferred || shared.options.manual || (failed && !shared.options.acknowledge_failed) {
+            return;
+        }
+        self.handled.lock().push((receipt, ReasonCode::Success));
+    }
+
+    #[inline]
+    fn enter(&self, route: RouteId) {
+        if self.route_in_call.load(Ordering::Relaxed) != route {
+            self.route_in_call.store(route, Ordering::SeqCst);
+            self.wake_leaving();
+        }
+    }
+
+    fn leave(&self) {
+        self.route_in_call.store(0, Ordering::SeqCst);
+        self.wake_leaving();
+    }
+
+    fn wake_leaving(&self) {
+        if self.leaving.load(Ordering::SeqCst) > 0 {
+            drop(self.state.lock());
+            self.changed.notify_all();
+        }
+    }
+
+    /// Tells the engine what has been handled; the acknowledgements leave.
+    pub(super) fn acknowledge_handled(&self, shared: &Arc<Shared>) {
+        let handled = std::mem::take(&mut *self.handled.lock());
+        if !handled.is_empty() {
+            shared.acknowledge(&handled);
+        }
+    }
+
+    /// Whether callbacks are running or wait to.
+    pub(super) fn is_busy(&self) -> bool {
+        let state = self.state.lock();
+        state.running || !state.queue.is_empty()
+    }
+
+    // ---- waiting for callbacks to end
+
+    /// Returns when no call of these (ended) subscriptions is running; at once inside a callback.
+    pub(super) fn wait_until_left(&self, routes: &[RouteId]) {
+        if self.is_current() {
+            return;
+        }
+        self.leaving.fetch_add(1, Ordering::SeqCst);
+        let mut state = self.state.lock();
+        while routes.contains(&self.route_in_call.load(Ordering::SeqCst)) {
+            self.changed.wait(&mut state);
+        }
+        drop(state);
+        self.leaving.fetch_sub(1, Ordering::SeqCst);
+    }
+
+    /// Returns when the last callback has run.
+    pub(super) fn wait_until_finished(&self, shared: &Arc<Shared>) {
+        self.wait_until_finished_or(shared, None);
+    }
+
+    /// Waits until the last callback has run, or until then; whether it has.
+    pub(super) fn wait_until_finished_or(
+        &self,
+        shared: &Arc<Shared>,
+        deadline: Option<Instant>,
+    ) -> bool {
+        let mut state = self.state.lock();
+        while !state.finished || state.running {
+            if self.dispatch == Dispatch::Polled && !state.queue.is_empty() && !state.running {
+                drop(state);
+                self.run(shared, usize::MAX);
+                state = self.state.lock();
+                continue;
+            }
+            match deadline {
+                None => self.changed.wait(&mut state),
+                Some(deadline) => {
+                    if self.changed.wait_until(&mut state, deadline).timed_out() {
+                        return state.finished && !state.running;
+                    }
+                }
+            }
+        }
+        true
+    }
+
+    /// The descriptor that is readable while something is queued.
+    #[cfg(unix)]
+    pub(super) fn descriptor(&self) -> Result<std::os::fd::RawFd> {
+        let mut state = self.state.lock();
+        if state.readiness.is_none() {
+            let mut readiness = Readiness::new()?;
+            if !state.queue.is_empty() {
+                readiness.set();
+            }
+            state.readiness = Some(readiness);
+        }
+        Ok(state.readiness.as_ref().expect("set above").descriptor())
+    }
+}
+
+/// A panic of a callback ends that callback only.
+fn contain(callback: impl FnOnce()) {
+    if catch_unwind(AssertUnwindSafe(callback)).is_err() {
+        tracing::error!("a callback panicked");
+    }
+}

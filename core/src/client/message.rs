@@ -1,0 +1,283 @@
+//! Received messages, lent to a handler or kept.
+
+use std::{
+    cell::RefCell,
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering},
+    },
+};
+
+use bytes::Bytes;
+
+use super::shared::Shared;
+use crate::{
+    engine::{Match, Receipt},
+    error::{Code, Error, Result},
+    protocol::{Place, Properties, QoS, ReasonCode},
+};
+
+/// A kept message of at most this size is copied; a larger one shares the bytes that were read, with
+/// everything that was read together with it.
+const COPIED: usize = 4 << 10;
+
+/// A received message, valid for the call of its handler.
+pub struct Message<'a> {
+    pub(super) parts: Parts<'a>,
+    pub(super) shared: &'a Arc<Shared>,
+    pub(super) deferred: RefCell<Option<Arc<Deferred>>>,
+}
+
+/// Where the parts of a message stand.
+#[derive(Clone, Copy)]
+pub(super) struct Parts<'a> {
+    pub(super) matched: &'a Arc<Match>,
+    pub(super) payload: &'a [u8],
+    pub(super) properties: &'a [u8],
+    /// The bytes that hold both.
+    pub(super) chunk: &'a Bytes,
+    pub(super) qos: QoS,
+    pub(super) retain: bool,
+    pub(super) duplicate: bool,
+    pub(super) receipt: Option<Receipt>,
+}
+
+impl Message<'_> {
+    /// The topic.
+    #[inline]
+    pub fn topic(&self) -> &str {
+        &self.parts.matched.topic
+    }
+
+    /// The payload.
+    #[inline]
+    pub fn payload(&self) -> &[u8] {
+        self.parts.payload
+    }
+
+    /// The quality of service at which it came.
+    #[inline]
+    pub fn qos(&self) -> QoS {
+        self.parts.qos
+    }
+
+    /// Whether the broker had kept it from before the subscription (or, where the subscription says
+    /// "as published", whether it was published to be kept).
+    #[inline]
+    pub fn retain(&self) -> bool {
+        self.parts.retain
+    }
+
+    /// Whether the broker had sent it before.
+    #[inline]
+    pub fn duplicate(&self) -> bool {
+        self.parts.duplicate
+    }
+
+    /// Its properties; none before MQTT 5.0.
+    pub fn properties(&self) -> Properties<'_> {
+        properties(self.parts.properties)
+    }
+
+    /// Keeps it beyond the call: a payload of up to 4 KiB is copied, a larger one shared.
+    pub fn keep(&self) -> OwnedMessage {
+        OwnedMessage::new(&self.parts)
+    }
+
+    /// Takes the right to acknowledge it later; the handler then returns
+    /// [`Handled::Deferred`](super::Handled::Deferred). The message keeps its place in the receiving queue's limits
+    /// until then, at QoS 0 too.
+    pub fn acknowledgement(&self) -> Acknowledgement {
+        let mut deferred = self.deferred.borrow_mut();
+        let deferred = deferred.get_or_insert_with(|| {
+            let bytes = self.parts.payload.len();
+            self.shared.inbox.hold(bytes);
+            Arc::new(Deferred {
+                shared: self.shared.clone(),
+                receipt: self.parts.receipt,
+                bytes,
+                remaining: AtomicUsize::new(0),
+                abandoned: AtomicBool::new(false),
+                reason: AtomicU8::new(0),
+            })
+        });
+        deferred.remaining.fetch_add(1, Ordering::Relaxed);
+        Acknowledgement(Some(deferred.clone()))
+    }
+}
+
+impl fmt::Debug for Message<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        debug(f, self.topic(), self.payload(), self.qos())
+    }
+}
+
+/// A message that outlives its handler. Clones share it.
+#[derive(Clone)]
+pub struct OwnedMessage(Arc<Owned>);
+
+struct Owned {
+    matched: Arc<Match>,
+    payload: Bytes,
+    properties: Bytes,
+    qos: QoS,
+    retain: bool,
+    duplicate: bool,
+}
+
+impl OwnedMessage {
+    pub(super) fn new(parts: &Parts<'_>) -> Self {
+        let payload = match parts.payload.len() <= COPIED {
+            true => Bytes::copy_from_slice(parts.payload),
+            false => parts.chunk.slice_ref(parts.payload),
+        };
+        Self(Arc::new(Owned {
+            matched: parts.matched.clone(),
+            payload,
+            properties: Bytes::copy_from_slice(parts.properties),
+            qos: parts.qos,
+            retain: parts.retain,
+            duplicate: parts.duplicate,
+        }))
+    }
+
+    pub(super) fn parts(&self, receipt: Option<Receipt>) -> Parts<'_> {
+        Parts {
+            matched: &self.0.matched,
+            payload: &self.0.payload,
+            properties: &self.0.properties,
+            chunk: &self.0.payload,
+            qos: self.0.qos,
+            retain: self.0.retain,
+            duplicate: self.0.duplicate,
+            receipt,
+        }
+    }
+
+    /// The topic.
+    pub fn topic(&self) -> &str {
+        &self.0.matched.topic
+    }
+
+    /// The payload.
+    pub fn payload(&self) -> &[u8] {
+        &self.0.payload
+    }
+
+    /// The payload, shared.
+    pub fn payload_bytes(&self) -> Bytes {
+        self.0.payload.clone()
+    }
+
+    /// The quality of service at which it came.
+    pub fn qos(&self) -> QoS {
+        self.0.qos
+    }
+
+    /// See [`Message::retain`].
+    pub fn retain(&self) -> bool {
+        self.0.retain
+    }
+
+    /// Whether the broker had sent it before.
+    pub fn duplicate(&self) -> bool {
+        self.0.duplicate
+    }
+
+    /// Its properties; none before MQTT 5.0.
+    pub fn properties(&self) -> Properties<'_> {
+        properties(&self.0.properties)
+    }
+}
+
+impl fmt::Debug for OwnedMessage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        debug(f, self.topic(), self.payload(), self.qos())
+    }
+}
+
+fn debug(f: &mut fmt::Formatter<'_>, topic: &str, payload: &[u8], qos: QoS) -> fmt::Result {
+    write!(f, "Message({topic:?}, {} bytes, QoS {})", payload.len(), qos as u8)
+}
+
+fn properties(raw: &[u8]) -> Properties<'_> {
+    Properties::parse(raw, Place::Publish).expect("the block was checked when it was received")
+}
+
+/// A message whose acknowledgement somebody keeps; all that were taken must be used.
+pub(super) struct Deferred {
+    shared: Arc<Shared>,
+    receipt: Option<Receipt>,
+    bytes: usize,
+    remaining: AtomicUsize,
+    abandoned: AtomicBool,
+    reason: AtomicU8,
+}
+
+impl Deferred {
+    /// One of the acknowledgements has been used or dropped.
+    fn settle(&self) -> Result<()> {
+        if self.remaining.fetch_sub(1, Ordering::AcqRel) > 1 {
+            return Ok(());
+        }
+        let acknowledged = match self.receipt {
+            Some(receipt) if !self.abandoned.load(Ordering::Relaxed) => {
+                let reason = ReasonCode::from_u8(self.reason.load(Ordering::Relaxed));
+                self.shared.acknowledge(&[(receipt, reason.unwrap_or(ReasonCode::Success))])
+            }
+            _ => true,
+        };
+        self.shared.release(1, self.bytes);
+        if acknowledged { Ok(()) } else { Err(Code::SessionLost.into()) }
+    }
+}
+
+/// The right to acknowledge one message, from any thread and in any order; on the wire
+/// acknowledgements keep the order in which the messages came. Dropped without use it acknowledges
+/// nothing, and the broker sends the message again on the next connection.
+pub struct Acknowledgement(Option<Arc<Deferred>>);
+
+impl Acknowledgement {
+    /// Acknowledges the message.
+    ///
+    /// # Errors
+    /// `SESSION_LOST` when the broker has lost the session; there is nothing left to acknowledge.
+    /// `FORKED`.
+    pub fn acknowledge(mut self) -> Result<()> {
+        let Some(deferred) = self.0.take() else { return Ok(()) };
+        deferred.shared.check_fork()?;
+        deferred.settle()
+    }
+
+    /// Acknowledges the message as refused, with a reason code that is an error (MQTT 5.0; before,
+    /// it is a plain acknowledgement).
+    ///
+    /// # Errors
+    /// `INVALID_ARGUMENT` for a reason that is no error; those of `acknowledge`.
+    pub fn refuse(mut self, reason: ReasonCode) -> Result<()> {
+        if !reason.is_error() {
+            return Err(Error::new(
+                Code::InvalidArgument,
+                "A refusal needs a reason code that is an error",
+            ));
+        }
+        let Some(deferred) = self.0.take() else { return Ok(()) };
+        deferred.shared.check_fork()?;
+        deferred.reason.store(reason.as_u8(), Ordering::Relaxed);
+        deferred.settle()
+    }
+}
+
+impl Drop for Acknowledgement {
+    fn drop(&mut self) {
+        let Some(deferred) = self.0.take() else { return };
+        if deferred.shared.check_fork().is_err() {
+            // Nothing of the parent's may be touched or dropped here.
+            std::mem::forget(deferred);
+            return;
+        }
+        deferred.abandoned.store(true, Ordering::Relaxed);
+        let _nothing_to_report = deferred.settle();
+    }
+}

@@ -1,0 +1,44 @@
+//! The session handle, and all that runs it: the driver task, the receiving queue and the threads
+//! that call back, reconnecting.
+//!
+//! ```text
+//!   program's threads ──► Session ──► lock ─► engine ◄─ lock ◄── driver (I/O thread) ◄──► stream
+//!                                                                   │
+//!                              handlers ◄── callback threads ◄── inbox
+//! ```
+//!
+//! The I/O thread waits for sockets, timers and session locks only: never for user code, never for
+//! a queue. [`shared`] says who writes, [`inbox`] who waits for whom.
+
+mod callback;
+mod connection;
+mod driver;
+mod event;
+mod fork;
+mod gather;
+mod inbox;
+mod live;
+mod message;
+mod operation;
+mod options;
+mod pool;
+mod readiness;
+mod reconnect;
+mod runtime;
+mod session;
+mod shared;
+
+pub use crate::{
+    engine::{Completion, Connected, Delivered, Granted, Outcome, Payload, QueuePolicy},
+    transport::Material,
+};
+pub use callback::{EventHandler, Handled, Handler};
+pub use event::{Event, State, Statistics};
+pub use fork::after_fork_in_child;
+pub use live::{live_sessions, shutdown};
+pub use message::{Acknowledgement, Message, OwnedMessage};
+pub use operation::Operation;
+pub use options::{Acknowledge, CallbackScope, Dispatch, Options};
+pub use pool::set_callback_threads;
+pub use runtime::set_io_threads;
+pub use session::{DisconnectOptions, PublishOptions, Session};

@@ -1,0 +1,596 @@
+//! The session: the one object that a program holds.
+
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+
+use super::{
+    Connected, Dispatch, EventHandler, Granted, Handler, Operation, Options, State, Statistics,
+    driver,
+    inbox::Subscription,
+    live,
+    operation::{self, Signal},
+    runtime,
+    shared::{Core, Farewell, Goal, Shared, Subscribing},
+};
+use crate::{
+    engine::{Completion, LARGE_PAYLOAD, Outcome, Payload, Publication, Refused, RouteId},
+    error::{Code, Error, Result},
+    protocol::{PropertyBlock, QoS, ReasonCode, SubscriptionOptions, topic},
+};
+
+/// How a message is to be published.
+#[derive(Default)]
+pub struct PublishOptions {
+    /// The quality of service.
+    pub qos: QoS,
+    /// Whether the broker keeps it for later subscribers.
+    pub retain: bool,
+    /// MQTT 5.0 properties; empty before.
+    pub properties: PropertyBlock,
+    /// Called once, on a callback thread, when the message has ended.
+    pub completion: Option<Completion>,
+}
+
+/// How to disconnect.
+#[derive(Clone, Debug)]
+pub struct DisconnectOptions {
+    /// How long to wait until every accepted publish has ended and its completion has returned
+    /// (inside a callback: has ended). What has not by then is cancelled.
+    pub drain: Duration,
+    /// The reason to give (MQTT 5.0). `DisconnectWithWillMessage` has the broker publish the will.
+    pub reason: ReasonCode,
+    /// Properties (MQTT 5.0; empty before).
+    pub properties: PropertyBlock,
+}
+
+impl Default for DisconnectOptions {
+    /// Ten seconds to drain, a normal disconnection.
+    fn default() -> Self {
+        Self {
+            drain: Duration::from_secs(10),
+            reason: ReasonCode::Success,
+            properties: PropertyBlock::new(),
+        }
+    }
+}
+
+/// A session with one broker.
+///
+/// Clones are the same session. Every method may be called from any thread and from inside any
+/// callback. When the last clone is dropped the session closes as with [`close`](Self::close), but
+/// nobody waits for it.
+#[derive(Clone)]
+pub struct Session(Arc<Handle>);
+
+struct Handle(Arc<Shared>);
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        if self.0.check_fork().is_err() {
+            // The parent's memory: leaked, so that nothing of it runs here.
+            std::mem::forget(self.0.clone());
+            return;
+        }
+        begin_close(&self.0);
+    }
+}
+
+impl Session {
+    /// Makes a session; nothing is sent.
+    ///
+    /// # Errors
+    /// Options that contradict each other or the version: `INVALID_CLIENT_ID`, `INVALID_OPTION`.
+    /// `OUT_OF_MEMORY` when the library's threads cannot be started.
+    pub fn new(options: &Options) -> Result<Self> {
+        let shared = Shared::new(options)?;
+        live::add(&shared);
+        Ok(Self(Arc::new(Handle(shared))))
+    }
+
+    fn shared(&self) -> &Arc<Shared> {
+        &self.0.0
+    }
+
+    /// Starts to connect, and from then on keeps the session connected. The operation ends with the
+    /// broker's answer. When the first attempt fails the session rests again; later, losses are
+    /// followed by attempts with a growing pause, unless the error makes that senseless.
+    ///
+    /// On a connected session it ends at once.
+    ///
+    /// # Errors
+    /// `CLOSED`; `BUSY` while it disconnects; `FORKED`. The operation: the error of the layer that
+    /// failed.
+    pub fn connect(&self) -> Result<Operation<Connected>> {
+        let shared = self.shared();
+        shared.check_fork()?;
+        let (operation, cell) = Operation::new(shared);
+        let mut core = shared.core.lock();
+        match core.goal {
+            Goal::Close => return Err(Code::Closed.into()),
+            Goal::Disconnect(_) => {
+                return Err(Error::new(Code::Busy, "The session is being disconnected"));
+            }
+            Goal::Connect if core.engine.is_online() => {
+                let connected = core.connected.clone();
+                drop(core);
+                return Ok(Operation::ended(
+                    shared,
+                    connected.ok_or_else(|| Code::Internal.into()),
+                ));
+            }
+            Goal::Connect | Goal::Rest => {}
+        }
+        core.goal = Goal::Connect;
+        core.accepting = true;
+        core.connecting.push(cell);
+        let starts = !std::mem::replace(&mut core.driven, true);
+        let waker = core.take_waker();
+        drop(core);
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+        if starts {
+            shared.io_thread().handle.spawn(driver::drive(shared.clone()));
+        }
+        Ok(operation)
+    }
+
+    /// Waits until what was accepted has ended, at most `drain`, sends DISCONNECT and stops
+    /// reconnecting. The operation ends when the connection is closed, with the number of messages
+    /// that had to be cancelled. Subscriptions stay, for the next connect.
+    ///
+    /// # Errors
+    /// `CLOSED`, `BUSY` while it disconnects already, `FORKED`.
+    pub fn disconnect(&self, options: DisconnectOptions) -> Result<Operation<usize>> {
+        let shared = self.shared();
+        shared.check_fork()?;
+        let until = Instant::now() + options.drain;
+        let called = !shared.inbox.is_current();
+        let (operation, cell) = Operation::new(shared);
+        let mut core = shared.core.lock();
+        match core.goal {
+            Goal::Close => return Err(Code::Closed.into()),
+            Goal::Disconnect(_) => {
+                return Err(Error::new(Code::Busy, "The session is being disconnected"));
+            }
+            Goal::Rest => {
+                // Nothing is connected; what a failed connection left behind ends here.
+                let cancelled = core.engine.cancel_all();
+                let effects = core.collect();
+                drop(core);
+                shared.apply(effects);
+                return Ok(Operation::ended(shared, Ok(cancelled)));
+            }
+            Goal::Connect => {}
+        }
+        let DisconnectOptions { reason, properties, .. } = options;
+        core.goal = Goal::Disconnect(Farewell { until, called, reason, properties });
+        core.accepting = false;
+        core.disconnecting.push(cell);
+        let effects = core.collect();
+        let waker = core.take_waker();
+        drop(core);
+        shared.apply(effects);
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+        Ok(operation)
+    }
+
+    /// Queues a message and returns its number (from 1, ascending) at once. A completion is dropped
+    /// unused only when this fails.
+    ///
+    /// Under [`QueuePolicy::Block`](super::QueuePolicy) it waits for room.
+    ///
+    /// # Errors
+    /// `INVALID_TOPIC`, `PAYLOAD_TOO_LARGE`, `NOT_SUPPORTED` (properties before 5.0, or what the
+    /// broker does not take), `NOT_CONNECTED` before connect and after disconnect, `QUEUE_FULL`,
+    /// `WOULD_DEADLOCK`, `CLOSED`, `FORKED`.
+    pub fn publish(
+        &self,
+        topic: &str,
+        payload: Payload<'_>,
+        options: PublishOptions,
+    ) -> Result<u64> {
+        self.publish_if(topic, payload, options, true)
+    }
+
+    /// [`publish`](Self::publish) that never waits: `QUEUE_FULL` where it would.
+    ///
+    /// # Errors
+    /// Those of `publish`.
+    pub fn try_publish(
+        &self,
+        topic: &str,
+        payload: Payload<'_>,
+        options: PublishOptions,
+    ) -> Result<u64> {
+        self.publish_if(topic, payload, options, false)
+    }
+
+    #[inline]
+    fn publish_if(
+        &self,
+        topic: &str,
+        mut payload: Payload<'_>,
+        options: PublishOptions,
+        may_wait: bool,
+    ) -> Result<u64> {
+        let shared = self.shared();
+        shared.check_fork()?;
+        topic::check_name(topic.as_bytes()).map_err(|error| {
+            Error::new(Code::InvalidTopic, format!("The topic cannot be used: {error}"))
+        })?;
+        let PublishOptions { qos, retain, properties, mut completion } = options;
+        if !properties.is_empty() && !shared.options.settings.version.is_v5() {
+            return Err(Error::new(
+                Code::NotSupported,
+                "Before MQTT 5.0 a message has no properties",
+            ));
+        }
+        // A large payload is copied before the lock is taken.
+        if let Payload::Borrowed(bytes) = payload
+            && bytes.len() >= LARGE_PAYLOAD
+        {
+            payload = Payload::Shared(Bytes::copy_from_slice(bytes));
+        }
+        let mut attempt = |core: &mut Core, patient: bool| {
+            if !core.accepting {
+                return Some(Err(Error::from(match core.goal {
+                    Goal::Close => Code::Closed,
+                    _ => Code::NotConnected,
+                })));
+            }
+            let publication = Publication {
+                topic,
+                payload: payload.share(),
+                qos,
+                retain,
+                properties: properties.as_properties(),
+            };
+            match core.engine.publish(publication, &mut completion, patient) {
+                Ok(number) => Some(Ok(number)),
+                Err(Refused::Full) => None,
+                Err(Refused::Because(error)) => Some(Err(error)),
+            }
+        };
+        let blocks = shared.options.blocks_when_full();
+        let patient = blocks && !runtime::on_io_thread();
+        let mut core = shared.core.lock();
+        let done = attempt(&mut core, patient);
+        shared.settle(core);
+        match done {
+            Some(done) => done,
+            None if blocks && may_wait => shared.wait_for_room(|core| attempt(core, patient))?,
+            None => Err(Code::QueueFull.into()),
+        }
+    }
+
+    /// Waits until a message has ended, at most this long; `None` is as long as it takes. A timeout
+    /// does not cancel it, and waiting may be repeated.
+    ///
+    /// # Errors
+    /// The error with which it ended; `TIMEOUT`; `UNKNOWN_MESSAGE`; `WOULD_DEADLOCK`; `FORKED`.
+    pub fn wait(&self, number: u64, timeout: Option<Duration>) -> Outcome {
+        let shared = self.shared();
+        shared.check_fork()?;
+        let signal = Arc::new(Signal::default());
+        let outcome = Arc::new(parking_lot::Mutex::new(None));
+        let mut watcher: Option<Completion> = Some(Box::new({
+            let (signal, outcome) = (signal.clone(), outcome.clone());
+            move |_, how| {
+                *outcome.lock() = Some(how);
+                signal.done();
+            }
+        }));
+        let mut core = shared.core.lock();
+        let ticket = core.ticket();
+        if let Some(outcome) = core.engine.watch(number, ticket, &mut watcher) {
+            return outcome;
+        }
+        shared.settle(core);
+        let waited = operation::wait_for(shared, &signal, timeout);
+        if let Err(error) = waited {
+            let unused = shared.core.lock().engine.unwatch(number, ticket);
+            drop(unused);
+            if outcome.lock().is_none() {
+                return Err(error);
+            }
+        }
+        outcome.lock().take().expect("the signal comes after the outcome")
+    }
+
+    /// Ends when every publish that was accepted before has ended.
+    ///
+    /// # Errors
+    /// `CLOSED`, `FORKED`.
+    pub fn flush(&self) -> Result<Operation<()>> {
+        let shared = self.shared();
+        shared.check_fork()?;
+        let (operation, cell) = Operation::new(shared);
+        let mut core = shared.core.lock();
+        let ticket = core.ticket();
+        core.flushing.insert(ticket, cell);
+        core.engine.flush(ticket);
+        shared.settle(core);
+        Ok(operation)
+    }
+
+    /// Subscribes; the handler of an earlier subscription to the same filter is replaced. Legal
+    /// before connect; the operation ends with the broker's answer.
+    ///
+    /// # Errors
+    /// `INVALID_FILTER`, `NOT_SUPPORTED`, `CLOSED`, `FORKED`. The operation: `SUBSCRIBE_REFUSED`,
+    /// `CANCELLED`.
+    pub fn subscribe(
+        &self,
+        filter: &str,
+        options: SubscriptionOptions,
+        handler: Arc<dyn Handler>,
+    ) -> Result<Operation<Granted>> {
+        let (operation, cell) = Operation::new(self.shared());
+        let subscribing = Subscribing::One(cell);
+        self.begin_subscribe(&[(filter, options)], PropertyBlock::new(), handler, subscribing)?;
+        Ok(operation)
+    }
+
+    /// Subscribes several filters with one packet and one handler. The operation has a result for
+    /// each, in order. Properties: a subscription identifier, user properties (MQTT 5.0).
+    ///
+    /// # Errors
+    /// Those of `subscribe`; `INVALID_ARGUMENT` without a filter.
+    pub fn subscribe_many(
+        &self,
+        filters: &[(&str, SubscriptionOptions)],
+        properties: PropertyBlock,
+        handler: Arc<dyn Handler>,
+    ) -> Result<Operation<Vec<Result<Granted>>>> {
+        let (operation, cell) = Operation::new(self.shared());
+        self.begin_subscribe(filters, properties, handler, Subscribing::Many(cell))?;
+        Ok(operation)
+    }
+
+    fn begin_subscribe(
+        &self,
+        filters: &[(&str, SubscriptionOptions)],
+        properties: PropertyBlock,
+        handler: Arc<dyn Handler>,
+        subscribing: Subscribing,
+    ) -> Result<()> {
+        let shared = self.shared();
+        shared.check_fork()?;
+        if filters.is_empty() {
+            return Err(Error::new(Code::InvalidArgument, "A subscribe needs at least one filter"));
+        }
+        for (filter, _) in filters {
+            check_filter(filter)?;
+        }
+        if !properties.is_empty() && !shared.options.settings.version.is_v5() {
+            return Err(Error::new(
+                Code::NotSupported,
+                "Before MQTT 5.0 a subscribe has no properties",
+            ));
+        }
+        // The handler must be in its place before a message can find its route.
+        let ticket = shared.core.lock().ticket();
+        let subscription = Arc::new(Subscription::new(ticket, handler));
+        shared.subscriptions.lock().insert(ticket, subscription);
+        let mut core = shared.core.lock();
+        let subscribed = match core.goal {
+            Goal::Close => Err(Code::Closed.into()),
+            _ => core.engine.subscribe(ticket, filters, properties),
+        };
+        if subscribed.is_ok() {
+            core.subscribing.insert(ticket, subscribing);
+        }
+        shared.settle(core);
+        match &subscribed {
+            Ok(replaced) => self.end_subscriptions(replaced),
+            Err(_) => self.end_subscriptions(&[ticket]),
+        }
+        shared.claim();
+        subscribed.map(drop)
+    }
+
+    /// Ends a subscription; a filter that is not subscribed succeeds at once. No call of the
+    /// handler begins after this has returned; outside callbacks, none is running either.
+    ///
+    /// # Errors
+    /// `INVALID_FILTER`, `CLOSED`, `FORKED`. The operation: `UNSUBSCRIBE_REFUSED`, `CANCELLED`.
+    pub fn unsubscribe(&self, filter: &str) -> Result<Operation<()>> {
+        check_filter(filter)?;
+        self.unsubscribe_filters(&[filter])
+    }
+
+    /// Ends every subscription, with one packet.
+    ///
+    /// # Errors
+    /// Those of `unsubscribe`.
+    pub fn unsubscribe_all(&self) -> Result<Operation<()>> {
+        self.shared().check_fork()?;
+        let filters = self.shared().core.lock().engine.filters();
+        let filters: Vec<&str> = filters.iter().map(String::as_str).collect();
+        self.unsubscribe_filters(&filters)
+    }
+
+    fn unsubscribe_filters(&self, filters: &[&str]) -> Result<Operation<()>> {
+        let shared = self.shared();
+        shared.check_fork()?;
+        let (operation, cell) = Operation::new(shared);
+        let mut core = shared.core.lock();
+        if matches!(core.goal, Goal::Close) {
+            return Err(Code::Closed.into());
+        }
+        let ticket = core.ticket();
+        core.unsubscribing.insert(ticket, cell);
+        let ended = core.engine.unsubscribe(ticket, filters, PropertyBlock::new());
+        shared.settle(core);
+        self.end_subscriptions(&ended);
+        Ok(operation)
+    }
+
+    /// No further call of these handlers begins; outside callbacks none is running afterwards.
+    fn end_subscriptions(&self, routes: &[RouteId]) {
+        let ended: Vec<_> = {
+            let mut subscriptions = self.shared().subscriptions.lock();
+            routes.iter().filter_map(|route| subscriptions.remove(route)).collect()
+        };
+        if ended.is_empty() {
+            return;
+        }
+        ended.iter().for_each(|subscription| subscription.end());
+        self.shared().inbox.wait_until_left(routes);
+        self.shared().drop_there(ended);
+    }
+
+    /// With [`Dispatch::Polled`]: runs at most `limit` queued callbacks on this thread, after
+    /// waiting up to `timeout` for the first (`None`: as long as it takes); how many ran.
+    ///
+    /// # Errors
+    /// `BUSY` inside a callback or while another thread polls; `NOT_SUPPORTED` for another
+    /// dispatch; `FORKED`.
+    pub fn poll(&self, timeout: Option<Duration>, limit: usize) -> Result<usize> {
+        let shared = self.shared();
+        shared.check_fork()?;
+        self.check_polled()?;
+        shared.inbox.poll(shared, timeout, limit)
+    }
+
+    /// With [`Dispatch::Polled`]: a descriptor that is readable while callbacks are queued, to be
+    /// waited for in an event loop. It belongs to the session. Unix only.
+    ///
+    /// # Errors
+    /// `NOT_SUPPORTED` for another dispatch; `OUT_OF_MEMORY` when there are no more descriptors;
+    /// `FORKED`.
+    #[cfg(unix)]
+    pub fn descriptor(&self) -> Result<std::os::fd::RawFd> {
+        self.shared().check_fork()?;
+        self.check_polled()?;
+        self.shared().inbox.descriptor()
+    }
+
+    fn check_polled(&self) -> Result<()> {
+        if self.shared().options.dispatch == Dispatch::Polled {
+            return Ok(());
+        }
+        Err(Error::new(Code::NotSupported, "Only a session whose options say polled can be polled"))
+    }
+
+    /// Sets the receiver of events, or none.
+    ///
+    /// # Errors
+    /// `CLOSED`, `FORKED`.
+    pub fn set_event_handler(&self, handler: Option<EventHandler>) -> Result<()> {
+        let shared = self.shared();
+        shared.check_fork()?;
+        let mut status = shared.status.lock();
+        if status.state == State::Closed {
+            return Err(Code::Closed.into());
+        }
+        let former = std::mem::replace(&mut status.event_handler, handler);
+        drop(status);
+        if former.is_some() {
+            shared.drop_there(former);
+        }
+        Ok(())
+    }
+
+    /// What it is doing.
+    pub fn state(&self) -> State {
+        match self.shared().check_fork() {
+            Ok(()) => self.shared().status.lock().state,
+            Err(_) => State::Closed,
+        }
+    }
+
+    /// The last failure of the connection, readable while it still retries.
+    pub fn last_error(&self) -> Option<Error> {
+        match self.shared().check_fork() {
+            Ok(()) => self.shared().status.lock().last_error.clone(),
+            Err(error) => Some(error),
+        }
+    }
+
+    /// Counters and levels.
+    pub fn statistics(&self) -> Statistics {
+        let shared = self.shared();
+        if shared.check_fork().is_err() {
+            return Statistics::default();
+        }
+        let counters = shared.core.lock().engine.counters();
+        let (incoming_messages, incoming_bytes) = shared.inbox.level();
+        let traffic = &shared.traffic;
+        Statistics {
+            published: counters.published,
+            received: counters.received,
+            unrouted: counters.unrouted,
+            dropped: counters.dropped,
+            bytes_out: traffic.bytes_out.load(Ordering::Relaxed),
+            bytes_in: traffic.bytes_in.load(Ordering::Relaxed),
+            writes: traffic.writes.load(Ordering::Relaxed),
+            reads: traffic.reads.load(Ordering::Relaxed),
+            connections: traffic.connections.load(Ordering::Relaxed),
+            outgoing_messages: counters.outgoing_messages,
+            outgoing_bytes: counters.outgoing_bytes,
+            incoming_messages,
+            incoming_bytes,
+            in_flight: counters.in_flight,
+            unacknowledged: counters.unacknowledged,
+            subscriptions: counters.subscriptions,
+        }
+    }
+
+    /// Closes for good: sends DISCONNECT if it is connected, ends everything outstanding as
+    /// cancelled, lets go of every handler. Outside callbacks it returns after the last callback of
+    /// the session, without a time limit; inside any callback it does not wait.
+    pub fn close(&self) {
+        let shared = self.shared();
+        if shared.check_fork().is_err() {
+            return;
+        }
+        begin_close(shared);
+        if !runtime::on_io_thread() && !super::inbox::Inbox::in_any_callback() {
+            shared.inbox.wait_until_finished(shared);
+        }
+    }
+
+    /// Whether this thread is inside a callback of this session.
+    pub fn in_callback(&self) -> bool {
+        self.shared().inbox.is_current()
+    }
+}
+
+impl std::fmt::Debug for Session {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Session({}, {:?})", self.shared().options.address(), self.state())
+    }
+}
+
+/// Has the driver, or without one this thread, close the session; the second time does nothing.
+pub(super) fn begin_close(shared: &Arc<Shared>) {
+    let mut core = shared.core.lock();
+    if matches!(core.goal, Goal::Close) {
+        return;
+    }
+    core.goal = Goal::Close;
+    core.accepting = false;
+    let driven = core.driven;
+    let waker = core.take_waker();
+    drop(core);
+    if let Some(waker) = waker {
+        waker.wake();
+    }
+    if !driven {
+        driver::finish(shared);
+    }
+}
+
+fn check_filter(filter: &str) -> Result<()> {
+    topic::check_filter(filter.as_bytes()).map(drop).map_err(|error| {
+        Error::new(Code::InvalidFilter, format!("The filter {filter:?} cannot be used: {error}"))
+    })
+}

@@ -1,0 +1,613 @@
+//! What the session handle, its driver and its callback threads share.
+//!
+//! One lock, [`Shared::core`], guards the engine. Nothing is taken under it: no other lock, no system
+//! call, no clock, no user code. Whoever changes the engine takes all its outputs before the lock is
+//! released ([`Core::collect`]) and acts on them afterwards ([`Shared::apply`]).
+//!
+//! Who writes: one thread at a time holds the right to ([`Core::writing`]). The driver writes when it
+//! is awake. When it sleeps and the session has been quiet, the thread that made output writes it
+//! itself, with one non-blocking call; a thread that makes output in quick succession wakes the
+//! driver instead, which then writes what gathers.
+
+use std::{
+    collections::HashMap,
+    io::{self, IoSlice},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    task::Waker,
+    time::{Duration, Instant},
+};
+
+use parking_lot::{Mutex, MutexGuard};
+use tokio::net::TcpStream;
+
+use super::{
+    Connected, Event, EventHandler, Granted, Options, State, fork,
+    inbox::{Inbox, Item, Subscription},
+    operation::{Cell, Signal},
+    pool::Pool,
+    runtime::{self, IoThread},
+};
+use crate::{
+    engine::{self, Ended, Engine, Output, Receipt, RouteId, Ticket},
+    error::{Code, Error, Result},
+    protocol::{PropertyBlock, ReasonCode},
+};
+
+/// A thread that wrote directly less than this ago publishes in quick succession: from now on the
+/// driver gathers. Far below the time in which any answer could have come back.
+const QUICK: Duration = Duration::from_micros(8);
+
+/// How much of a buffer is kept between two writes.
+const KEPT: usize = 1 << 20;
+
+/// What the program wants the driver to do.
+#[derive(Clone, Debug, Default)]
+pub(super) enum Goal {
+    /// Stay as it is: offline before connect, or after a disconnect.
+    #[default]
+    Rest,
+    /// Be connected.
+    Connect,
+    /// Wait until what was accepted has ended, at most until then, and disconnect.
+    Disconnect(Farewell),
+    /// Disconnect at once and end.
+    Close,
+}
+
+/// How to disconnect.
+#[derive(Clone, Debug)]
+pub(super) struct Farewell {
+    pub(super) until: Instant,
+    /// Whether completions must have been called, too.
+    pub(super) called: bool,
+    pub(super) reason: ReasonCode,
+    pub(super) properties: PropertyBlock,
+}
+
+impl Farewell {
+    /// Whether nothing is left to wait for, or time is up.
+    pub(super) fn is_due(&self, core: &Core, now: Instant) -> bool {
+        now >= self.until
+            || (core.engine.outstanding(self.called) == 0 && !core.has_output() && !core.writing)
+    }
+}
+
+/// A subscribe that has not been answered.
+pub(super) enum Subscribing {
+    One(Arc<Cell<Granted>>),
+    Many(Arc<Cell<Vec<Result<Granted>>>>),
+}
+
+/// Everything under the session lock.
+pub(super) struct Core {
+    pub(super) engine: Engine,
+    /// Publishing is allowed: the session is, or is to be, connected.
+    pub(super) accepting: bool,
+    pub(super) goal: Goal,
+    /// Counts connections, so that a writer notices that its own is gone.
+    pub(super) connection: u64,
+    /// The socket for a direct write, while the connection has one.
+    pub(super) direct: Option<Arc<TcpStream>>,
+    writing: bool,
+    /// The driver sleeps; new output has to wake it.
+    pub(super) asleep: bool,
+    /// The driver has been woken because output is made in quick succession.
+    pub(super) streaming: bool,
+    pub(super) waker: Option<Waker>,
+    wrote_directly: Option<Instant>,
+    spare: Output,
+    /// What a write could not finish.
+    leftover: Output,
+    /// Publishers that wait for room.
+    blocked: Vec<Arc<Signal>>,
+    next_ticket: Ticket,
+    /// The driver has been started.
+    pub(super) driven: bool,
+    /// Messages that disconnecting has cancelled.
+    pub(super) cancelled: usize,
+    /// What the broker said last when it accepted.
+    pub(super) connected: Option<Connected>,
+    pub(super) connecting: Vec<Arc<Cell<Connected>>>,
+    pub(super) disconnecting: Vec<Arc<Cell<usize>>>,
+    pub(super) subscribing: HashMap<Ticket, Subscribing>,
+    pub(super) unsubscribing: HashMap<Ticket, Arc<Cell<()>>>,
+    pub(super) flushing: HashMap<Ticket, Arc<Cell<()>>>,
+}
+
+/// What the engine had to tell, to be acted on without the lock.
+#[derive(Default)]
+pub(super) struct Effects {
+    ended: Vec<Ended>,
+    events: Vec<Event>,
+    calls: Vec<Box<dyn FnOnce() + Send>>,
+    unblocked: Vec<Arc<Signal>>,
+    wakes: Option<Waker>,
+}
+
+/// How far a write came.
+pub(super) enum Wrote {
+    /// Nothing is left.
+    All,
+    /// The socket takes no more for now.
+    Blocked,
+    /// There is more, for the next turn.
+    More,
+    /// Another thread is writing; it will see to what is there.
+    Elsewhere,
+    Failed(io::Error),
+}
+
+impl Core {
+    fn new(engine: Engine) -> Self {
+        Self {
+            engine,
+            accepting: false,
+            goal: Goal::Rest,
+            connection: 0,
+            direct: None,
+            writing: false,
+            asleep: false,
+            streaming: false,
+            waker: None,
+            wrote_directly: None,
+            spare: Output::default(),
+            leftover: Output::default(),
+            blocked: Vec::new(),
+            next_ticket: 0,
+            driven: false,
+            cancelled: 0,
+            connected: None,
+            connecting: Vec::new(),
+            disconnecting: Vec::new(),
+            subscribing: HashMap::new(),
+            unsubscribing: HashMap::new(),
+            flushing: HashMap::new(),
+        }
+    }
+
+    pub(super) fn ticket(&mut self) -> Ticket {
+        self.next_ticket += 1;
+        self.next_ticket
+    }
+
+    /// Whether something waits to be written.
+    pub(super) fn has_output(&self) -> bool {
+        !self.leftover.is_empty() || self.engine.output_length() > 0
+    }
+
+    /// Takes every output of the engine but the bytes.
+    pub(super) fn collect(&mut self) -> Effects {
+        let mut effects = Effects { ended: self.engine.poll_ended(), ..Effects::default() };
+        while let Some(event) = self.engine.poll_event() {
+            self.translate(event, &mut effects);
+        }
+        effects.unblocked = self.take_unblocked();
+        if matches!(self.goal, Goal::Disconnect(_)) {
+            effects.wakes = self.take_waker();
+        }
+        effects
+    }
+
+    fn translate(&mut self, event: engine::Event, effects: &mut Effects) {
+        let mut end = |callback: Option<Box<dyn FnOnce() + Send>>| effects.calls.extend(callback);
+        match event {
+            engine::Event::Connected(connected) => {
+                self.connected = Some(connected.clone());
+                for cell in self.connecting.drain(..) {
+                    end(cell.end(Ok(connected.clone())));
+                }
+                effects.events.push(Event::Connected(connected));
+            }
+            engine::Event::Subscribed(ticket, results) => match self.subscribing.remove(&ticket) {
+                Some(Subscribing::One(cell)) => {
+                    end(cell.end(results.into_iter().next().expect("one filter has one result")));
+                }
+                Some(Subscribing::Many(cell)) => end(cell.end(Ok(results))),
+                None => {}
+            },
+            engine::Event::SubscriptionRefused(filter, error) => {
+                effects.events.push(Event::SubscriptionRefused(filter, error));
+            }
+            engine::Event::Unsubscribed(ticket, result) => {
+                if let Some(cell) = self.unsubscribing.remove(&ticket) {
+                    end(cell.end(result));
+                }
+            }
+            engine::Event::Flushed(ticket) => {
+                if let Some(cell) = self.flushing.remove(&ticket) {
+                    end(cell.end(Ok(())));
+                }
+            }
+        }
+    }
+
+    /// The publishers that have a chance now.
+    fn take_unblocked(&mut self) -> Vec<Arc<Signal>> {
+        match !self.blocked.is_empty() && (self.engine.has_room() || !self.accepting) {
+            true => std::mem::take(&mut self.blocked),
+            false => Vec::new(),
+        }
+    }
+
+    /// The driver's waker, when it sleeps or waits for its goal to change.
+    pub(super) fn take_waker(&mut self) -> Option<Waker> {
+        self.asleep = false;
+        self.waker.take()
+    }
+
+    /// A connection begins or ends.
+    pub(super) fn reset_connection(&mut self) {
+        self.connection += 1;
+        self.direct = None;
+        self.asleep = false;
+        self.streaming = false;
+        self.wrote_directly = None;
+        self.leftover.clear(0);
+        self.spare.clear(0);
+    }
+
+    /// Gives memory back that a busy time left behind.
+    pub(super) fn shrink(&mut self) {
+        self.spare.clear(0);
+        if self.leftover.is_empty() {
+            self.leftover.clear(0);
+        }
+    }
+}
+
+/// What may be read without the session lock.
+pub(super) struct Status {
+    pub(super) state: State,
+    pub(super) last_error: Option<Error>,
+    pub(super) event_handler: Option<EventHandler>,
+}
+
+/// Counts of system calls and bytes.
+#[derive(Default)]
+pub(super) struct Traffic {
+    pub(super) reads: AtomicU64,
+    pub(super) writes: AtomicU64,
+    pub(super) bytes_in: AtomicU64,
+    pub(super) bytes_out: AtomicU64,
+    pub(super) connections: AtomicU64,
+}
+
+/// A session, behind its handle.
+pub(super) struct Shared {
+    pub(super) options: Options,
+    pub(super) core: Mutex<Core>,
+    pub(super) inbox: Inbox,
+    pub(super) subscriptions: Mutex<HashMap<RouteId, Arc<Subscription>>>,
+    pub(super) status: Mutex<Status>,
+    pub(super) traffic: Traffic,
+    /// Messages of QoS 1 and 2 that no handler wants yet.
+    pub(super) unclaimed: Mutex<Vec<(super::OwnedMessage, Receipt)>>,
+    born: u32,
+    io: IoThread,
+    pool: Arc<Pool>,
+}
+
+impl Shared {
+    pub(super) fn new(options: &Options) -> Result<Arc<Self>> {
+        let mut options = options.clone();
+        options.complete();
+        let engine = Engine::new(Arc::new(options.settings.clone()), options.any_client_id)?;
+        let runtime = runtime::runtime()?;
+        Ok(Arc::new(Self {
+            inbox: Inbox::new(&options),
+            options,
+            core: Mutex::new(Core::new(engine)),
+            subscriptions: Mutex::default(),
+            status: Mutex::new(Status {
+                state: State::Disconnected,
+                last_error: None,
+                event_handler: None,
+            }),
+            traffic: Traffic::default(),
+            unclaimed: Mutex::default(),
+            born: fork::generation(),
+            io: runtime.next_io_thread(),
+            pool: runtime.pool.clone(),
+        }))
+    }
+
+    pub(super) fn io_thread(&self) -> &IoThread {
+        &self.io
+    }
+
+    pub(super) fn pool(&self) -> &Arc<Pool> {
+        &self.pool
+    }
+
+    #[inline]
+    pub(super) fn check_fork(&self) -> Result<()> {
+        fork::check(self.born)
+    }
+
+    pub(super) fn wake_driver(&self) {
+        let waker = self.core.lock().take_waker();
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    /// For the pool: runs callbacks; whether there are more.
+    pub(super) fn run_callbacks(self: &Arc<Self>) -> bool {
+        self.inbox.run_slice(self)
+    }
+
+    /// Queues one callback.
+    pub(super) fn call_back(self: &Arc<Self>, call: Box<dyn FnOnce() + Send>) {
+        self.inbox.push(self, Item::Call(call));
+    }
+
+    /// Places of the receiving queue become free.
+    pub(super) fn release(&self, messages: usize, bytes: usize) {
+        if self.inbox.release(messages, bytes) {
+            self.wake_driver();
+        }
+    }
+
+    /// Completions have been called and give their places free.
+    pub(super) fn completions_taken(self: &Arc<Self>, count: usize) {
+        let mut core = self.core.lock();
+        core.engine.completions_taken(count);
+        let effects = core.collect();
+        drop(core);
+        self.apply(effects);
+    }
+
+    /// Acknowledges received messages; the acknowledgements leave. `false` when there was nothing
+    /// left to acknowledge.
+    pub(super) fn acknowledge(self: &Arc<Self>, handled: &[(Receipt, ReasonCode)]) -> bool {
+        let mut core = self.core.lock();
+        let mut all = true;
+        for &(receipt, reason) in handled {
+            all &= core.engine.acknowledge(receipt, reason);
+        }
+        self.see_it_leave(core);
+        all
+    }
+
+    /// After a change of the engine: acts on what it has to tell, and sees to it that its output
+    /// leaves. The one way out of the session lock for everybody but the driver and the writers.
+    #[inline]
+    pub(super) fn settle(self: &Arc<Self>, mut core: MutexGuard<'_, Core>) {
+        if !core.engine.has_news() {
+            return self.see_it_leave(core);
+        }
+        let effects = core.collect();
+        drop(core);
+        self.apply(effects);
+        self.see_it_leave(self.core.lock());
+    }
+
+    #[inline]
+    fn see_it_leave(self: &Arc<Self>, core: MutexGuard<'_, Core>) {
+        if !core.asleep || core.writing || !core.has_output() {
+            return;
+        }
+        drop(core);
+        self.kick();
+    }
+
+    /// The driver sleeps and there is output: writes it, or wakes the driver.
+    fn kick(self: &Arc<Self>) {
+        let now = Instant::now();
+        let mut core = self.core.lock();
+        if !core.asleep || core.writing || !core.has_output() {
+            return;
+        }
+        let quick = core.wrote_directly.is_some_and(|wrote| now.duration_since(wrote) < QUICK);
+        let direct = core.direct.clone().filter(|_| !quick);
+        if let Some(stream) = direct {
+            drop(core);
+            let wrote = self.write_out(now, 1, |slices| stream.try_write_vectored(slices));
+            let finished = Instant::now();
+            let mut core = self.core.lock();
+            core.wrote_directly = Some(finished);
+            let leaving = matches!(core.goal, Goal::Disconnect(_));
+            if matches!(wrote, Wrote::All) && !core.has_output() && !leaving {
+                return;
+            }
+            let waker = core.take_waker();
+            drop(core);
+            waker.into_iter().for_each(Waker::wake);
+            return;
+        }
+        core.streaming |= quick;
+        let waker = core.take_waker();
+        drop(core);
+        waker.into_iter().for_each(Waker::wake);
+    }
+
+    /// Writes what there is, at most this many times a whole buffer. `now` is the time of the first
+    /// write.
+    pub(super) fn write_out(
+        self: &Arc<Self>,
+        now: Instant,
+        rounds: usize,
+        mut write: impl FnMut(&[IoSlice<'_>]) -> io::Result<usize>,
+    ) -> Wrote {
+        let mut core = self.core.lock();
+        if core.writing {
+            return Wrote::Elsewhere;
+        }
+        let connection = core.connection;
+        for _ in 0..rounds {
+            let mut output = std::mem::take(&mut core.leftover);
+            if output.is_empty() {
+                std::mem::swap(&mut output, &mut core.spare);
+                core.engine.poll_output(&mut output, now);
+            }
+            if output.is_empty() {
+                core.spare = output;
+                return Wrote::All;
+            }
+            core.writing = true;
+            // The buffer is free for more while this one is being written.
+            let unblocked = core.take_unblocked();
+            drop(core);
+            unblocked.iter().for_each(|signal| signal.done());
+            let wrote = self.write_whole(&mut output, &mut write);
+            core = self.core.lock();
+            if core.connection != connection {
+                // Its connection is gone; what the new one has to write waits for this thread.
+                core.writing = false;
+                let waker = core.take_waker();
+                drop(core);
+                waker.into_iter().for_each(Waker::wake);
+                return Wrote::All;
+            }
+            if let Err(error) = wrote {
+                core.leftover = output;
+                core.writing = false;
+                return match error.kind() {
+                    io::ErrorKind::WouldBlock => Wrote::Blocked,
+                    _ => Wrote::Failed(error),
+                };
+            }
+            core.engine.handle_written();
+            output.clear(KEPT);
+            core.spare = output;
+            if core.engine.has_news() {
+                // Still holding the right to write, so that completions keep their order.
+                let effects = core.collect();
+                drop(core);
+                self.apply(effects);
+                core = self.core.lock();
+            }
+            core.writing = false;
+        }
+        if core.has_output() { Wrote::More } else { Wrote::All }
+    }
+
+    fn write_whole(
+        &self,
+        output: &mut Output,
+        mut write: impl FnMut(&[IoSlice<'_>]) -> io::Result<usize>,
+    ) -> io::Result<()> {
+        while !output.is_empty() {
+            let written = match output.with_slices(&mut write) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(written) => written,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => return Err(error),
+            };
+            output.advance(written);
+            self.traffic.writes.fetch_add(1, Ordering::Relaxed);
+            self.traffic.bytes_out.fetch_add(written as u64, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+
+    /// Acts on what the engine had to tell.
+    pub(super) fn apply(self: &Arc<Self>, effects: Effects) {
+        let Effects { mut ended, events, calls, unblocked, wakes } = effects;
+        unblocked.iter().for_each(|signal| signal.done());
+        wakes.into_iter().for_each(Waker::wake);
+        for event in events {
+            self.report(event);
+        }
+        for call in calls {
+            self.call_back(call);
+        }
+        for one in &mut ended {
+            for watcher in std::mem::take(&mut one.watchers) {
+                watcher(one.number, one.outcome.clone());
+            }
+        }
+        ended.retain(|one| one.completion.is_some());
+        if !ended.is_empty() {
+            self.inbox.push(self, Item::Ended(ended));
+        }
+    }
+
+    /// Keeps what an event says about the state, and hands it on.
+    pub(super) fn report(self: &Arc<Self>, event: Event) {
+        let mut status = self.status.lock();
+        match &event {
+            Event::Connecting => status.state = State::Connecting,
+            Event::Connected(_) => {
+                status.state = State::Connected;
+                self.traffic.connections.fetch_add(1, Ordering::Relaxed);
+            }
+            Event::Lost(error) => status.last_error = Some(error.clone()),
+            Event::Retrying(_) => status.state = State::Retrying,
+            Event::Disconnected(error) => {
+                status.state = State::Disconnected;
+                if error.is_some() {
+                    status.last_error.clone_from(error);
+                }
+            }
+            Event::SubscriptionRefused(..) => {}
+        }
+        let handler = status.event_handler.clone();
+        drop(status);
+        tracing::debug!(target: "mqttsession", event = ?event, "session event");
+        if let Some(handler) = handler {
+            self.inbox.push(self, Item::Event(event, handler));
+        }
+    }
+
+    /// Gives messages that nobody wanted to handlers that have come since.
+    pub(super) fn claim(self: &Arc<Self>) {
+        let mut unclaimed = std::mem::take(&mut *self.unclaimed.lock());
+        unclaimed.retain(|(message, receipt)| {
+            let found = self.core.lock().engine.find(message.topic());
+            let handlers: Vec<Arc<Subscription>> = {
+                let subscriptions = self.subscriptions.lock();
+                found
+                    .routes
+                    .iter()
+                    .filter_map(|route| subscriptions.get(&route.id).cloned())
+                    .collect()
+            };
+            if handlers.is_empty() {
+                return true;
+            }
+            self.inbox.push(self, Item::Claimed(message.clone(), *receipt, handlers));
+            false
+        });
+        self.unclaimed.lock().extend(unclaimed);
+    }
+
+    /// Drops a program's object on a callback thread.
+    pub(super) fn drop_there(self: &Arc<Self>, object: impl Send + 'static) {
+        self.call_back(Box::new(move || drop(object)));
+    }
+
+    /// Waits for room and publishes; see [`Session::publish`](super::Session::publish).
+    pub(super) fn wait_for_room<T>(
+        self: &Arc<Self>,
+        mut attempt: impl FnMut(&mut Core) -> Option<T>,
+    ) -> Result<T> {
+        let deadline = Instant::now() + self.options.outgoing_wait;
+        loop {
+            let signal = Arc::new(Signal::default());
+            let mut core = self.core.lock();
+            if let Some(done) = attempt(&mut core) {
+                self.settle(core);
+                return Ok(done);
+            }
+            core.blocked.push(signal.clone());
+            self.settle(core);
+            let left = deadline.saturating_duration_since(Instant::now());
+            let waited = super::operation::wait_for(self, &signal, Some(left));
+            if let Err(error) = waited {
+                self.core.lock().blocked.retain(|blocked| !Arc::ptr_eq(blocked, &signal));
+                return Err(match error.code() {
+                    Code::Timeout => Error::new(
+                        Code::QueueFull,
+                        "The outgoing queue was full for as long as the call may wait; is the broker \
+                         reachable and fast enough?",
+                    ),
+                    _ => error,
+                });
+            }
+        }
+    }
+}
