@@ -1,1 +1,38 @@
-//! Test support.
+//! Test support: everything that stands at the other end of a session under test.
+//!
+//! Nothing here uses the library's own codec. [`wire`] writes packets and [`seen`] reads them from
+//! an understanding of the specification of their own, so that a mistake in the library cannot
+//! agree with itself.
+//!
+//! - [`scripted`]: a broker that does exactly what a test tells it, packet by packet. [`script`]
+//!   and [`player`] make the same broker a program, `scripted-broker`, for C, C++ and Python.
+//! - [`real`] and [`embedded`]: guards round Mosquitto and round `mqttsession-broker`; a broker is
+//!   started on free ports and ended when its guard is dropped.
+//! - [`certificate`]: certificates made on the spot, good ones and bad ones.
+
+pub mod certificate;
+mod decode;
+pub mod embedded;
+mod encoding;
+mod expectation;
+mod field;
+mod peer;
+pub mod player;
+mod probe;
+pub mod process;
+pub mod property;
+mod reader;
+pub mod real;
+pub mod script;
+pub mod scripted;
+pub mod seen;
+mod stream;
+pub mod trace;
+pub mod wire;
+mod word;
+
+use std::time::Duration;
+
+/// How long anything in a test may take before it counts as never. Not a measure of speed: it is
+/// only there so that a broken test ends, and long enough for a slow machine under valgrind.
+pub const DEADLINE: Duration = Duration::from_secs(30);
