@@ -187,6 +187,8 @@ impl<'s> Connection<'s> {
             Poll::Pending => return Ok(Read::Nothing),
             Poll::Ready(Ok(0)) => return self.handle_end(),
             Poll::Ready(Ok(read)) => read,
+            // After our DISCONNECT it does not matter how the other side ends.
+            Poll::Ready(Err(_)) if self.leaving != Leaving::No => return Ok(Read::End),
             Poll::Ready(Err(error)) => return Err(self.stream_error(&error)),
         };
         self.shared.traffic.reads.fetch_add(1, Ordering::Relaxed);
