@@ -168,6 +168,18 @@ fn a_head_tells_where_its_parts_stand() {
 }
 
 #[test]
+fn a_head_is_as_long_as_it_says() {
+    // Around each length at which the remaining length takes a byte more.
+    for edge in [0x80, 0x4000, 0x20_0000] {
+        for payload in edge - 5..edge + 5 {
+            let mut out = Vec::new();
+            let head = PUBLISH.encode_head(V5, payload, &mut out).unwrap();
+            assert_eq!(head.length, out.len(), "payload of {payload} bytes");
+        }
+    }
+}
+
+#[test]
 fn a_head_whose_payload_is_too_large_is_not_written() {
     let mut out = Vec::new();
     // Three bytes of topic.

@@ -26,6 +26,25 @@ fn topics() {
 }
 
 #[test]
+fn a_forbidden_character_is_found_wherever_it_stands() {
+    for length in 1..=40 {
+        // Neighbours of the forbidden ones, and bytes that carry into them.
+        let filling: Vec<u8> = b"\x01*,\"$~\x7F/a".iter().copied().cycle().take(length).collect();
+        assert!(check_name(&filling).is_ok(), "{filling:02x?}");
+        for at in 0..length {
+            for (byte, error) in
+                [(0, TopicError::Nul), (b'+', TopicError::Wildcard), (b'#', TopicError::Wildcard)]
+            {
+                let mut topic = filling.clone();
+                topic[at] = byte;
+                assert_eq!(check_name(&topic), Err(error), "{topic:02x?}");
+            }
+        }
+    }
+    assert_eq!(check_name("«+»«ÿÿ»".replace('+', "").as_bytes()), Ok("«»«ÿÿ»"));
+}
+
+#[test]
 fn filters() {
     let longest = "x".repeat(65_535);
     for filter in [
