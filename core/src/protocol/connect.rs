@@ -207,7 +207,8 @@ impl<'a> Will<'a> {
 
     fn write(&self, writer: &mut Writer<'_>, version: Version) -> Result<(), EncodeError> {
         writer.properties(version, Place::Will, self.properties)?;
-        topic::check_name(self.topic.as_bytes()).map_err(|error| error.violation().on(PACKET))?;
+        topic::check_characters(self.topic.as_bytes())
+            .map_err(|error| error.violation().on(PACKET))?;
         writer.text(self.topic)?;
         writer.binary(self.payload)
     }

@@ -238,7 +238,7 @@ impl Property<'_> {
             // [MQTT-3.3.2-8]
             Self::TopicAlias(0) => Err(ZERO_ALIAS),
             // [MQTT-3.3.2-14]
-            Self::ResponseTopic(text) if topic::check_name(text.as_bytes()).is_err() => {
+            Self::ResponseTopic(text) if topic::check_characters(text.as_bytes()).is_err() => {
                 Err(RESPONSE_TOPIC)
             }
             _ => Ok(()),

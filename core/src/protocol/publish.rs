@@ -217,8 +217,8 @@ impl<'a> Publish<'a> {
             return Ok(check_no_topic(version, self.properties)?);
         }
         // [MQTT-3.3.2-2]
-        match topic::check_name(self.topic.as_bytes()) {
-            Ok(_) => Ok(()),
+        match topic::check_characters(self.topic.as_bytes()) {
+            Ok(()) => Ok(()),
             Err(error) => Err(error.violation().on(PACKET).into()),
         }
     }
