@@ -23,8 +23,8 @@ use crate::{
     error::{Code, Error, Result},
     protocol::{
         Ack, AckKind, Connack, Cut, Disconnect, Frame, Packet, PacketId, PacketType, Properties,
-        PropertyBlock, QoS, RawPublish, ReasonCode, SubscriptionOptions, Version, Violation, cut,
-        topic,
+        PropertyBlock, QoS, RawPublish, ReasonCode, Sender, SubscriptionOptions, Version,
+        Violation, cut, encode_pingreq, topic,
     },
 };
 
@@ -96,6 +96,8 @@ pub struct Engine {
     settings: Arc<Settings>,
     phase: Phase,
     client_id: String,
+    /// What the last CONNECT asked for.
+    clean_start: bool,
     server: ServerLimits,
     output: Output,
     outgoing: Outgoing,
@@ -108,6 +110,8 @@ pub struct Engine {
     last_sent: Option<Instant>,
     last_received: Option<Instant>,
     paused: bool,
+    /// The output holds a PINGREQ.
+    ping_waits: bool,
     needed: usize,
     events: VecDeque<Event>,
     received: u64,
@@ -126,6 +130,7 @@ impl Engine {
         Ok(Self {
             phase: Phase::Offline,
             client_id: settings.client_id.clone(),
+            clean_start: settings.clean_session,
             server: ServerLimits::default(),
             output: Output::default(),
             outgoing: Outgoing::new(version, settings.in_flight_limit, settings.queue),
@@ -138,6 +143,7 @@ impl Engine {
             last_sent: None,
             last_received: None,
             paused: false,
+            ping_waits: false,
             needed: 0,
             events: VecDeque::new(),
             received: 0,
@@ -227,8 +233,8 @@ impl Engine {
         // Under 5.0 a clean start concerns the beginning only. Before, the flag also tells whether
         // the broker keeps the session afterwards, so it stays what it is.
         let resumes = resume && self.settings.version.is_v5() && keeps;
-        let clean_start = self.settings.clean_session && !resumes;
-        handshake::encode(&self.settings, &self.client_id, clean_start, self.output.buffer())?;
+        self.clean_start = self.settings.clean_session && !resumes;
+        handshake::encode(&self.settings, &self.client_id, self.clean_start, self.output.buffer())?;
         self.aliases
             .reset(self.settings.properties.as_properties().topic_alias_maximum().unwrap_or(0));
         self.keep_alive = Duration::from_secs(self.settings.keep_alive.into());
@@ -349,7 +355,7 @@ impl Engine {
     pub fn pause(&mut self, paused: bool, now: Instant) {
         self.paused = paused;
         if !paused && self.timers.is_set(Timer::PingAnswer) {
-            self.timers.set(Timer::PingAnswer, now + PING_ANSWER);
+            self.expect_ping_answer(now);
         }
     }
 
@@ -358,18 +364,23 @@ impl Engine {
         self.outgoing.completions_taken(count);
     }
 
-    /// Says good-bye; what waits in the output leaves before it.
+    /// Says good-bye; what waits in the output leaves before it, and nothing after it. Reason and
+    /// properties are such as a client's DISCONNECT can carry. Before 5.0 it says nothing but
+    /// [`Success`](ReasonCode::Success): with any other reason the connection just ends, which makes
+    /// the broker publish the will.
     pub fn disconnect(&mut self, reason: ReasonCode, properties: Properties<'_>) {
-        if self.phase == Phase::Online {
-            self.say_disconnect(reason, properties);
+        match self.phase {
+            Phase::Offline => return,
+            Phase::Online => self.say_disconnect(reason, properties),
+            Phase::Connecting | Phase::Ending => {}
         }
-        if self.phase != Phase::Offline {
-            self.phase = Phase::Ending;
-        }
-        self.timers.stop_all();
+        self.end_connection();
     }
 
     fn say_disconnect(&mut self, reason: ReasonCode, properties: Properties<'_>) {
+        if !self.settings.version.is_v5() && reason != ReasonCode::Success {
+            return;
+        }
         Packet::Disconnect(Disconnect { reason, properties })
             .encode(self.settings.version, self.output.buffer())
             .expect("properties that were checked fit");
@@ -408,6 +419,10 @@ impl Engine {
         }
         if !self.output.is_empty() {
             self.last_sent = Some(now);
+            // Not before: a long write that goes on is no sign that the broker is dead.
+            if std::mem::take(&mut self.ping_waits) && !self.timers.is_set(Timer::PingAnswer) {
+                self.expect_ping_answer(now);
+            }
             self.outgoing.output_taken(&self.output);
             std::mem::swap(&mut self.output, spare);
         }
@@ -558,7 +573,7 @@ impl Engine {
             return self.handle_first(frame, now);
         }
         let kind = frame.packet_type()?;
-        match Packet::decode(frame, self.settings.version)? {
+        match Packet::decode_from(Sender::Server, frame, self.settings.version)? {
             Packet::Puback(ack) => self.handle_ack(kind, &ack, Outgoing::acknowledged)?,
             Packet::Pubcomp(ack) => self.handle_ack(kind, &ack, Outgoing::completed)?,
             Packet::Pubrec(ack) => self.handle_pubrec(&ack)?,
@@ -570,13 +585,12 @@ impl Engine {
                 self.handle_request_ack(kind, ack.packet_id, ack.codes, ack.properties)?;
             }
             Packet::Pingresp => {}
-            Packet::Disconnect(disconnect) if self.settings.version.is_v5() => {
+            Packet::Disconnect(disconnect) => {
                 let said = disconnect.properties.reason_string();
                 return Err(Fault::Ended(handshake::disconnected(disconnect.reason, said)));
             }
-            _ => {
-                return Err(Fault::out_of_place(kind, "which it may not send, or not now"));
-            }
+            // A second CONNACK; an AUTH for a session that asked for no authentication method.
+            _ => return Err(Fault::out_of_place(kind, "at a moment that has no use for one")),
         }
         Ok(())
     }
@@ -595,11 +609,11 @@ impl Engine {
 
     fn handle_accepted(&mut self, connack: &Connack<'_>, now: Instant) -> Result<(), Fault> {
         let version = self.settings.version;
-        let clean = self.settings.clean_session && !handshake::outlives_connection(&self.settings);
-        if clean && connack.session_present {
+        // [MQTT-3.2.2-2]
+        if self.clean_start && connack.session_present {
             return Err(Fault::out_of_place(
                 PacketType::Connack,
-                "with session present for a clean session",
+                "with session present for a clean start",
             ));
         }
         // MQTT 3.1 has no session-present flag: what was asked for is what is.
@@ -715,28 +729,27 @@ impl Engine {
                         self.timers.set(Timer::KeepAlive, due);
                         continue;
                     }
-                    Packet::Pingreq
-                        .encode(self.settings.version, self.output.buffer())
-                        .expect("two bytes fit");
-                    self.last_sent = Some(now);
                     self.timers.set(Timer::KeepAlive, now + self.keep_alive);
-                    if !self.timers.is_set(Timer::PingAnswer) {
-                        self.timers.set(Timer::PingAnswer, now + PING_ANSWER.min(self.keep_alive));
+                    if !self.ping_waits {
+                        encode_pingreq(self.output.buffer());
+                        self.ping_waits = true;
                     }
                     self.shrink();
                 }
-                Timer::PingAnswer if self.paused => {
-                    self.timers.set(Timer::PingAnswer, now + PING_ANSWER.min(self.keep_alive));
-                }
+                Timer::PingAnswer if self.paused => self.expect_ping_answer(now),
                 Timer::PingAnswer => {
-                    return Err(self.fail(Fault::Violation {
-                        error: Code::KeepAliveTimeout.into(),
-                        reason: ReasonCode::KeepAliveTimeout,
-                    }));
+                    self.end_connection();
+                    // "Keep Alive timeout" is for the server to say (table 3-10).
+                    self.say_disconnect(ReasonCode::UnspecifiedError, Properties::EMPTY);
+                    return Err(Code::KeepAliveTimeout.into());
                 }
             }
         }
         Ok(())
+    }
+
+    fn expect_ping_answer(&mut self, now: Instant) {
+        self.timers.set(Timer::PingAnswer, now + PING_ANSWER.min(self.keep_alive));
     }
 
     fn keep_alive_deadline(&self, now: Instant) -> Instant {
@@ -749,16 +762,13 @@ impl Engine {
         if self.phase == Phase::Offline {
             return;
         }
-        let was_online = matches!(self.phase, Phase::Online | Phase::Ending);
+        self.end_connection();
         self.phase = Phase::Offline;
-        self.timers.stop_all();
         self.needed = 0;
         self.paused = false;
+        self.ping_waits = false;
         self.outgoing.disconnected(&self.output);
         self.output.clear(0);
-        if was_online {
-            self.incoming.disconnected();
-        }
         self.subscriptions.disconnected(&mut self.ids, &mut self.events);
         self.server = ServerLimits::default();
     }
@@ -766,24 +776,31 @@ impl Engine {
     /// Ends the connection because of what the broker did; under 5.0 it is told why.
     fn fail(&mut self, fault: Fault) -> Error {
         let connecting = self.phase == Phase::Connecting;
-        self.phase = Phase::Ending;
-        self.timers.stop_all();
+        self.end_connection();
         match fault {
             Fault::Ended(error) => error,
-            Fault::Violation { error, reason } => {
-                if connecting {
-                    return Error::new(
-                        Code::NotMqtt,
-                        "The server does not speak MQTT on this port: its first bytes are no CONNACK",
-                    )
-                    .with_source(error);
-                }
-                if self.settings.version.is_v5() {
-                    self.say_disconnect(reason, Properties::EMPTY);
-                }
-                error
+            Fault::Violation(violation)
+                if connecting && violation.packet != Some(PacketType::Connack) =>
+            {
+                Error::new(
+                    Code::NotMqtt,
+                    "The server does not speak MQTT on this port: its first bytes are no CONNACK",
+                )
+                .with_source(violation)
+            }
+            Fault::Violation(violation) => {
+                self.say_disconnect(violation.reason, Properties::EMPTY);
+                violated(violation)
             }
         }
+    }
+
+    /// From here on nothing is accepted from the network and nothing follows what the output holds.
+    fn end_connection(&mut self) {
+        self.phase = Phase::Ending;
+        self.timers.stop_all();
+        // What is handled from now on cannot be acknowledged on this connection any more.
+        self.incoming.disconnected();
     }
 }
 
@@ -799,7 +816,7 @@ enum Fault {
     /// The broker ended it in good order.
     Ended(Error),
     /// The broker broke the rules; it is told the reason.
-    Violation { error: Error, reason: ReasonCode },
+    Violation(Violation),
 }
 
 impl Fault {
@@ -811,16 +828,19 @@ impl Fault {
 
 impl From<Violation> for Fault {
     fn from(violation: Violation) -> Self {
-        let code = match violation.reason {
-            ReasonCode::MalformedPacket => Code::MalformedPacket,
-            ReasonCode::PacketTooLarge => Code::PacketTooLarge,
-            ReasonCode::ReceiveMaximumExceeded => Code::ReceiveMaximumExceeded,
-            ReasonCode::TopicAliasInvalid => Code::TopicAliasInvalid,
-            _ => Code::ProtocolError,
-        };
-        let error = Error::new(code, format!("The broker sent {violation}"));
-        Self::Violation { error, reason: violation.reason }
+        Self::Violation(violation)
     }
+}
+
+fn violated(violation: Violation) -> Error {
+    let code = match violation.reason {
+        ReasonCode::MalformedPacket => Code::MalformedPacket,
+        ReasonCode::PacketTooLarge => Code::PacketTooLarge,
+        ReasonCode::ReceiveMaximumExceeded => Code::ReceiveMaximumExceeded,
+        ReasonCode::TopicAliasInvalid => Code::TopicAliasInvalid,
+        _ => Code::ProtocolError,
+    };
+    Error::new(code, format!("The broker sent {violation}"))
 }
 
 /// Subscription identifiers narrow the match: a copy that the broker sent for one of several

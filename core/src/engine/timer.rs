@@ -11,7 +11,8 @@ pub(super) enum Timer {
     PingAnswer,
 }
 
-const TIMERS: [Timer; 2] = [Timer::KeepAlive, Timer::PingAnswer];
+/// In the order in which timers that are due together count: no ping for a dead connection.
+const TIMERS: [Timer; 2] = [Timer::PingAnswer, Timer::KeepAlive];
 
 /// The table of deadlines.
 #[derive(Debug, Default)]

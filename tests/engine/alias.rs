@@ -1,0 +1,70 @@
+//! Topic aliases that the broker sets.
+
+use mqttsession::{
+    error::Code,
+    protocol::{Packet, Property, PropertyBlock, Publish, Version},
+};
+
+use crate::{
+    packets::{message0, properties},
+    pair::Pair,
+};
+
+fn announcing(maximum: u16) -> Pair {
+    let mut pair = Pair::with(Version::V5, |settings| {
+        settings.properties = properties(&[Property::TopicAliasMaximum(maximum)]);
+    })
+    .connected();
+    pair.granted("#:0");
+    pair
+}
+
+fn alias(number: u16) -> PropertyBlock {
+    properties(&[Property::TopicAlias(number)])
+}
+
+fn aliased<'a>(topic: &'a str, alias: &'a PropertyBlock) -> Publish<'a> {
+    Publish { properties: alias.as_properties(), ..message0(topic, "") }
+}
+
+#[test]
+fn an_alias_stands_for_the_topic_that_it_was_last_set_to() {
+    let mut pair = announcing(2);
+    let (one, two) = (alias(1), alias(2));
+    let trace =
+        [("a", &one), ("", &one), ("b", &two), ("", &one), ("c", &one), ("", &one), ("", &two)];
+    let topics: Vec<_> = trace
+        .into_iter()
+        .map(|(topic, alias)| pair.deliver(aliased(topic, alias)).remove(0).topic)
+        .collect();
+    assert_eq!(topics, ["a", "a", "b", "a", "c", "c", "b"]);
+}
+
+#[test]
+fn an_alias_ends_with_the_connection() {
+    let mut pair = announcing(2);
+    pair.deliver(aliased("a", &alias(1)));
+    pair.reconnect(false);
+    let error = pair.fault(Packet::Publish(aliased("", &alias(1))));
+    assert_eq!(error.code(), Code::ProtocolError);
+    assert_eq!(pair.sent(), ["DISCONNECT 0x82"]);
+}
+
+#[test]
+fn an_alias_above_the_announced_maximum_ends_the_connection() {
+    for (maximum, number) in [(0, 1), (2, 3), (2, u16::MAX)] {
+        let mut pair = announcing(maximum);
+        let error = pair.fault(Packet::Publish(aliased("a", &alias(number))));
+        assert_eq!(error.code(), Code::TopicAliasInvalid);
+        assert_eq!(pair.sent(), ["DISCONNECT 0x94"]);
+    }
+}
+
+#[test]
+fn an_alias_of_an_illegal_topic_is_not_set() {
+    let mut pair = announcing(2);
+    // The encoder would refuse the wildcard: topic `+`, alias 1, no payload.
+    let error = pair.fault_of(b"\x30\x07\x00\x01+\x03\x23\x00\x01");
+    assert_eq!(error.code(), Code::MalformedPacket);
+    assert_eq!(pair.sent(), ["DISCONNECT 0x81"]);
+}

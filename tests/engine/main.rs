@@ -1,0 +1,14 @@
+//! The session state machine between a program and a scripted peer, with a clock of the test's own.
+//!
+//! A scenario reads like a trace: what the program does, what the peer sends, and the packets that
+//! the engine wrote, one line each (see [`trace`]). Where the issue is a byte, the bytes stand there.
+
+mod alias;
+mod connect;
+mod disconnect;
+mod keep_alive;
+mod output;
+mod packets;
+mod pair;
+mod trace;
+mod violation;
