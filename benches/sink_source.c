@@ -9,8 +9,9 @@
 
 #include <stdlib.h>
 
-/* Encoded messages of QoS 0, about as large as a read, so that they stay in the cache. */
-enum { RING_SIZE = 256 * 1024 };
+/* Encoded messages: of QoS 0 what one write sends, of QoS 1 and 2 at most a window; so few that they
+ * stay in the cache. */
+enum { RING_SIZE = 128 * 1024, WINDOW_SIZE = 4 * 1024 * 1024 };
 
 /* Writes of one source in one turn, so that it cannot starve the other connections. */
 enum { WRITES_PER_TURN = 16 };
@@ -27,12 +28,11 @@ bool start_source(struct connection *c, const char *name, int qos, uint64_t coun
     s->packet = (size_t)(put_publish(head, c->version, qos, 1, name, name_size, size) - head) + size;
     free(head);
 
-    size_t slots = RING_SIZE / s->packet;
-    if (qos) {
+    size_t slots = (qos ? WINDOW_SIZE : RING_SIZE) / s->packet;
+    if (qos && slots > window)
         slots = window;
-        if (c->receive_maximum && slots > c->receive_maximum)
-            slots = c->receive_maximum;
-    }
+    if (qos && c->receive_maximum && slots > c->receive_maximum)
+        slots = c->receive_maximum;
     s->size = slots ? (unsigned)slots : 1;
     free(s->ring);
     free(s->slots);
