@@ -97,11 +97,13 @@ static void print_line(const struct run *run, const char *library, struct instan
                        long messages, const char *extra)
 {
     struct instant end = now();
-    printf("{\"library\":\"%s\",\"mode\":\"%s\",\"qos\":%d,\"count\":%ld,\"size\":%zu,\"version\":%d,"
-           "\"messages\":%ld,\"wall_s\":%.6f,\"user_s\":%.6f,\"sys_s\":%.6f,%s\"rss_kb\":%ld}\n",
-           library, run->mode, run->qos, run->count, run->size, run->version, messages,
-           end.wall - start.wall, end.user - start.user, end.system - start.system, extra,
-           process_status("VmHWM")); /* not ru_maxrss: it is inherited from the parent process */
+    printf("{\"library\":\"%s\",\"mode\":\"%s\",\"qos\":%d,\"count\":%ld,\"size\":%zu,", library,
+           run->mode, run->qos, run->count, run->size);
+    printf("\"version\":%d,\"messages\":%ld,\"wall_s\":%.6f,\"user_s\":%.6f,\"sys_s\":%.6f,",
+           run->version, messages, end.wall - start.wall, end.user - start.user,
+           end.system - start.system);
+    /* Not ru_maxrss, which a process inherits from the one that started it. */
+    printf("%s\"rss_kb\":%ld}\n", extra, process_status("VmHWM"));
     fflush(stdout);
 }
 
@@ -133,8 +135,8 @@ void report_idle(const struct run *run, const char *library, struct instant star
     sleep(1);
     double grown = (double)(process_status("VmRSS") - rss_before);
     snprintf(extra, sizeof extra,
-             "\"conns\":%ld,\"rss_per_conn_kb\":%.2f,\"threads\":%ld,\"connect_s\":%.3f,", run->count,
-             grown / (double)run->count, process_status("Threads"), connect);
+             "\"conns\":%ld,\"rss_per_conn_kb\":%.2f,\"threads\":%ld,\"connect_s\":%.3f,",
+             run->count, grown / (double)run->count, process_status("Threads"), connect);
     print_line(run, library, start, run->count, extra);
 }
 

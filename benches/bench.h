@@ -47,7 +47,8 @@ long process_status(const char *key);
 void report(const struct run *run, const char *library, struct instant start, long messages);
 
 /* The same for round trips, each in microseconds; sorts them. */
-void report_latency(const struct run *run, const char *library, struct instant start, double *trips);
+void report_latency(const struct run *run, const char *library, struct instant start,
+                    double *trips);
 
 /* The same for run->count connections, after a moment for the library to settle. */
 void report_idle(const struct run *run, const char *library, struct instant start, long rss_before);

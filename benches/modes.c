@@ -8,7 +8,8 @@
 #include <unistd.h>
 
 /* Nobody waits yet, so nothing is wanted. */
-#define TALLY {.wanted = LONG_MAX, .lock = PTHREAD_MUTEX_INITIALIZER, .reached = PTHREAD_COND_INITIALIZER}
+#define TALLY                                                                                      \
+    {.wanted = LONG_MAX, .lock = PTHREAD_MUTEX_INITIALIZER, .reached = PTHREAD_COND_INITIALIZER}
 
 struct tally connected = TALLY, subscribed = TALLY, completed = TALLY, received = TALLY;
 

@@ -9,6 +9,7 @@
 #include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -17,7 +18,7 @@
  * cost anything, but push the data out of the cache. */
 enum { BLOCK = 64 * 1024, SEND_BUFFER = 256 * 1024, WINDOW_SIZE = 4 * 1024 * 1024 };
 
-static const char LIBRARY[] = "none";
+static const char LIBRARY[] = "raw sockets";
 
 static void write_all(int fd, const void *data, size_t size)
 {
@@ -93,8 +94,8 @@ static size_t write_subscribe(int fd, const struct run *run, const char *filter,
 }
 
 /* A whole PUBLISH with a payload of `size` octets. */
-static uint8_t *put_message(uint8_t *p, const struct run *run, int qos, unsigned id, const char *topic,
-                            size_t size)
+static uint8_t *put_message(uint8_t *p, const struct run *run, int qos, unsigned id,
+                            const char *topic, size_t size)
 {
     p = put_publish(p, run->version, qos, id, topic, strlen(topic), size);
     memset(p, 'x', size);
@@ -103,9 +104,9 @@ static uint8_t *put_message(uint8_t *p, const struct run *run, int qos, unsigned
 
 static size_t message_size(const struct run *run, int qos, const char *topic)
 {
-    uint8_t head[PUBLISH_OVERHEAD + 128];
-    return (size_t)(put_publish(head, run->version, qos, 1, topic, strlen(topic), run->size) - head) +
-           run->size;
+    uint8_t head[PUBLISH_OVERHEAD + 128], *payload;
+    payload = put_publish(head, run->version, qos, 1, topic, strlen(topic), run->size);
+    return (size_t)(payload - head) + run->size;
 }
 
 static int dial(const struct run *run, const char *client_id)
@@ -155,7 +156,7 @@ static void publish_acknowledged(const struct run *run, int fd)
     long ring = run->window < 65535 ? run->window : 65535;
     while (ring > 1 && (size_t)ring * size > WINDOW_SIZE)
         ring /= 2;
-    /* A large window goes out in parts, so that the sink can answer one while the next is written. */
+    /* A large window goes out in parts: the sink answers one while the next is written. */
     long part = size < SEND_BUFFER ? (long)(SEND_BUFFER / size) : 1;
     uint8_t *messages = allocate((size_t)ring * size), *p = messages;
     for (long i = 0; i < ring; i++)

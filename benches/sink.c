@@ -9,8 +9,9 @@
  * and knows two kinds of names:
  *
  *   source/<qos>/<count>/<size>   subscribing starts `count` messages of `size` octets on that very
- *                                 name, at most N (1000) and 4 MiB of them unacknowledged at QoS 1 and 2;
- *                                 further levels are free, to tell subscriptions apart
+ *                                 name, at QoS 1 and 2 at most N (1000) and 4 MiB of them
+ *                                 unacknowledged; further levels are free, to tell subscriptions
+ *                                 apart
  *   echo/...                      what is published there comes back at QoS 0 to a connection that
  *                                 has subscribed to any such name
  *

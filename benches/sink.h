@@ -10,11 +10,14 @@
  * cache together with the answers. */
 enum { READ_SIZE = 256 * 1024 };
 
-/* The largest packet that has to be seen as a whole: everything but a PUBLISH that is only counted. */
+/* The largest packet that has to be seen as a whole: all but a PUBLISH that is only counted. */
 enum { WHOLE_SIZE = 128 * 1024 };
 
 /* An answer is never longer than what it answers, CONNACK with an assigned client id aside. */
 enum { ANSWER_SIZE = WHOLE_SIZE + READ_SIZE + 64 };
+
+/* Longer names mean nothing to the sink. */
+enum { NAME_SIZE = 256 };
 
 /* A stream of messages: slot i of the ring holds one whole PUBLISH, with packet id i + 1. */
 struct source {

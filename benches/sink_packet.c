@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* ---- one packet: each function is given a whole body and says whether it was sound ---- */
 
@@ -80,7 +81,7 @@ static bool on_connect(struct connection *c, struct cursor body)
 
 static bool on_filter(struct connection *c, const uint8_t *text, size_t size)
 {
-    char filter[256], *end = filter;
+    char filter[NAME_SIZE], *end = filter;
     if (size == 0)
         return false;
     if (size >= sizeof filter)
@@ -212,8 +213,9 @@ static bool on_packet(struct connection *c, uint8_t first, const uint8_t *body, 
 
 enum verdict { TAKEN, SHORT, BROKEN };
 
-/* One packet at `p`, of which `available` octets are there; *used tells how many of them it took. */
-static enum verdict parse_packet(struct connection *c, const uint8_t *p, size_t available, size_t *used)
+/* One packet at `p`, of which `available` octets are there; *used tells how many it took. */
+static enum verdict parse_packet(struct connection *c, const uint8_t *p, size_t available,
+                                 size_t *used)
 {
     uint32_t rest;
     int length = available < 2 ? 0 : get_varint(p + 1, available - 1, &rest);

@@ -8,9 +8,10 @@
 #include "wire.h"
 
 #include <stdlib.h>
+#include <string.h>
 
-/* Encoded messages: of QoS 0 what one write sends, of QoS 1 and 2 at most a window; so few that they
- * stay in the cache. */
+/* Encoded messages: of QoS 0 what one write sends, of QoS 1 and 2 at most a window; so few that
+ * they stay in the cache. */
 enum { RING_SIZE = 128 * 1024, WINDOW_SIZE = 4 * 1024 * 1024 };
 
 /* Writes of one source in one turn, so that it cannot starve the other connections. */
@@ -18,15 +19,25 @@ enum { WRITES_PER_TURN = 16 };
 
 enum slot { FREE, SENT, RELEASED }; /* RELEASED: PUBREC has come, PUBCOMP has not */
 
+static bool is_running(const struct source *s)
+{
+    if (s->left)
+        return true;
+    for (unsigned i = 0; i < s->size; i++)
+        if (s->slots[i] != FREE)
+            return true;
+    return false;
+}
+
 bool start_source(struct connection *c, const char *name, int qos, uint64_t count, size_t size)
 {
     struct source *s = &c->source;
-    if (s->left || s->written)
+    if (is_running(s))
         return false; /* one at a time */
     size_t name_size = strlen(name);
-    uint8_t *head = need(malloc(PUBLISH_OVERHEAD + name_size));
-    s->packet = (size_t)(put_publish(head, c->version, qos, 1, name, name_size, size) - head) + size;
-    free(head);
+    uint8_t head[PUBLISH_OVERHEAD + NAME_SIZE], *payload;
+    payload = put_publish(head, c->version, qos, 1, name, name_size, size);
+    s->packet = (size_t)(payload - head) + size;
 
     size_t slots = (qos ? WINDOW_SIZE : RING_SIZE) / s->packet;
     if (qos && slots > window)
@@ -39,9 +50,9 @@ bool start_source(struct connection *c, const char *name, int qos, uint64_t coun
     s->ring = need(malloc(s->packet * s->size));
     s->slots = need(calloc(s->size, 1));
     for (unsigned i = 0; i < s->size; i++) {
-        uint8_t *p = s->ring + i * s->packet;
-        p = put_publish(p, c->version, qos, i + 1, name, name_size, size);
-        memset(p, 'x', size);
+        uint8_t *message = s->ring + i * s->packet;
+        payload = put_publish(message, c->version, qos, i + 1, name, name_size, size);
+        memset(payload, 'x', size);
     }
     s->next = 0;
     s->qos = qos;
@@ -102,8 +113,8 @@ bool acknowledge(struct connection *c, uint8_t kind, unsigned id, bool failed)
         answer = put_ack(answer, PUBREL, id);
         return true;
     }
-    bool last = kind == PUBCOMP ? *slot == RELEASED
-                                : *slot == SENT && s->qos == (kind == PUBACK ? 1 : 2);
+    bool last =
+        kind == PUBCOMP ? *slot == RELEASED : *slot == SENT && s->qos == (kind == PUBACK ? 1 : 2);
     if (last) {
         *slot = FREE;
         counters.source_acked++;

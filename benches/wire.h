@@ -109,8 +109,8 @@ static inline int get_varint(const uint8_t *p, size_t available, uint32_t *value
     return -1;
 }
 
-/* Reads the body of a whole packet. Once it wanted more than there was, `broken` stays set and every
- * further read yields nothing, so one check at the end is enough. */
+/* Reads the body of a whole packet. Once it wanted more than there was, `broken` stays set and
+ * every further read yields nothing, so one check at the end is enough. */
 struct cursor {
     const uint8_t *at, *end;
     bool broken;

@@ -12,7 +12,8 @@ static void on_connect(struct mosquitto *session, void *user, int code)
     tally_add(&connected, 1);
 }
 
-static void on_subscribe(struct mosquitto *session, void *user, int id, int count, const int *granted)
+static void on_subscribe(struct mosquitto *session, void *user, int id, int count,
+                         const int *granted)
 {
     (void)session, (void)user, (void)id, (void)count, (void)granted;
     tally_add(&subscribed, 1);
@@ -24,7 +25,8 @@ static void on_publish(struct mosquitto *session, void *user, int id)
     tally_add(&completed, 1);
 }
 
-static void on_message(struct mosquitto *session, void *user, const struct mosquitto_message *message)
+static void on_message(struct mosquitto *session, void *user,
+                       const struct mosquitto_message *message)
 {
     (void)session, (void)user, (void)message;
     tally_add(&received, 1);
@@ -71,5 +73,6 @@ void bench_subscribe(void *session, const char *filter, int qos)
 
 void bench_publish(void *session, const char *topic, const void *payload, size_t size, int qos)
 {
-    check(mosquitto_publish(session, NULL, topic, (int)size, payload, qos, false), "mosquitto_publish");
+    check(mosquitto_publish(session, NULL, topic, (int)size, payload, qos, false),
+          "mosquitto_publish");
 }

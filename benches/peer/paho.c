@@ -29,7 +29,8 @@ static void on_failure(void *tally, MQTTAsync_failureData *data)
 static void on_failure5(void *tally, MQTTAsync_failureData5 *data)
 {
     (void)tally;
-    fail("Paho: failure %d, reason code %d", data ? data->code : 0, data ? (int)data->reasonCode : 0);
+    fail("Paho: failure %d, reason code %d", data ? data->code : 0,
+         data ? (int)data->reasonCode : 0);
 }
 
 static int on_message(void *context, char *topic, int length, MQTTAsync_message *message)
@@ -80,7 +81,8 @@ void *bench_connect(const struct run *run, const char *client_id)
     MQTTAsync_createOptions create = MQTTAsync_createOptions_initializer;
     create.MQTTVersion = version == 5 ? MQTTVERSION_5 : MQTTVERSION_3_1_1;
     create.maxBufferedMessages = 1 << 20; /* sending fails at the default, 100 */
-    check(MQTTAsync_createWithOptions(&session, uri, client_id, MQTTCLIENT_PERSISTENCE_NONE, NULL, &create),
+    check(MQTTAsync_createWithOptions(&session, uri, client_id, MQTTCLIENT_PERSISTENCE_NONE, NULL,
+                                      &create),
           "MQTTAsync_create");
     check(MQTTAsync_setCallbacks(session, NULL, NULL, on_message, NULL), "MQTTAsync_setCallbacks");
 
