@@ -64,7 +64,8 @@ class Table:
         """What went wrong in a driver's runs, with how often."""
         texts = [run.get("error") or run.get("odd") for run in self.by_driver[name]]
         told = dict.fromkeys(filter(None, texts))
-        return "; ".join(f"{text} ({texts.count(text)}×)" for text in told)
+        notes = "; ".join(f"{text} ({texts.count(text)}×)" for text in told)
+        return notes.replace("|", "\\|")
 
     def lines(
         self, columns: list[str], figure: Figure, best: Best, cells: Callable[[str], list[str]]
@@ -169,4 +170,6 @@ def machine() -> str:
                 model = line.partition(":")[2].strip()
                 break
     cores = len(os.sched_getaffinity(0))
-    return f"{model}, {cores} cores, {platform.system()} {platform.release()}"
+    load = os.getloadavg()[0]
+    system = f"{platform.system()} {platform.release()}"
+    return f"{model}, {cores} cores, load {load:.1f} before the first run, {system}"

@@ -220,6 +220,8 @@ def main() -> int:
     live, left_out = drivers.load(only)
     for text in left_out:
         say(f"LEFT OUT {text}")
+    if not live:
+        sys.exit("benches: nothing to measure")
     bench = Bench(drivers.compile_sink(), options.version, options.seconds)
 
     print("# Benchmark\n")
