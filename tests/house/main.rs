@@ -1,6 +1,8 @@
 //! The rules of the house that a machine can check: which layer may look where, what is sans-IO,
 //! where `unsafe` may stand, what names every face shares.
 
+mod readme;
+
 use std::{
     fs,
     path::{Path, PathBuf},
