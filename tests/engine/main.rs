@@ -10,5 +10,8 @@ mod keep_alive;
 mod output;
 mod packets;
 mod pair;
+mod route;
+mod subscribe;
 mod trace;
+mod v31;
 mod violation;

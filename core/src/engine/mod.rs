@@ -8,7 +8,8 @@
 //! - *getters* look and change nothing: [`is_online`](Engine::is_online),
 //!   [`is_connecting`](Engine::is_connecting), [`output_length`](Engine::output_length),
 //!   [`needed`](Engine::needed), [`counters`](Engine::counters),
-//!   [`has_room`](Engine::has_room), [`filters`](Engine::filters),
+//!   [`has_room`](Engine::has_room), [`outstanding`](Engine::outstanding),
+//!   [`find`](Engine::find), [`filters`](Engine::filters),
 //!   [`poll_timeout`](Engine::poll_timeout);
 //! - `handle_*` takes in what comes from outside: [`handle_input`](Engine::handle_input),
 //!   [`handle_timeout`](Engine::handle_timeout), [`handle_written`](Engine::handle_written),
@@ -44,6 +45,8 @@ mod machine;
 mod outgoing;
 mod output;
 mod packet_id;
+mod refusal;
+mod request;
 mod router;
 mod server;
 mod settings;
@@ -53,7 +56,8 @@ mod timer;
 pub use event::{Completion, Connected, Delivered, Ended, Event, Granted, Outcome, Ticket};
 pub use incoming::Receipt;
 pub use machine::{Counters, Delivery, Engine, Inbound};
-pub use outgoing::{Payload, Publication, QueueLimit, QueuePolicy, Refused};
+pub use outgoing::{Payload, Publication, QueueLimit, QueuePolicy};
 pub use output::{LARGE_PAYLOAD, Output};
+pub use refusal::Refused;
 pub use router::{Match, Route, RouteId};
 pub use settings::{Settings, Will};

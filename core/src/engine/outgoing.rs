@@ -20,7 +20,7 @@ use bytes::Bytes;
 use slab::Slab;
 
 use super::{
-    Completion, Delivered, Ended, Outcome, Output, Ticket,
+    Completion, Delivered, Ended, Outcome, Output, Refused, Ticket,
     output::LARGE_PAYLOAD,
     packet_id::{PacketIds, Use},
     server::ServerLimits,
@@ -62,6 +62,17 @@ impl Payload<'_> {
         match self {
             Self::Borrowed(bytes) => bytes,
             Self::Shared(bytes) => bytes,
+        }
+    }
+}
+
+impl Payload<'_> {
+    /// The same payload once more, without a copy.
+    #[inline]
+    pub fn share(&self) -> Payload<'_> {
+        match self {
+            Self::Borrowed(bytes) => Payload::Borrowed(bytes),
+            Self::Shared(bytes) => Payload::Shared(bytes.clone()),
         }
     }
 }
@@ -136,15 +147,6 @@ pub struct QueueLimit {
     pub bytes: usize,
     /// What happens at a bound.
     pub policy: QueuePolicy,
-}
-
-/// Why a message was not accepted.
-#[derive(Debug)]
-pub enum Refused {
-    /// A limit has been reached; it may be accepted later.
-    Full,
-    /// It cannot be accepted.
-    Because(Error),
 }
 
 /// A message kept until it has ended: the encoded packet with the places to patch.
@@ -314,6 +316,11 @@ impl Outgoing {
 
     pub(super) fn last_number(&self) -> u64 {
         self.last_number
+    }
+
+    /// Messages that have not ended; with `called`, also those whose completion has not been called.
+    pub(super) fn outstanding(&self, called: bool) -> usize {
+        self.messages() - if called { 0 } else { self.completing }
     }
 
     /// Messages that have not ended, without QoS 0 in the output.

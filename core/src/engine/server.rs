@@ -13,7 +13,7 @@ pub(super) struct ServerLimits {
     pub(super) receive_maximum: u16,
     maximum_qos: QoS,
     retain: bool,
-    maximum_packet_size: u32,
+    pub(super) maximum_packet_size: usize,
     wildcards: bool,
     shared: bool,
     identifiers: bool,
@@ -32,7 +32,7 @@ impl ServerLimits {
             receive_maximum: said.receive_maximum().unwrap_or(u16::MAX),
             maximum_qos: said.maximum_qos().and_then(QoS::from_u8).unwrap_or(QoS::ExactlyOnce),
             retain: yes(said.retain_available()),
-            maximum_packet_size: said.maximum_packet_size().unwrap_or(LARGEST_PACKET),
+            maximum_packet_size: said.maximum_packet_size().unwrap_or(LARGEST_PACKET) as usize,
             wildcards: yes(said.wildcard_subscription_available()),
             shared: yes(said.shared_subscription_available()),
             identifiers: yes(said.subscription_identifiers_available()),
@@ -42,10 +42,7 @@ impl ServerLimits {
     /// Whether a message may be sent at all [MQTT-3.2.2-11], [MQTT-3.2.2-14], [MQTT-3.2.2-15].
     #[inline]
     pub(super) fn allow(&self, qos: QoS, retain: bool, size: usize) -> Result<()> {
-        if qos <= self.maximum_qos
-            && (!retain || self.retain)
-            && size <= self.maximum_packet_size as usize
-        {
+        if qos <= self.maximum_qos && (!retain || self.retain) && size <= self.maximum_packet_size {
             return Ok(());
         }
         self.refuse(qos, size)
@@ -53,22 +50,29 @@ impl ServerLimits {
 
     #[cold]
     fn refuse(&self, qos: QoS, size: usize) -> Result<()> {
+        self.allow_size(size)?;
         Err(if qos > self.maximum_qos {
             Error::new(
                 Code::NotSupported,
                 format!("The broker takes no messages above QoS {}", self.maximum_qos as u8),
             )
-        } else if size > self.maximum_packet_size as usize {
-            Error::new(
-                Code::PayloadTooLarge,
-                format!(
-                    "The broker takes packets of at most {} bytes; this one would have {size}",
-                    self.maximum_packet_size
-                ),
-            )
         } else {
             Error::new(Code::NotSupported, "The broker keeps no retained messages")
         })
+    }
+
+    /// Whether a packet may have this size [MQTT-3.2.2-15].
+    pub(super) fn allow_size(&self, size: usize) -> Result<()> {
+        if size <= self.maximum_packet_size {
+            return Ok(());
+        }
+        Err(Error::new(
+            Code::PayloadTooLarge,
+            format!(
+                "The broker takes packets of at most {} bytes; this one would have {size}",
+                self.maximum_packet_size
+            ),
+        ))
     }
 
     /// Whether a filter may be subscribed.
