@@ -298,10 +298,7 @@ pub(crate) fn limit(messages: usize, bytes: usize, policy: QueuePolicy) -> Queue
     QueueLimit { messages, bytes, policy }
 }
 
-fn asked<'t>(
-    text: &'t str,
-    change: impl Fn(&mut SubscriptionOptions),
-) -> (&'t str, SubscriptionOptions) {
+fn asked(text: &str, change: impl Fn(&mut SubscriptionOptions)) -> (&str, SubscriptionOptions) {
     let (filter, number) = text.rsplit_once(':').expect("filter:qos");
     let qos = qos(number.parse().expect("a number"));
     let mut options = SubscriptionOptions { qos, ..SubscriptionOptions::default() };

@@ -256,7 +256,9 @@ impl Incoming {
             }
         }
         // A broker that uses an id twice at the same time cannot send both messages again.
-        surplus.into_iter().for_each(|key| drop(self.waiting.remove(key)));
+        for key in surplus {
+            self.waiting.remove(key);
+        }
     }
 
     /// A connection begins.

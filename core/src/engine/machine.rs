@@ -257,21 +257,10 @@ impl Engine {
         completion: &mut Option<Completion>,
         patient: bool,
     ) -> Result<u64, Refused> {
-        let online = self.phase == Phase::Online;
-        if online {
-            let size = publication.topic.len() + publication.payload.as_slice().len();
-            self.server
-                .allow(
-                    publication.qos,
-                    publication.retain,
-                    size + publication.properties.as_bytes().len(),
-                )
-                .map_err(Refused::Because)?;
-        }
         self.outgoing.publish(
             publication,
             completion,
-            online,
+            self.phase == Phase::Online,
             patient,
             &mut self.ids,
             &mut self.output,
@@ -397,9 +386,10 @@ impl Engine {
             .expect("properties that were checked fit");
     }
 
-    /// Ends every message, request and subscription as cancelled; how many messages there were.
+    /// Ends every message as cancelled; how many there were, without those of QoS 0 that the output
+    /// holds.
     pub fn cancel_all(&mut self) -> usize {
-        let cancelled = self.outgoing.cancel_all(&mut self.ids, &self.output);
+        let cancelled = self.outgoing.cancel_all(&mut self.ids, &mut self.output);
         self.flush_events();
         cancelled
     }
@@ -432,7 +422,7 @@ impl Engine {
             if std::mem::take(&mut self.ping_waits) && !self.timers.is_set(Timer::PingAnswer) {
                 self.expect_ping_answer(now);
             }
-            self.outgoing.output_taken(&self.output);
+            self.outgoing.output_taken(&mut self.output);
             std::mem::swap(&mut self.output, spare);
         }
     }
@@ -776,7 +766,7 @@ impl Engine {
         self.needed = 0;
         self.paused = false;
         self.ping_waits = false;
-        self.outgoing.disconnected(&self.output);
+        self.outgoing.disconnected(&mut self.output);
         self.output.clear(0);
         self.subscriptions.disconnected(closed_by_broker, &mut self.ids, &mut self.events);
         self.server = ServerLimits::default();

@@ -39,12 +39,16 @@
 
 mod alias;
 mod event;
+mod flight;
 mod handshake;
 mod incoming;
+mod ledger;
 mod machine;
 mod outgoing;
 mod output;
 mod packet_id;
+mod publication;
+mod queue;
 mod refusal;
 mod request;
 mod router;
@@ -56,8 +60,9 @@ mod timer;
 pub use event::{Completion, Connected, Delivered, Ended, Event, Granted, Outcome, Ticket};
 pub use incoming::Receipt;
 pub use machine::{Counters, Delivery, Engine, Inbound};
-pub use outgoing::{Payload, Publication, QueueLimit, QueuePolicy};
 pub use output::{LARGE_PAYLOAD, Output};
+pub use publication::{Payload, Publication};
+pub use queue::{QueueLimit, QueuePolicy};
 pub use refusal::Refused;
 pub use router::{Match, Route, RouteId};
 pub use settings::{Settings, Will};

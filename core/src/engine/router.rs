@@ -191,7 +191,7 @@ mod tests {
     use super::*;
 
     fn found(router: &mut Router, topic: &str) -> Vec<RouteId> {
-        let found = router.find(topic.as_bytes(), |bytes| std::str::from_utf8(bytes)).unwrap();
+        let found = router.find(topic.as_bytes(), std::str::from_utf8).unwrap();
         found.routes.iter().map(|route| route.id).collect()
     }
 

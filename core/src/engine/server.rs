@@ -12,6 +12,7 @@ use super::settings::LARGEST_PACKET;
 pub(super) struct ServerLimits {
     pub(super) receive_maximum: u16,
     maximum_qos: QoS,
+    topic_alias_maximum: u16,
     retain: bool,
     pub(super) maximum_packet_size: usize,
     wildcards: bool,
@@ -31,6 +32,7 @@ impl ServerLimits {
         Self {
             receive_maximum: said.receive_maximum().unwrap_or(u16::MAX),
             maximum_qos: said.maximum_qos().and_then(QoS::from_u8).unwrap_or(QoS::ExactlyOnce),
+            topic_alias_maximum: said.topic_alias_maximum().unwrap_or(0),
             retain: yes(said.retain_available()),
             maximum_packet_size: said.maximum_packet_size().unwrap_or(LARGEST_PACKET) as usize,
             wildcards: yes(said.wildcard_subscription_available()),
@@ -39,19 +41,29 @@ impl ServerLimits {
         }
     }
 
-    /// Whether a message may be sent at all [MQTT-3.2.2-11], [MQTT-3.2.2-14], [MQTT-3.2.2-15].
+    /// Whether a message may be sent at all [MQTT-3.2.2-11], [MQTT-3.2.2-14], [MQTT-3.2.2-15],
+    /// [MQTT-3.2.2-17]. `size` is that of the packet; `alias` is 0 without one.
     #[inline]
-    pub(super) fn allow(&self, qos: QoS, retain: bool, size: usize) -> Result<()> {
-        if qos <= self.maximum_qos && (!retain || self.retain) && size <= self.maximum_packet_size {
+    pub(super) fn allow(&self, qos: QoS, retain: bool, size: usize, alias: u16) -> Result<()> {
+        if qos <= self.maximum_qos
+            && (!retain || self.retain)
+            && size <= self.maximum_packet_size
+            && alias <= self.topic_alias_maximum
+        {
             return Ok(());
         }
-        self.refuse(qos, size)
+        self.refuse(qos, size, alias)
     }
 
     #[cold]
-    fn refuse(&self, qos: QoS, size: usize) -> Result<()> {
+    fn refuse(&self, qos: QoS, size: usize, alias: u16) -> Result<()> {
         self.allow_size(size)?;
-        Err(if qos > self.maximum_qos {
+        Err(if alias > self.topic_alias_maximum {
+            Error::new(
+                Code::NotSupported,
+                format!("The broker takes topic aliases up to {}", self.topic_alias_maximum),
+            )
+        } else if qos > self.maximum_qos {
             Error::new(
                 Code::NotSupported,
                 format!("The broker takes no messages above QoS {}", self.maximum_qos as u8),
