@@ -32,6 +32,10 @@ const BURST: &str = "accept\nexpect CONNECT\nsend CONNACK 0 0\nexpect SUBSCRIBE\
     send SUBACK $id 1\nrepeat 1000 {\nsend PUBLISH demo/in 1 $n \"message $n\"\n}\n\
     serve until DISCONNECT\nexpect closed";
 
+/// One that refuses a subscription.
+const REFUSING: &str = "accept\nexpect CONNECT\nsend CONNACK 0 0\nexpect SUBSCRIBE\n\
+    send SUBACK $id refused\nserve until DISCONNECT\nexpect closed";
+
 /// One message with a property.
 const WITH_PROPERTY: &str = "accept\nexpect CONNECT level=5\nsend CONNACK 0 0\nexpect SUBSCRIBE\n\
     send SUBACK $id 1\nsend PUBLISH demo/in 1 7 hello retain content-type=\"text/plain\"\n\
@@ -103,6 +107,11 @@ fn inline_callbacks() {
 }
 
 #[test]
+fn operations_events_and_log_lines() {
+    under_each(|under| script(SERVE, |address| under.run("operation", &[address])));
+}
+
+#[test]
 fn a_refused_subscription() {
     under_each(|under| scenario("reject_subscription", |address| under.run("refused", &[address])));
 }
@@ -164,6 +173,25 @@ fn each_tls_error_has_its_own_status() {
 #[test]
 fn the_facade_in_english_and_french() {
     under_each(|under| real(|port| under.run("wlanguage", &["127.0.0.1", &port.to_string()])));
+}
+
+#[test]
+fn calls_inside_a_procedure_of_the_facade() {
+    for what in ["publish", "disconnect", "free"] {
+        under_each(|under| {
+            script(BURST, |address| under.run("wlanguage_inside", &[address, what]))
+        });
+    }
+}
+
+#[test]
+fn error_info_says_why_a_connect_failed() {
+    under_each(|under| {
+        script(REFUSING, |address| under.run("wlanguage_error", &[address, "subscription"]));
+        scenario("connect_refused_credentials", |address| {
+            under.run("wlanguage_error", &[address, "password"]);
+        });
+    });
 }
 
 #[test]
