@@ -32,6 +32,7 @@ $(BUILD)/demo.stamp: library broker $(VENV)/package.stamp
 
 library: ## the shared and static library (debug)
 	$(CARGO) build --locked -p mqttsession-ffi
+	@ln -sf libmqttsession.so target/debug/libmqttsession.so.0
 
 release: ## the shared and static library (release)
 	$(CARGO) build --locked --release -p mqttsession-ffi

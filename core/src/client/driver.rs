@@ -5,7 +5,7 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use super::{
@@ -19,6 +19,9 @@ use crate::{
     error::{Code, Error, Result},
     transport::{self, ConnectOptions, Stream},
 };
+
+/// A connect timeout above this is as good as none, and would be too much for the clock.
+const LONGEST_CONNECT: Duration = Duration::from_secs(365 * 86_400);
 
 /// Runs until the session is closed.
 pub(super) async fn drive(shared: Arc<Shared>) {
@@ -77,7 +80,7 @@ fn has_ended(shared: &Shared, farewell: &Farewell) -> bool {
 
 /// One connection from the name lookup to its end; `Ok` when it ended because the program wanted it.
 async fn connect_and_run(shared: &Arc<Shared>, resume: bool, online: &mut bool) -> Result<()> {
-    let deadline = Instant::now() + shared.options.connect_timeout;
+    let deadline = Instant::now() + shared.options.connect_timeout.min(LONGEST_CONNECT);
     let Some(stream) = open(shared, deadline).await? else { return Ok(()) };
     let now = Instant::now();
     let connection = {

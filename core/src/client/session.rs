@@ -35,6 +35,9 @@ pub struct PublishOptions {
     pub completion: Option<Completion>,
 }
 
+/// Longer than any program runs, and within what every system's clock can express.
+const FOREVER: Duration = Duration::from_secs(100 * 365 * 86_400);
+
 /// How to disconnect.
 #[derive(Clone, Debug)]
 pub struct DisconnectOptions {
@@ -148,7 +151,9 @@ impl Session {
     pub fn disconnect(&self, options: DisconnectOptions) -> Result<Operation<usize>> {
         let shared = self.shared();
         shared.check_fork()?;
-        let until = Instant::now() + options.drain;
+        let now = Instant::now();
+        // Beyond what the clock can express it waits as long as it takes.
+        let until = now.checked_add(options.drain).unwrap_or(now + FOREVER);
         let called = !shared.inbox.is_current();
         let (operation, cell) = Operation::new(shared);
         let mut core = shared.core.lock();
@@ -435,16 +440,9 @@ impl Session {
 
     /// No further call of these handlers begins; outside callbacks none is running afterwards.
     fn end_subscriptions(&self, routes: &[RouteId]) {
-        let ended: Vec<_> = {
-            let mut subscriptions = self.shared().subscriptions.lock();
-            routes.iter().filter_map(|route| subscriptions.remove(route)).collect()
-        };
-        if ended.is_empty() {
-            return;
+        if self.shared().end_subscriptions(routes) {
+            self.shared().inbox.wait_until_left(routes);
         }
-        ended.iter().for_each(|subscription| subscription.end());
-        self.shared().inbox.wait_until_left(routes);
-        self.shared().drop_there(ended);
     }
 
     /// With [`Dispatch::Polled`]: runs at most `limit` queued callbacks on this thread, after

@@ -123,6 +123,7 @@ pub(super) struct Effects {
     ended: Vec<Ended>,
     events: Vec<Event>,
     calls: Vec<Box<dyn FnOnce() + Send>>,
+    ended_routes: Vec<RouteId>,
     unblocked: Vec<Arc<Signal>>,
     wakes: Option<Waker>,
 }
@@ -211,6 +212,7 @@ impl Core {
             engine::Event::SubscriptionRefused(filter, error) => {
                 effects.events.push(Event::SubscriptionRefused(filter, error));
             }
+            engine::Event::RouteEnded(route) => effects.ended_routes.push(route),
             engine::Event::Unsubscribed(ticket, result) => {
                 if let Some(cell) = self.unsubscribing.remove(&ticket) {
                     end(cell.end(result));
@@ -506,7 +508,7 @@ impl Shared {
 
     /// Acts on what the engine had to tell.
     pub(super) fn apply(self: &Arc<Self>, effects: Effects) {
-        let Effects { mut ended, events, calls, unblocked, wakes } = effects;
+        let Effects { mut ended, events, calls, ended_routes, unblocked, wakes } = effects;
         unblocked.iter().for_each(|signal| signal.done());
         wakes.into_iter().for_each(Waker::wake);
         for event in events {
@@ -514,6 +516,9 @@ impl Shared {
         }
         for call in calls {
             self.call_back(call);
+        }
+        if !ended_routes.is_empty() {
+            self.end_subscriptions(&ended_routes);
         }
         for one in &mut ended {
             for watcher in std::mem::take(&mut one.watchers) {
@@ -575,6 +580,21 @@ impl Shared {
         self.unclaimed.lock().extend(unclaimed);
     }
 
+    /// No further call of these handlers begins; they are let go of on a callback thread. `false`
+    /// when there is none.
+    pub(super) fn end_subscriptions(self: &Arc<Self>, routes: &[RouteId]) -> bool {
+        let ended: Vec<_> = {
+            let mut subscriptions = self.subscriptions.lock();
+            routes.iter().filter_map(|route| subscriptions.remove(route)).collect()
+        };
+        if ended.is_empty() {
+            return false;
+        }
+        ended.iter().for_each(|subscription| subscription.end());
+        self.drop_there(ended);
+        true
+    }
+
     /// Drops a program's object on a callback thread.
     pub(super) fn drop_there(self: &Arc<Self>, object: impl Send + 'static) {
         self.call_back(Box::new(move || drop(object)));
@@ -585,7 +605,7 @@ impl Shared {
         self: &Arc<Self>,
         mut attempt: impl FnMut(&mut Core) -> Option<T>,
     ) -> Result<T> {
-        let deadline = Instant::now() + self.options.outgoing_wait;
+        let deadline = Instant::now().checked_add(self.options.outgoing_wait);
         loop {
             let signal = Arc::new(Signal::default());
             let mut core = self.core.lock();
@@ -595,8 +615,8 @@ impl Shared {
             }
             core.blocked.push(signal.clone());
             self.settle(core);
-            let left = deadline.saturating_duration_since(Instant::now());
-            let waited = super::operation::wait_for(self, &signal, Some(left));
+            let left = deadline.map(|at| at.saturating_duration_since(Instant::now()));
+            let waited = super::operation::wait_for(self, &signal, left);
             if let Err(error) = waited {
                 self.core.lock().blocked.retain(|blocked| !Arc::ptr_eq(blocked, &signal));
                 return Err(match error.code() {

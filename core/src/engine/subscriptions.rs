@@ -298,6 +298,7 @@ impl Subscriptions {
         results: Vec<Result<Granted>>,
         events: &mut VecDeque<Event>,
     ) {
+        let mut refused = Vec::new();
         for (Asked { filter, route, .. }, result) in request.asked.iter().zip(&results) {
             // The answer is for the subscription that asked, not for one that replaced it.
             let wanted = self.wanted.get_mut(filter).filter(|wanted| wanted.route.id == *route);
@@ -310,10 +311,17 @@ impl Subscriptions {
                 if request.ticket.is_none() {
                     events.push_back(Event::SubscriptionRefused(filter.clone(), error.clone()));
                 }
+                refused.push(*route);
             }
         }
         if let Some(ticket) = request.ticket {
             events.push_back(Event::Subscribed(ticket, results));
+        }
+        refused.dedup();
+        for route in refused {
+            if !self.wanted.values().any(|wanted| wanted.route.id == route) {
+                events.push_back(Event::RouteEnded(route));
+            }
         }
     }
 
