@@ -1,6 +1,7 @@
 //! The rules of the house that a machine can check: which layer may look where, what is sans-IO,
 //! where `unsafe` may stand, what names every face shares.
 
+mod changelog;
 mod readme;
 
 use std::{
