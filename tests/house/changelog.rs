@@ -8,7 +8,8 @@ use crate::root;
 fn named() -> BTreeSet<String> {
     let changelog = fs::read_to_string(root().join("CHANGELOG.md")).unwrap();
     let quoted = changelog.split('`').skip(1).step_by(2);
-    let words = quoted.flat_map(|text| text.split(|c: char| !c.is_alphanumeric() && c != '_' && c != '.'));
+    let words =
+        quoted.flat_map(|text| text.split(|c: char| !c.is_alphanumeric() && c != '_' && c != '.'));
     words.map(str::to_owned).collect()
 }
 

@@ -19,7 +19,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use parking_lot::{Condvar, Mutex};
+use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use super::{
     Dispatch, Event, EventHandler, Handled, Handler, Message, Options, OwnedMessage,
@@ -127,6 +127,8 @@ struct State {
     waiting: Vec<Arc<Signal>>,
     readiness: Option<Readiness>,
     finished: bool,
+    /// Nobody holds the session any more, so nobody polls: the pool runs what is left.
+    abandoned: bool,
 }
 
 pub(super) struct Inbox {
@@ -203,17 +205,14 @@ impl Inbox {
             return;
         }
         match self.dispatch {
-            Dispatch::Dispatched => {
-                state.scheduled = true;
-                drop(state);
-                shared.pool().schedule(shared.clone());
-            }
             Dispatch::Inline => {
                 drop(state);
                 if !super::runtime::on_io_thread() {
                     shared.wake_driver();
                 }
             }
+            Dispatch::Dispatched => self.schedule(shared, state),
+            Dispatch::Polled if state.abandoned => self.schedule(shared, state),
             Dispatch::Polled => {
                 if let Some(readiness) = &mut state.readiness {
                     readiness.set();
@@ -221,6 +220,22 @@ impl Inbox {
                 drop(state);
                 self.changed.notify_all();
             }
+        }
+    }
+
+    fn schedule(&self, shared: &Arc<Shared>, mut state: MutexGuard<'_, State>) {
+        state.scheduled = true;
+        drop(state);
+        shared.pool().schedule(shared.clone());
+    }
+
+    /// The program has let go of the session without closing it. What a polled session still has
+    /// to call and to drop must not end on the I/O thread.
+    pub(super) fn abandon(&self, shared: &Arc<Shared>) {
+        let mut state = self.state.lock();
+        state.abandoned = true;
+        if self.dispatch == Dispatch::Polled && !state.scheduled && !state.queue.is_empty() {
+            self.schedule(shared, state);
         }
     }
 

@@ -79,6 +79,7 @@ impl Drop for Handle {
             return;
         }
         begin_close(&self.0);
+        self.0.inbox.abandon(&self.0);
     }
 }
 
