@@ -57,9 +57,12 @@ mod settings;
 mod subscriptions;
 mod timer;
 
-pub use event::{Completion, Connected, Delivered, Ended, Event, Granted, Outcome, Ticket};
+pub use event::{
+    Completion, Connected, Counters, Delivered, Delivery, Ended, Event, Granted, Inbound, Outcome,
+    Ticket,
+};
 pub use incoming::Receipt;
-pub use machine::{Counters, Delivery, Engine, Inbound};
+pub use machine::Engine;
 pub use output::{LARGE_PAYLOAD, Output};
 pub use publication::{Payload, Publication};
 pub use queue::{QueueLimit, QueuePolicy};
