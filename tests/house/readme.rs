@@ -29,6 +29,9 @@ fn the_programs_in_the_readme_are_those_that_are_tested() {
     if std::env::var_os("UPDATE_README").is_some() {
         fs::write(&path, expected).unwrap();
     } else {
-        assert!(readme == expected, "run `UPDATE_README=1 cargo test -p mqttsession-tests --test house`");
+        assert!(
+            readme == expected,
+            "run `UPDATE_README=1 cargo test -p mqttsession-tests --test house`"
+        );
     }
 }
