@@ -64,6 +64,7 @@ enum Leaving {
 
 pub(super) struct Connection<'s> {
     shared: &'s Arc<Shared>,
+    number: u64,
     stream: Stream,
     /// The beginning of a packet that has not come whole.
     carry: BytesMut,
@@ -83,9 +84,16 @@ pub(super) struct Connection<'s> {
 }
 
 impl<'s> Connection<'s> {
-    pub(super) fn new(shared: &'s Arc<Shared>, stream: Stream, deadline: Instant) -> Self {
+    /// `number` is that of the connection in the session's count.
+    pub(super) fn new(
+        shared: &'s Arc<Shared>,
+        number: u64,
+        stream: Stream,
+        deadline: Instant,
+    ) -> Self {
         Self {
             shared,
+            number,
             stream,
             carry: BytesMut::new(),
             needed: 0,
@@ -108,6 +116,7 @@ impl<'s> Connection<'s> {
 
     /// Runs it; ready when it has ended, `Ok` when the program wanted it.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        self.shared.core.lock().arm(cx);
         for _ in 0..TURNS {
             match self.turn(cx) {
                 Ok(Turn::Again) => {}
@@ -144,7 +153,7 @@ impl<'s> Connection<'s> {
         if read == Read::Some {
             return Ok(Turn::Again);
         }
-        self.sleep(cx, wrote)
+        self.sleep(cx)
     }
 
     /// Steps one and two: reads what is there, and lets the engine handle it.
@@ -326,11 +335,12 @@ impl<'s> Connection<'s> {
     /// everything is out, `None` when another thread is at it.
     fn write(&mut self, cx: &mut Context<'_>, now: Instant) -> Result<Option<usize>> {
         let stream = &mut self.stream;
-        let wrote =
-            self.shared.write_out(now, TURNS, |slices| match stream.poll_write(cx, slices) {
+        let wrote = self.shared.write_out(self.number, now, TURNS, |slices| {
+            match stream.poll_write(cx, slices) {
                 Poll::Ready(wrote) => wrote,
                 Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
-            });
+            }
+        });
         self.blocked = matches!(wrote, Wrote::Blocked);
         match wrote {
             Wrote::Failed(error) => Err(self.stream_error(&error)),
@@ -345,12 +355,11 @@ impl<'s> Connection<'s> {
     }
 
     /// Step five: sleeps until something happens, unless something has happened already.
-    fn sleep(&mut self, cx: &mut Context<'_>, wrote: Option<usize>) -> Result<Turn> {
+    fn sleep(&mut self, cx: &mut Context<'_>) -> Result<Turn> {
         let mut core = self.shared.core.lock();
-        if core.has_output() && !self.blocked && wrote.is_some() {
+        if core.has_output() && !self.blocked && !core.is_writing() {
             return Ok(Turn::Again);
         }
-        core.waker = Some(cx.waker().clone());
         // A session that is published to in quick succession pauses instead of sleeping: what it
         // writes next gathers, and nobody has to wake it.
         let bytes_out = self.shared.traffic.bytes_out.load(Ordering::Relaxed);

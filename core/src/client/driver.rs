@@ -68,7 +68,7 @@ fn poll_goal(shared: &Shared, same: impl Fn(&Goal) -> bool, cx: &mut Context<'_>
     if !same(&core.goal) {
         return Poll::Ready(());
     }
-    core.waker = Some(cx.waker().clone());
+    core.arm(cx);
     Poll::Pending
 }
 
@@ -83,15 +83,16 @@ async fn connect_and_run(shared: &Arc<Shared>, resume: bool, online: &mut bool) 
     let deadline = Instant::now() + shared.options.connect_timeout.min(LONGEST_CONNECT);
     let Some(stream) = open(shared, deadline).await? else { return Ok(()) };
     let now = Instant::now();
-    let connection = {
+    let (begun, former, number) = {
         let mut core = shared.core.lock();
-        core.reset_connection();
-        core.engine.connect(resume, now)
+        let former = core.reset_connection();
+        (core.engine.connect(resume, now), former, core.connection)
     };
-    let result = match connection {
+    drop(former);
+    let result = match begun {
         Err(error) => Err(error),
         Ok(()) => {
-            let mut connection = Connection::new(shared, stream, deadline);
+            let mut connection = Connection::new(shared, number, stream, deadline);
             let result = poll_fn(|cx| connection.poll(cx)).await;
             *online = connection.was_online();
             result
@@ -99,9 +100,10 @@ async fn connect_and_run(shared: &Arc<Shared>, resume: bool, online: &mut bool) 
     };
     let mut core = shared.core.lock();
     core.engine.handle_closed();
-    core.reset_connection();
+    let socket = core.reset_connection();
     let effects = core.collect();
     drop(core);
+    drop(socket);
     shared.apply(effects);
     result
 }

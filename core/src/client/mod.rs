@@ -27,6 +27,8 @@ mod reconnect;
 mod runtime;
 mod session;
 mod shared;
+#[cfg(test)]
+mod tests;
 
 pub use crate::{
     engine::{Completion, Connected, Delivered, Granted, Outcome, Payload, QueuePolicy},

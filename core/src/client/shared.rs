@@ -16,7 +16,7 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
-    task::Waker,
+    task::{Context, Waker},
     time::{Duration, Instant},
 };
 
@@ -96,7 +96,7 @@ pub(super) struct Core {
     pub(super) asleep: bool,
     /// The driver has been woken because output is made in quick succession.
     pub(super) streaming: bool,
-    pub(super) waker: Option<Waker>,
+    waker: Option<Waker>,
     wrote_directly: Option<Instant>,
     spare: Output,
     /// What a write could not finish.
@@ -136,7 +136,7 @@ pub(super) enum Wrote {
     Blocked,
     /// There is more, for the next turn.
     More,
-    /// Another thread is writing; it will see to what is there.
+    /// Another thread is writing and will see to what is there, or the connection is gone.
     Elsewhere,
     Failed(io::Error),
 }
@@ -172,6 +172,11 @@ impl Core {
     pub(super) fn ticket(&mut self) -> Ticket {
         self.next_ticket += 1;
         self.next_ticket
+    }
+
+    /// Whether a thread is writing. When it has written it wakes the driver if anything is left.
+    pub(super) fn is_writing(&self) -> bool {
+        self.writing
     }
 
     /// Whether something waits to be written.
@@ -234,21 +239,31 @@ impl Core {
         }
     }
 
-    /// The driver's waker, when it sleeps or waits for its goal to change.
+    /// Says how the driver is woken. It does so before it looks at anything: who changes something
+    /// that it has looked at finds the waker in its place, and it looks again.
+    pub(super) fn arm(&mut self, cx: &Context<'_>) {
+        if !self.waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
+            self.waker = Some(cx.waker().clone());
+        }
+    }
+
+    /// The driver's waker, unless it has been woken already.
     pub(super) fn take_waker(&mut self) -> Option<Waker> {
         self.asleep = false;
         self.waker.take()
     }
 
-    /// A connection begins or ends.
-    pub(super) fn reset_connection(&mut self) {
+    /// A connection begins or ends. The socket of the last one is the answer, as dropping it may
+    /// close it: not under the lock.
+    #[must_use]
+    pub(super) fn reset_connection(&mut self) -> Option<Arc<TcpStream>> {
         self.connection += 1;
-        self.direct = None;
         self.asleep = false;
         self.streaming = false;
         self.wrote_directly = None;
         self.leftover.clear(0);
         self.spare.clear(0);
+        self.direct.take()
     }
 
     /// Gives memory back that a busy time left behind.
@@ -406,8 +421,10 @@ impl Shared {
         let quick = core.wrote_directly.is_some_and(|wrote| now.duration_since(wrote) < QUICK);
         let direct = core.direct.clone().filter(|_| !quick);
         if let Some(stream) = direct {
+            let connection = core.connection;
             drop(core);
-            let wrote = self.write_out(now, 1, |slices| stream.try_write_vectored(slices));
+            let write = |slices: &[IoSlice<'_>]| stream.try_write_vectored(slices);
+            let wrote = self.write_out(connection, now, 1, write);
             let finished = Instant::now();
             let mut core = self.core.lock();
             core.wrote_directly = Some(finished);
@@ -426,19 +443,20 @@ impl Shared {
         waker.into_iter().for_each(Waker::wake);
     }
 
-    /// Writes what there is, at most this many times a whole buffer. `now` is the time of the first
-    /// write.
+    /// Writes what there is to the stream of this connection, at most this many times a whole
+    /// buffer. `now` is the time of the first write.
     pub(super) fn write_out(
         self: &Arc<Self>,
+        connection: u64,
         now: Instant,
         rounds: usize,
         mut write: impl FnMut(&[IoSlice<'_>]) -> io::Result<usize>,
     ) -> Wrote {
         let mut core = self.core.lock();
-        if core.writing {
+        // Whoever comes late must not write to the former stream what the next one is to carry.
+        if core.writing || core.connection != connection {
             return Wrote::Elsewhere;
         }
-        let connection = core.connection;
         for _ in 0..rounds {
             let mut output = std::mem::take(&mut core.leftover);
             if output.is_empty() {
@@ -457,12 +475,9 @@ impl Shared {
             let wrote = self.write_whole(&mut output, &mut write);
             core = self.core.lock();
             if core.connection != connection {
-                // Its connection is gone; what the new one has to write waits for this thread.
+                // Its connection is gone; the driver of the next one is woken by the caller.
                 core.writing = false;
-                let waker = core.take_waker();
-                drop(core);
-                waker.into_iter().for_each(Waker::wake);
-                return Wrote::All;
+                return Wrote::Elsewhere;
             }
             if let Err(error) = wrote {
                 core.leftover = output;
