@@ -11,6 +11,11 @@ PREFIX ?= /usr/local
 BUILD := build
 VENV  := $(BUILD)/venv
 VPY   := $(VENV)/bin/python
+BENCH_VENV := $(BUILD)/bench/venv
+
+# What the Python package is built from.
+PYTHON_SOURCES := $(shell find core/src python/src python/python -name '*.rs' -o -name '*.py' -o -name '*.pyi') \
+	core/Cargo.toml python/Cargo.toml python/pyproject.toml Cargo.lock
 
 .DEFAULT_GOAL := help
 
@@ -74,14 +79,21 @@ $(VENV)/tools.stamp: $(VENV)/bin/activate tests/python/requirements.txt
 	@touch $@
 
 # The development profile: the package is the same, and built in a tenth of the time.
-$(VENV)/package.stamp: $(VENV)/tools.stamp $(shell find core/src python -name '*.rs' -o -name '*.py' -o -name '*.pyi' -o -name '*.toml')
+$(VENV)/package.stamp: $(VENV)/tools.stamp $(PYTHON_SOURCES)
 	$(VPY) -m pip install -q --disable-pip-version-check --no-build-isolation --force-reinstall --no-deps -C build-args="--profile dev" ./python
 	@touch $@
 
 # ---- measuring
 
-bench: release $(BUILD)/bench-venv/package.stamp ## measures against the raw limit and the peers that are installed (ROW=pub/0/16 for one row)
+bench: release $(BENCH_VENV)/package.stamp ## measures against the raw limit and the peers that are installed (ROW=pub/0/16 for one row)
 	$(PYTHON) benches/run.py $(if $(ROW),--row $(ROW)) $(if $(ONLY),--only $(ONLY)) $(if $(REPETITIONS),--repetitions $(REPETITIONS))
+
+# The release profile, and the Python peers.
+$(BENCH_VENV)/package.stamp: $(PYTHON_SOURCES) benches/requirements.txt
+	@mkdir -p $(BUILD)/bench
+	@sh tests/venv.sh $(PYTHON) $(BENCH_VENV)
+	$(BENCH_VENV)/bin/python -m pip install -q --disable-pip-version-check -r benches/requirements.txt ./python
+	@touch $@
 
 fuzz: ## fuzzes the codec in both directions for a minute each (nightly Rust, cargo-fuzz)
 	cd fuzz && for target in decode_from_server decode_from_client; do $(CARGO) +nightly fuzz run $$target -- -max_total_time=60 || exit 1; done
