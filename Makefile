@@ -80,7 +80,7 @@ $(VENV)/tools.stamp: $(VENV)/bin/activate tests/python/requirements.txt
 
 # The development profile: the package is the same, and built in a tenth of the time.
 $(VENV)/package.stamp: $(VENV)/tools.stamp $(PYTHON_SOURCES)
-	$(VPY) -m pip install -q --disable-pip-version-check --no-build-isolation --force-reinstall --no-deps -C build-args="--profile dev" ./python
+	PATH="$(CURDIR)/$(VENV)/bin:$$PATH" $(VPY) -m pip install -q --disable-pip-version-check --no-build-isolation --force-reinstall --no-deps -C build-args="--profile dev" ./python
 	@touch $@
 
 # ---- measuring
