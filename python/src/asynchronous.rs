@@ -42,11 +42,7 @@ impl AsyncSession {
 #[pymethods]
 impl AsyncSession {
     #[new]
-    fn new(
-        py: Python<'_>,
-        session: Py<Session>,
-        event_loop: &Bound<'_, PyAny>,
-    ) -> PyResult<Self> {
+    fn new(py: Python<'_>, session: Py<Session>, event_loop: &Bound<'_, PyAny>) -> PyResult<Self> {
         if session.get().is_polled() {
             let message = "dispatch=\"polled\" and an event loop exclude each other";
             return Err(invalid(py, Code::InvalidOption, message));
@@ -59,9 +55,8 @@ impl AsyncSession {
     fn connect(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
         let core = self.session.get().core();
         let operation = py.detach(|| core.connect()).or_raise(py)?;
-        self.mailbox.future_of(py, operation, |py, connected| {
-            Connected::from(connected).into_py_any(py)
-        })
+        self.mailbox
+            .future_of(py, operation, |py, connected| Connected::from(connected).into_py_any(py))
     }
 
     /// Ends the connection in good order; a future of the number of messages cancelled.
@@ -123,9 +118,7 @@ impl AsyncSession {
         }
         match session.core().try_publish(topic, payload.payload()?, options) {
             Ok(_) => answer.map_or_else(|| 0.into_py_any(py), Ok).map(Some),
-            Err(error)
-                if error.code() == Code::QueueFull && session.wait_for_room().is_some() =>
-            {
+            Err(error) if error.code() == Code::QueueFull && session.wait_for_room().is_some() => {
                 Ok(None)
             }
             Err(error) => Err(exception(py, &error)),

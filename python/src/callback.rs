@@ -8,7 +8,9 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use mqttsession::client::{self, CallbackScope, Completion, EventHandler, Handled, Handler, Outcome};
+use mqttsession::client::{
+    self, CallbackScope, Completion, EventHandler, Handled, Handler, Outcome,
+};
 use pyo3::{exceptions::PyException, prelude::*, types::PyString};
 
 use crate::{
@@ -49,7 +51,8 @@ impl Raised {
     }
 
     fn report(&self, py: Python<'_>, callable: &Py<PyAny>, error: PyErr) {
-        let Some(slot) = self.0.as_ref().filter(|_| !error.is_instance_of::<PyException>(py)) else {
+        let Some(slot) = self.0.as_ref().filter(|_| !error.is_instance_of::<PyException>(py))
+        else {
             error.write_unraisable(py, Some(callable.bind(py)));
             return;
         };

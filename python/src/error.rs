@@ -76,13 +76,7 @@ pub(crate) fn error_table(py: Python<'_>) -> PyResult<Bound<'_, PyTuple>> {
     PyTuple::new(
         py,
         Code::ALL.iter().map(|code| {
-            (
-                code.number(),
-                code.name(),
-                code.layer().name(),
-                code.is_retryable(),
-                code.sentence(),
-            )
+            (code.number(), code.name(), code.layer().name(), code.is_retryable(), code.sentence())
         }),
     )
 }

@@ -96,9 +96,7 @@ impl Mailbox {
 
     fn wake(self: &Arc<Self>, py: Python<'_>) -> PyResult<()> {
         let empty = Py::new(py, Delivery(Arc::clone(self)))?;
-        self.event_loop(py)?
-            .call_method1(intern!(py, "call_soon_threadsafe"), (empty,))
-            .map(drop)
+        self.event_loop(py)?.call_method1(intern!(py, "call_soon_threadsafe"), (empty,)).map(drop)
     }
 
     /// What waits on a closed loop is ended as far as that is possible, and the session with it:

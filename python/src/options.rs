@@ -41,9 +41,7 @@ pub(crate) struct Settings {
 type Setter = fn(&mut Settings, &Bound<'_, PyAny>) -> PyResult<()>;
 
 const OPTIONS: &[(&str, Setter)] = &[
-    ("port", |to, value| {
-        to.options.set_port(value.extract()?).or_raise(value.py()).map(drop)
-    }),
+    ("port", |to, value| to.options.set_port(value.extract()?).or_raise(value.py()).map(drop)),
     ("tls", |to, value| {
         to.options.set_tls(value.extract()?);
         Ok(())

@@ -117,11 +117,7 @@ impl Session {
 impl Session {
     #[new]
     #[pyo3(signature = (address="localhost", **options))]
-    fn new(
-        py: Python<'_>,
-        address: &str,
-        options: Option<&Bound<'_, PyDict>>,
-    ) -> PyResult<Self> {
+    fn new(py: Python<'_>, address: &str, options: Option<&Bound<'_, PyDict>>) -> PyResult<Self> {
         let settings = Settings::new(py, address, options)?;
         Ok(Self {
             core: Arc::new(client::Session::new(&settings.options).or_raise(py)?),
@@ -189,7 +185,10 @@ impl Session {
         signature = (topic, payload=Given::Nothing, qos=Quality::DEFAULT, retain=false, *, properties=None, on_complete=None),
         text_signature = "($self, topic, payload=b'', qos=0, retain=False, *, properties=None, on_complete=None)"
     )]
-    #[expect(clippy::too_many_arguments, reason = "they are one call's arguments, most of them named")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "they are one call's arguments, most of them named"
+    )]
     fn publish(
         &self,
         py: Python<'_>,
@@ -214,9 +213,8 @@ impl Session {
     /// Waits until a message has ended, and returns the broker's reason code.
     #[pyo3(signature = (number, timeout=None))]
     fn wait(&self, py: Python<'_>, number: u64, timeout: Option<Seconds>) -> PyResult<u8> {
-        let delivered = wait::in_slices(py, Deadline::after(timeout), |slice| {
-            self.core.wait(number, slice)
-        })?;
+        let delivered =
+            wait::in_slices(py, Deadline::after(timeout), |slice| self.core.wait(number, slice))?;
         Ok(delivered.reason.as_u8())
     }
 
@@ -233,7 +231,10 @@ impl Session {
         signature = (filter, handler, qos=Quality::DEFAULT, *, no_local=false, retain_as_published=false, retain_handling=0, timeout=None),
         text_signature = "($self, filter, handler, qos=0, *, no_local=False, retain_as_published=False, retain_handling=0, timeout=None)"
     )]
-    #[expect(clippy::too_many_arguments, reason = "they are one call's arguments, most of them named")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "they are one call's arguments, most of them named"
+    )]
     fn subscribe(
         &self,
         py: Python<'_>,
@@ -246,8 +247,7 @@ impl Session {
         timeout: Option<Seconds>,
     ) -> PyResult<Option<u8>> {
         let deadline = Deadline::after(timeout);
-        let options =
-            subscription(py, qos, no_local, retain_as_published, retain_handling)?;
+        let options = subscription(py, qos, no_local, retain_as_published, retain_handling)?;
         let resting = self.is_resting();
         let operation = self.start_subscribe(py, filter, handler, options)?;
         if resting {
