@@ -48,6 +48,8 @@ pub(super) struct Subscriptions {
     waiting: VecDeque<usize>,
     /// Requests that wait for their answer, in the order in which they were sent.
     sent: VecDeque<usize>,
+    /// Routes whose last filter was refused.
+    refused: Vec<RouteId>,
 }
 
 impl Subscriptions {
@@ -59,6 +61,7 @@ impl Subscriptions {
             requests: Slab::new(),
             waiting: VecDeque::new(),
             sent: VecDeque::new(),
+            refused: Vec::new(),
         }
     }
 
@@ -138,6 +141,10 @@ impl Subscriptions {
             self.request(Request::new(Kind::Unsubscribe, ticket, asked, properties));
         }
         self.unwanted(routes)
+    }
+
+    pub(super) fn take_refused(&mut self) -> Vec<RouteId> {
+        std::mem::take(&mut self.refused)
     }
 
     /// Every filter that is subscribed.
@@ -298,6 +305,7 @@ impl Subscriptions {
         results: Vec<Result<Granted>>,
         events: &mut VecDeque<Event>,
     ) {
+        let mut refused = Vec::new();
         for (Asked { filter, route, .. }, result) in request.asked.iter().zip(&results) {
             // The answer is for the subscription that asked, not for one that replaced it.
             let wanted = self.wanted.get_mut(filter).filter(|wanted| wanted.route.id == *route);
@@ -307,11 +315,14 @@ impl Subscriptions {
             if let Err(error) = result {
                 self.router.remove(filter, *route);
                 self.wanted.remove(filter);
+                refused.push(*route);
                 if request.ticket.is_none() {
                     events.push_back(Event::SubscriptionRefused(filter.clone(), error.clone()));
                 }
             }
         }
+        let refused = self.unwanted(refused);
+        self.refused.extend(refused);
         if let Some(ticket) = request.ticket {
             events.push_back(Event::Subscribed(ticket, results));
         }
