@@ -43,6 +43,10 @@ const TURNS: usize = 16;
 /// How often acknowledgements are looked for that wait because a callback does not return.
 const ACKNOWLEDGE_EVERY: Duration = Duration::from_millis(10);
 
+/// How long DISCONNECT may wait for a socket that takes nothing: a network that stumbles recovers in
+/// less, and a broker that does not read must not keep a session from closing.
+const SAY: Duration = Duration::from_secs(5);
+
 /// How long the other side has to close its end after DISCONNECT. Closing at once with something
 /// unread would reset the connection, and the broker might never see the DISCONNECT.
 const LINGER: Duration = Duration::from_secs(1);
@@ -56,8 +60,8 @@ thread_local! {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Leaving {
     No,
-    /// DISCONNECT is in the output.
-    Saying,
+    /// DISCONNECT is in the output; the socket has until then to take it.
+    Saying(Instant),
     /// It has been written; the other side has until then to close.
     Lingering(Instant),
 }
@@ -72,9 +76,13 @@ pub(super) struct Connection<'s> {
     sleep: Pin<Box<Sleep>>,
     /// When the broker must have answered CONNECT.
     deadline: Instant,
-    online: bool,
+    /// Since when.
+    online: Option<Instant>,
     paused: bool,
+    /// The socket took no more at the last write.
     blocked: bool,
+    /// So many answers wait for the socket that reading would only make more.
+    choked: bool,
     acknowledge_at: Option<Instant>,
     /// The last sleep was a pause for publishes to gather.
     gathering: bool,
@@ -99,9 +107,10 @@ impl<'s> Connection<'s> {
             needed: 0,
             sleep: Box::pin(tokio::time::sleep_until(deadline.into())),
             deadline,
-            online: false,
+            online: None,
             paused: false,
             blocked: false,
+            choked: false,
             acknowledge_at: None,
             gathering: false,
             bytes_out: 0,
@@ -109,9 +118,13 @@ impl<'s> Connection<'s> {
         }
     }
 
-    /// Whether the broker had accepted it.
-    pub(super) fn was_online(&self) -> bool {
+    /// Since when the broker has accepted it.
+    pub(super) fn online_since(&self) -> Option<Instant> {
         self.online
+    }
+
+    fn awaits_connack(&self) -> bool {
+        self.online.is_none() && self.leaving == Leaving::No
     }
 
     /// Runs it; ready when it has ended, `Ok` when the program wanted it.
@@ -136,21 +149,30 @@ impl<'s> Connection<'s> {
     fn turn(&mut self, cx: &mut Context<'_>) -> Result<Turn> {
         let now = Instant::now();
         let mut input = Input::default();
-        let read = self.read(cx, now, &mut input)?;
+        let read = self.read(cx, now, &mut input);
+        // What came before the error, or before the broker's DISCONNECT, came.
         self.hand_over(input, now);
+        let read = read?;
         self.follow_goal(now)?;
         self.handle_timers(now)?;
-        let wrote = self.write(cx, now)?;
-        if self.leaving == Leaving::Saying && wrote == Some(0) {
-            let _the_other_side_may_be_gone = self.stream.poll_shutdown(cx);
-            self.leaving = Leaving::Lingering(now + LINGER);
+        let wrote = match self.write(cx, now) {
+            // After our DISCONNECT it does not matter how the other side ends.
+            Err(_) if self.leaving != Leaving::No => return Ok(Turn::Left),
+            wrote => wrote?,
+        };
+        match self.leaving {
+            Leaving::Saying(_) if wrote == Some(0) => {
+                let _the_other_side_may_be_gone = self.stream.poll_shutdown(cx);
+                self.leaving = Leaving::Lingering(now + LINGER);
+            }
+            Leaving::Saying(until) if now >= until => return Ok(Turn::Left),
+            Leaving::Lingering(until) if now >= until || read == Read::End => {
+                return Ok(Turn::Left);
+            }
+            _ => {}
         }
-        if let Leaving::Lingering(until) = self.leaving
-            && (read == Read::End || now >= until)
-        {
-            return Ok(Turn::Left);
-        }
-        if read == Read::Some {
+        let unchoked = self.is_unchoked();
+        if read == Read::Some || unchoked {
             return Ok(Turn::Again);
         }
         self.sleep(cx)
@@ -205,23 +227,24 @@ impl<'s> Connection<'s> {
         let mut core = self.shared.core.lock();
         let handled = core.engine.handle_input(buffer, &mut input.inbound, now);
         self.needed = core.engine.needed();
-        if !self.online && core.engine.is_online() {
-            self.online = true;
+        if self.online.is_none() && core.engine.is_online() {
+            self.online = Some(now);
             core.direct = self.stream.direct();
         }
         let effects = core.collect();
         drop(core);
         self.shared.apply(effects);
-        let whole = handled?;
+        // After an error nothing behind the deliveries matters any more.
+        let whole = *handled.as_ref().unwrap_or(&buffer.len());
         match input.inbound.deliveries.is_empty() {
             true => buffer.advance(whole),
             false => input.chunk = buffer.split_to(whole).freeze(),
         }
-        Ok(Read::Some)
+        handled.map(|_| Read::Some)
     }
 
     fn may_read(&mut self, now: Instant) -> bool {
-        let may = self.leaving != Leaving::No || self.shared.inbox.may_read();
+        let may = self.leaving != Leaving::No || (!self.choked && self.shared.inbox.may_read());
         if may == self.paused {
             self.paused = !may;
             self.shared.core.lock().engine.pause(self.paused, now);
@@ -229,11 +252,17 @@ impl<'s> Connection<'s> {
         may
     }
 
+    /// Looks whether answers pile up; whether they did and do no longer, so that reading goes on.
+    fn is_unchoked(&mut self) -> bool {
+        let choked = self.blocked && self.shared.core.lock().engine.is_choked();
+        std::mem::replace(&mut self.choked, choked) && !choked
+    }
+
     fn handle_end(&self) -> Result<Read> {
         if self.leaving != Leaving::No {
             return Ok(Read::End);
         }
-        Err(if self.online {
+        Err(if self.online.is_some() {
             Error::new(Code::ConnectionClosed, "The broker closed the connection")
         } else {
             Code::ClosedBeforeConnack.into()
@@ -241,13 +270,17 @@ impl<'s> Connection<'s> {
     }
 
     fn stream_error(&self, error: &io::Error) -> Error {
-        transport::stream_error(error, if self.online { Layer::Tcp } else { Layer::Connack })
+        let stage = if self.online.is_some() { Layer::Tcp } else { Layer::Connack };
+        transport::stream_error(error, stage)
     }
 
     /// Step three: hands the messages to their handlers' queue.
     fn hand_over(&mut self, input: Input, now: Instant) {
         let Input { mut inbound, chunk } = input;
         if !inbound.deliveries.is_empty() {
+            if self.shared.claiming.load(Ordering::Acquire) > 0 {
+                self.shared.claim();
+            }
             if inbound.matches.iter().any(|found| found.routes.is_empty()) {
                 self.set_unclaimed_apart(&mut inbound, &chunk);
             }
@@ -281,10 +314,8 @@ impl<'s> Connection<'s> {
         let batch = Batch::new(chunk.clone(), unclaimed, Vec::new());
         for parts in batch.all_parts() {
             let Some(receipt) = parts.receipt else { continue };
-            self.shared.inbox.hold(parts.payload.len());
-            self.shared.unclaimed.lock().push((OwnedMessage::new(&parts), receipt));
+            self.shared.set_apart(OwnedMessage::new(&parts), receipt);
         }
-        self.shared.claim();
     }
 
     /// What the program wants of the connection.
@@ -308,7 +339,7 @@ impl<'s> Connection<'s> {
             }
         }
         core.direct = None;
-        self.leaving = Leaving::Saying;
+        self.leaving = Leaving::Saying(now + SAY);
         let effects = core.collect();
         drop(core);
         self.shared.apply(effects);
@@ -316,7 +347,7 @@ impl<'s> Connection<'s> {
     }
 
     fn handle_timers(&mut self, now: Instant) -> Result<()> {
-        if !self.online && self.leaving == Leaving::No && now >= self.deadline {
+        if self.awaits_connack() && now >= self.deadline {
             return Err(Code::ConnackTimeout.into());
         }
         if self.acknowledge_at.is_some_and(|at| now >= at) {
@@ -378,10 +409,10 @@ impl<'s> Connection<'s> {
             _ => None,
         };
         drop(core);
-        let connack = (!self.online).then_some(self.deadline);
+        let connack = self.awaits_connack().then_some(self.deadline);
         let linger = match self.leaving {
-            Leaving::Lingering(until) => Some(until),
-            _ => None,
+            Leaving::Saying(until) | Leaving::Lingering(until) => Some(until),
+            Leaving::No => None,
         };
         for other in [farewell, connack, linger, self.acknowledge_at] {
             deadline = deadline.into_iter().chain(other).min();

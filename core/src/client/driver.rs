@@ -5,45 +5,74 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
-    time::{Duration, Instant},
+    time::Instant,
 };
 
+use tokio::time::Sleep;
+
 use super::{
-    Event, State,
+    Dispatch, Event, State,
     connection::Connection,
     inbox::Item,
+    later,
     reconnect::Backoff,
-    shared::{Farewell, Goal, Shared},
+    shared::{Core, Farewell, Goal, Shared},
 };
 use crate::{
     error::{Code, Error, Result},
     transport::{self, ConnectOptions, Stream},
 };
 
-/// A connect timeout above this is as good as none, and would be too much for the clock.
-const LONGEST_CONNECT: Duration = Duration::from_secs(365 * 86_400);
+/// Starts the task.
+pub(super) fn start(shared: &Arc<Shared>) {
+    let shared = shared.clone();
+    shared.io_thread().handle.clone().spawn(async move {
+        let shared = match shared.options.dispatch {
+            Dispatch::Inline => drive_inline(shared).await,
+            Dispatch::Dispatched | Dispatch::Polled => drive(shared).await,
+        };
+        // This may be the last owner, and what it owns is the program's.
+        shared.pool().clone().bury(shared);
+    });
+}
+
+/// Where callbacks run on this thread: at the end of each turn, whatever has been queued.
+async fn drive_inline(shared: Arc<Shared>) -> Arc<Shared> {
+    let mut driving = Box::pin(drive(shared.clone()));
+    poll_fn(|cx| {
+        shared.inbox.begin_turn();
+        let driven = driving.as_mut().poll(cx);
+        shared.inbox.end_turn(&shared);
+        driven
+    })
+    .await
+}
 
 /// Runs until the session is closed.
-pub(super) async fn drive(shared: Arc<Shared>) {
+async fn drive(shared: Arc<Shared>) -> Arc<Shared> {
     let options = &shared.options;
     let mut backoff = Backoff::new(options.reconnect_delay, options.stable_time);
     // Whether a connection continues what an earlier one began.
     let mut resume = false;
     loop {
         match goal(&shared) {
-            Goal::Close => return finish(&shared),
+            Goal::Close => {
+                finish(&shared);
+                return shared;
+            }
             Goal::Rest => {
                 resume = false;
-                goal_other_than(&shared, |goal| matches!(goal, Goal::Rest)).await;
+                poll_fn(|cx| poll_until(&shared, cx, |core| !matches!(core.goal, Goal::Rest)))
+                    .await;
             }
             Goal::Disconnect(farewell) if has_ended(&shared, &farewell) => rest(&shared, None),
             Goal::Connect | Goal::Disconnect(_) => {
                 shared.report(Event::Connecting);
-                let mut online = false;
+                let mut online = None;
                 let result = connect_and_run(&shared, resume, &mut online).await;
-                resume |= online;
-                if online {
-                    backoff.connected(Instant::now());
+                if let Some(since) = online {
+                    resume = true;
+                    backoff.connected(since);
                 }
                 match result {
                     Ok(()) => rest(&shared, None),
@@ -58,18 +87,29 @@ fn goal(shared: &Shared) -> Goal {
     shared.core.lock().goal.clone()
 }
 
-/// Waits until the goal is one for which `same` does not hold.
-async fn goal_other_than(shared: &Shared, same: impl Fn(&Goal) -> bool) {
-    poll_fn(|cx| poll_goal(shared, &same, cx)).await;
+/// Ready when `done` holds; the driver is woken whenever that may have changed.
+fn poll_until(shared: &Shared, cx: &Context<'_>, done: impl Fn(&Core) -> bool) -> Poll<()> {
+    let mut core = shared.core.lock();
+    core.arm(cx);
+    if done(&core) { Poll::Ready(()) } else { Poll::Pending }
 }
 
-fn poll_goal(shared: &Shared, same: impl Fn(&Goal) -> bool, cx: &mut Context<'_>) -> Poll<()> {
-    let mut core = shared.core.lock();
-    if !same(&core.goal) {
-        return Poll::Ready(());
+/// Sleeps until then, or until the farewell's end where that is sooner.
+fn poll_sleep(
+    shared: &Shared,
+    sleep: &mut Pin<Box<Sleep>>,
+    until: Instant,
+    cx: &mut Context<'_>,
+) -> Poll<()> {
+    let farewell = match &shared.core.lock().goal {
+        Goal::Disconnect(farewell) => Some(farewell.until),
+        _ => None,
+    };
+    let until = farewell.into_iter().fold(until, Instant::min).into();
+    if sleep.deadline() != until {
+        sleep.as_mut().reset(until);
     }
-    core.arm(cx);
-    Poll::Pending
+    sleep.as_mut().poll(cx)
 }
 
 /// Whether nothing is left to wait for before disconnecting.
@@ -79,8 +119,12 @@ fn has_ended(shared: &Shared, farewell: &Farewell) -> bool {
 }
 
 /// One connection from the name lookup to its end; `Ok` when it ended because the program wanted it.
-async fn connect_and_run(shared: &Arc<Shared>, resume: bool, online: &mut bool) -> Result<()> {
-    let deadline = Instant::now() + shared.options.connect_timeout.min(LONGEST_CONNECT);
+async fn connect_and_run(
+    shared: &Arc<Shared>,
+    resume: bool,
+    online: &mut Option<Instant>,
+) -> Result<()> {
+    let deadline = later(Instant::now(), shared.options.connect_timeout);
     let Some(stream) = open(shared, deadline).await? else { return Ok(()) };
     let now = Instant::now();
     let (begun, former, number) = {
@@ -94,7 +138,7 @@ async fn connect_and_run(shared: &Arc<Shared>, resume: bool, online: &mut bool) 
         Ok(()) => {
             let mut connection = Connection::new(shared, number, stream, deadline);
             let result = poll_fn(|cx| connection.poll(cx)).await;
-            *online = connection.was_online();
+            *online = connection.online_since();
             result
         }
     };
@@ -108,7 +152,7 @@ async fn connect_and_run(shared: &Arc<Shared>, resume: bool, online: &mut bool) 
     result
 }
 
-/// Opens the stream; `None` when the program changed its mind.
+/// Opens the stream; `None` when the program changed its mind, or its farewell is over.
 async fn open(shared: &Arc<Shared>, deadline: Instant) -> Result<Option<Stream>> {
     let options = &shared.options;
     let progress = transport::Progress::default();
@@ -128,17 +172,22 @@ async fn open(shared: &Arc<Shared>, deadline: Instant) -> Result<Option<Stream>>
     });
     let mut timeout = Box::pin(tokio::time::sleep_until(deadline.into()));
     poll_fn(|cx| {
-        let wanted = |goal: &Goal| !matches!(goal, Goal::Close | Goal::Rest);
-        if poll_goal(shared, wanted, cx).is_ready() {
+        let now = Instant::now();
+        let unwanted = |core: &Core| match &core.goal {
+            Goal::Connect => false,
+            Goal::Disconnect(farewell) => farewell.is_due(core, now),
+            Goal::Rest | Goal::Close => true,
+        };
+        if poll_until(shared, cx, unwanted).is_ready() {
             return Poll::Ready(Ok(None));
         }
         if let Poll::Ready(result) = connecting.as_mut().poll(cx) {
             return Poll::Ready(result.map(Some));
         }
-        timeout
-            .as_mut()
-            .poll(cx)
-            .map(|()| Err(progress.timeout_error(shared.options.connect_timeout)))
+        poll_sleep(shared, &mut timeout, deadline, cx).map(|()| match Instant::now() < deadline {
+            true => Ok(None),
+            false => Err(progress.timeout_error(shared.options.connect_timeout)),
+        })
     })
     .await
 }
@@ -156,16 +205,19 @@ async fn after_loss(shared: &Arc<Shared>, error: Error, backoff: &mut Backoff) {
     }
     let pause = backoff.pause(now, fastrand::f64());
     shared.report(Event::Retrying(pause));
-    let mut sleep = Box::pin(tokio::time::sleep_until((now + pause).into()));
+    let until = later(now, pause);
+    let mut sleep = Box::pin(tokio::time::sleep_until(until.into()));
     poll_fn(|cx| {
-        let same = |goal: &Goal| match goal {
-            Goal::Connect => !leaving,
-            Goal::Disconnect(farewell) => leaving && Instant::now() < farewell.until,
-            Goal::Rest | Goal::Close => false,
+        let now = Instant::now();
+        let over = |core: &Core| match &core.goal {
+            Goal::Connect => false,
+            // One that begins now is worth one attempt at once.
+            Goal::Disconnect(farewell) => !leaving || farewell.is_due(core, now),
+            Goal::Rest | Goal::Close => true,
         };
-        match poll_goal(shared, same, cx) {
+        match poll_until(shared, cx, over) {
             Poll::Ready(()) => Poll::Ready(()),
-            Poll::Pending => sleep.as_mut().poll(cx),
+            Poll::Pending => poll_sleep(shared, &mut sleep, until, cx),
         }
     })
     .await;
@@ -203,9 +255,8 @@ pub(super) fn finish(shared: &Arc<Shared>) {
     let mut core = shared.core.lock();
     core.goal = Goal::Close;
     core.accepting = false;
-    core.engine.cancel_all();
+    let cancelled = core.engine.cancel_all() + std::mem::take(&mut core.cancelled);
     core.engine.cancel_subscriptions();
-    let cancelled = std::mem::take(&mut core.cancelled);
     let disconnecting = std::mem::take(&mut core.disconnecting);
     let connecting = std::mem::take(&mut core.connecting);
     let effects = core.collect();
@@ -228,7 +279,4 @@ pub(super) fn finish(shared: &Arc<Shared>) {
     };
     shared.drop_there((subscriptions, unclaimed, event_handler));
     shared.inbox.push(shared, Item::Last);
-    if shared.options.dispatch == super::Dispatch::Inline {
-        shared.inbox.run_inline(shared);
-    }
 }

@@ -22,8 +22,8 @@ use bytes::Bytes;
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use super::{
-    Dispatch, Event, EventHandler, Handled, Handler, Message, Options, OwnedMessage,
-    message::Parts, operation::Signal, readiness::Readiness, shared::Shared,
+    Dispatch, Event, EventHandler, Handled, Handler, Message, Options, OwnedMessage, fork,
+    message::Parts, operation::Signal, readiness::Readiness, runtime, shared::Shared,
 };
 use crate::{
     engine::{Ended, Inbound, Receipt, RouteId},
@@ -126,9 +126,11 @@ struct State {
     /// Calls that wait inside callbacks.
     waiting: Vec<Arc<Signal>>,
     readiness: Option<Readiness>,
-    finished: bool,
-    /// Nobody holds the session any more, so nobody polls: the pool runs what is left.
+    /// The driver is in its turn, at the end of which it looks here (inline).
+    turning: bool,
+    /// Nobody holds the session any more who could poll it.
     abandoned: bool,
+    finished: bool,
 }
 
 pub(super) struct Inbox {
@@ -146,8 +148,9 @@ pub(super) struct Inbox {
 }
 
 thread_local! {
-    /// The inboxes whose callbacks this thread is inside of.
-    static CURRENT: RefCell<Vec<usize>> = const { RefCell::new(Vec::new()) };
+    /// The inboxes whose callbacks this thread is inside of, and in which process: a child of fork
+    /// is inside none.
+    static CURRENT: RefCell<Vec<(usize, u32)>> = const { RefCell::new(Vec::new()) };
 }
 
 impl Inbox {
@@ -170,12 +173,13 @@ impl Inbox {
 
     /// Whether this thread is inside a callback of this session.
     pub(super) fn is_current(&self) -> bool {
-        CURRENT.with_borrow(|current| current.contains(&self.address()))
+        CURRENT.with_borrow(|current| current.contains(&(self.address(), fork::generation())))
     }
 
     /// Whether this thread is inside a callback of any session.
     pub(super) fn in_any_callback() -> bool {
-        CURRENT.with_borrow(|current| !current.is_empty())
+        let here = fork::generation();
+        CURRENT.with_borrow(|current| current.iter().any(|&(_, process)| process == here))
     }
 
     /// Messages and bytes that have not been handled.
@@ -186,8 +190,7 @@ impl Inbox {
 
     // ---- putting in
 
-    /// Puts something in; whoever runs it is told. `true` when the caller is the I/O thread and has
-    /// to run it inline.
+    /// Puts something in; whoever runs it is told.
     pub(super) fn push(&self, shared: &Arc<Shared>, item: Item) {
         let mut state = self.state.lock();
         match &item {
@@ -201,40 +204,45 @@ impl Inbox {
         if self.is_overdrawn(&state) {
             state.waiting.iter().for_each(|signal| signal.deadlock());
         }
-        if state.scheduled {
-            return;
+        if self.is_for_pool(&state) {
+            return self.schedule(shared, state);
         }
+        if let Some(readiness) = &mut state.readiness {
+            readiness.set();
+        }
+        let wakes = self.dispatch == Dispatch::Inline && !state.turning;
+        drop(state);
+        self.changed.notify_all();
+        if wakes {
+            shared.wake_driver();
+        }
+    }
+
+    /// Whether callback threads run what is there: always, or because the driver has ended, or
+    /// because nobody is left who polls.
+    fn is_for_pool(&self, state: &State) -> bool {
         match self.dispatch {
-            Dispatch::Inline => {
-                drop(state);
-                if !super::runtime::on_io_thread() {
-                    shared.wake_driver();
-                }
-            }
-            Dispatch::Dispatched => self.schedule(shared, state),
-            Dispatch::Polled if state.abandoned => self.schedule(shared, state),
-            Dispatch::Polled => {
-                if let Some(readiness) = &mut state.readiness {
-                    readiness.set();
-                }
-                drop(state);
-                self.changed.notify_all();
-            }
+            Dispatch::Dispatched => true,
+            Dispatch::Inline => state.finished,
+            Dispatch::Polled => state.abandoned,
         }
     }
 
     fn schedule(&self, shared: &Arc<Shared>, mut state: MutexGuard<'_, State>) {
+        // A runner looks again before it leaves.
+        if state.scheduled || state.running || state.queue.is_empty() {
+            return;
+        }
         state.scheduled = true;
         drop(state);
         shared.pool().schedule(shared.clone());
     }
 
-    /// The program has let go of the session without closing it. What a polled session still has
-    /// to call and to drop must not end on the I/O thread.
+    /// Nobody can poll any more.
     pub(super) fn abandon(&self, shared: &Arc<Shared>) {
         let mut state = self.state.lock();
         state.abandoned = true;
-        if self.dispatch == Dispatch::Polled && !state.scheduled && !state.queue.is_empty() {
+        if self.is_for_pool(&state) {
             self.schedule(shared, state);
         }
     }
@@ -282,6 +290,7 @@ impl Inbox {
         if self.is_overdrawn(&state) {
             return Err(Code::WouldDeadlock.into());
         }
+        signal.begin();
         state.waiting.push(signal.clone());
         let wakes = state.paused && self.has_room(&state);
         state.paused &= !wakes;
@@ -303,8 +312,12 @@ impl Inbox {
     /// Runs what is there, up to a slice; whether there is more. For the pool.
     pub(super) fn run_slice(&self, shared: &Arc<Shared>) -> bool {
         self.run(shared, SLICE);
+        if shared.is_inherited() {
+            return false;
+        }
         let mut state = self.state.lock();
-        state.scheduled = !state.queue.is_empty();
+        // Whoever else is running it looks again before it leaves.
+        state.scheduled = !state.queue.is_empty() && !state.running;
         state.scheduled
     }
 
@@ -340,12 +353,31 @@ impl Inbox {
             }
         }
         drop(state);
-        self.run(shared, limit).ok_or_else(|| Code::Busy.into())
+        let ran = self.run(shared, limit);
+        shared.check_fork()?;
+        ran.ok_or_else(|| Code::Busy.into())
     }
 
     /// Runs everything, on the I/O thread.
     pub(super) fn run_inline(&self, shared: &Arc<Shared>) {
-        while self.run(shared, SLICE).is_some_and(|ran| ran == SLICE) {}
+        while self.run(shared, SLICE).is_some_and(|ran| ran >= SLICE) {}
+    }
+
+    /// The driver's turn begins: whatever is put in runs at its end without further ado.
+    pub(super) fn begin_turn(&self) {
+        self.state.lock().turning = true;
+    }
+
+    /// The driver's turn ends: runs everything, on the I/O thread.
+    pub(super) fn end_turn(&self, shared: &Arc<Shared>) {
+        loop {
+            self.run_inline(shared);
+            let mut state = self.state.lock();
+            if state.queue.is_empty() || state.running {
+                state.turning = false;
+                return;
+            }
+        }
     }
 
     /// Runs at most `limit` callbacks; `None` when another thread does.
@@ -359,10 +391,10 @@ impl Inbox {
         }
         state.running = true;
         drop(state);
-        CURRENT.with_borrow_mut(|current| current.push(self.address()));
+        CURRENT.with_borrow_mut(|current| current.push((self.address(), fork::generation())));
         let mut ran = 0;
         let mut run_all = || {
-            while ran < limit {
+            while ran < limit && !shared.is_inherited() {
                 let Some(item) = self.state.lock().queue.pop_front() else { break };
                 ran += self.run_item(shared, item, limit - ran);
             }
@@ -372,6 +404,9 @@ impl Inbox {
             Some(scope) => scope(&mut run_all),
         }
         CURRENT.with_borrow_mut(|current| current.pop());
+        if shared.is_inherited() {
+            return Some(ran);
+        }
         let mut state = self.state.lock();
         state.running = false;
         if state.queue.is_empty()
@@ -379,21 +414,30 @@ impl Inbox {
         {
             readiness.clear();
         }
-        drop(state);
+        // It may have been abandoned by one of its own callbacks.
+        match self.dispatch == Dispatch::Polled && state.abandoned {
+            true => self.schedule(shared, state),
+            false => drop(state),
+        }
         self.changed.notify_all();
         Some(ran)
     }
 
     /// Runs one item, or as much of it as the limit allows; the rest goes back to the front.
+    ///
+    /// A callback that forks returns here in the child, too: there nothing is touched any more, and
+    /// what the item holds is leaked.
     fn run_item(&self, shared: &Arc<Shared>, item: Item, limit: usize) -> usize {
         match item {
             Item::Batch(mut batch) => {
                 let ran = self.run_batch(shared, &mut batch, limit);
-                if batch.next < batch.len() {
+                if shared.is_inherited() {
+                    std::mem::forget(batch);
+                } else if batch.next < batch.len() {
                     self.state.lock().queue.push_front(Item::Batch(batch));
                 } else {
                     let (messages, bytes) = (batch.len(), batch.bytes);
-                    drop(batch);
+                    contain(|| drop(batch));
                     shared.release(messages, bytes);
                 }
                 ran
@@ -401,23 +445,41 @@ impl Inbox {
             Item::Claimed(message, receipt, handlers) => {
                 let parts = message.parts(Some(receipt));
                 self.handle(shared, parts, &handlers);
+                if shared.is_inherited() {
+                    std::mem::forget(handlers);
+                    return 1;
+                }
                 self.leave();
                 self.acknowledge_handled(shared);
                 shared.release(1, parts.payload.len());
+                contain(|| drop(handlers));
                 1
             }
-            Item::Ended(ended) => {
+            Item::Ended(mut ended) => {
+                let rest = ended.split_off(ended.len().min(limit));
                 let count = ended.len();
-                for Ended { number, outcome, completion, .. } in ended {
+                let mut ended = ended.into_iter();
+                while let Some(Ended { number, outcome, completion, .. }) = ended.next() {
                     let Some(completion) = completion else { continue };
                     contain(|| completion(number, outcome));
+                    if shared.is_inherited() {
+                        std::mem::forget((ended, rest));
+                        return count;
+                    }
+                }
+                if !rest.is_empty() {
+                    self.state.lock().queue.push_front(Item::Ended(rest));
                 }
                 shared.completions_taken(count);
                 count
             }
             Item::Event(event, handler) => {
                 contain(|| handler(&event));
-                contain(|| drop(handler));
+                if shared.is_inherited() {
+                    std::mem::forget(handler);
+                } else {
+                    contain(|| drop(handler));
+                }
                 1
             }
             Item::Call(call) => {
@@ -439,6 +501,9 @@ impl Inbox {
             let parts = batch.parts(batch.next);
             let matched = batch.inbound.deliveries[batch.next].matched as usize;
             self.handle(shared, parts, &batch.handlers[matched]);
+            if shared.is_inherited() {
+                return ran;
+            }
             let acknowledges = parts.receipt.is_some();
             batch.next += 1;
             if acknowledges && since.get_or_insert_with(Instant::now).elapsed() > ACKNOWLEDGE_AFTER
@@ -458,7 +523,28 @@ impl Inbox {
     #[inline]
     fn handle(&self, shared: &Arc<Shared>, parts: Parts<'_>, handlers: &[Arc<Subscription>]) {
         let message = Message { parts, shared, deferred: RefCell::new(None) };
-        let mut failed = false;
+        let mut called = self.call(&message, handlers);
+        if called.is_none() {
+            called = self.call_successors(&message);
+        }
+        if shared.is_inherited() {
+            return std::mem::forget(message.deferred);
+        }
+        let keeps = called == Some(Handled::Failed) && !shared.options.acknowledge_failed;
+        if let Some(deferred) = message.deferred.into_inner() {
+            return deferred.handlers_returned(keeps);
+        }
+        let Some(receipt) = parts.receipt else { return };
+        if !keeps && !shared.options.manual {
+            self.handled.lock().push((receipt, ReasonCode::Success));
+        }
+    }
+
+    /// Calls those of the handlers that are still there; `Failed` when one of them failed, nothing
+    /// when there was none.
+    #[inline]
+    fn call(&self, message: &Message<'_>, handlers: &[Arc<Subscription>]) -> Option<Handled> {
+        let mut called = None;
         for subscription in handlers {
             // Said before the look at `active`, as whoever ends the subscription does the reverse:
             // one of the two sees the other.
@@ -466,15 +552,28 @@ impl Inbox {
             if !subscription.active.load(Ordering::SeqCst) {
                 continue;
             }
-            let call = AssertUnwindSafe(|| subscription.handler.handle(&message));
-            failed |= catch_unwind(call).unwrap_or(Handled::Failed) == Handled::Failed;
+            let call = || subscription.handler.handle(message);
+            if contain(call).unwrap_or(Handled::Failed) == Handled::Failed {
+                called = Some(Handled::Failed);
+            } else {
+                called.get_or_insert(Handled::Done);
+            }
         }
-        let Some(receipt) = parts.receipt else { return };
-        let deferred = message.deferred.into_inner().is_some();
-        if deferred || shared.options.manual || (failed && !shared.options.acknowledge_failed) {
-            return;
+        called
+    }
+
+    /// The subscription has ended while the message waited. If another one took its place the message
+    /// is for that; else nobody wants it any more.
+    #[cold]
+    fn call_successors(&self, message: &Message<'_>) -> Option<Handled> {
+        let successors = message.shared.handlers(message.topic());
+        let called = self.call(message, &successors);
+        if message.shared.is_inherited() {
+            std::mem::forget(successors);
+        } else {
+            contain(|| drop(successors));
         }
-        self.handled.lock().push((receipt, ReasonCode::Success));
+        called
     }
 
     #[inline]
@@ -513,9 +612,10 @@ impl Inbox {
 
     // ---- waiting for callbacks to end
 
-    /// Returns when no call of these (ended) subscriptions is running; at once inside a callback.
+    /// Returns when no call of these (ended) subscriptions is running; at once inside a callback,
+    /// were it another session's: two that waited for each other would never return.
     pub(super) fn wait_until_left(&self, routes: &[RouteId]) {
-        if self.is_current() {
+        if runtime::on_io_thread() || Self::in_any_callback() {
             return;
         }
         self.leaving.fetch_add(1, Ordering::SeqCst);
@@ -573,9 +673,12 @@ impl Inbox {
     }
 }
 
-/// A panic of a callback ends that callback only.
-fn contain(callback: impl FnOnce()) {
-    if catch_unwind(AssertUnwindSafe(callback)).is_err() {
-        tracing::error!("a callback panicked");
+/// A panic of a callback ends that callback only, and is nothing.
+#[inline]
+fn contain<T>(callback: impl FnOnce() -> T) -> Option<T> {
+    let returned = catch_unwind(AssertUnwindSafe(callback));
+    if returned.is_err() {
+        tracing::error!(target: "mqttsession", "a callback panicked");
     }
+    returned.ok()
 }

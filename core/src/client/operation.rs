@@ -55,20 +55,25 @@ impl Signal {
         self.changed.notify_all();
     }
 
+    /// A wait inside a callback begins; what an earlier one was told is past.
+    pub(super) fn begin(&self) {
+        self.state.lock().deadlocked = false;
+    }
+
     /// The call must not wait any longer: it holds up the queue that would have to move.
     pub(super) fn deadlock(&self) {
         self.state.lock().deadlocked = true;
         self.changed.notify_all();
     }
 
-    fn wait(&self, deadline: Option<Instant>) -> Result<()> {
+    /// `inside` a callback of the session, the wait also ends by a deadlock.
+    fn wait(&self, deadline: Option<Instant>, inside: bool) -> Result<()> {
         let mut state = self.state.lock();
         loop {
             if state.done {
                 return Ok(());
             }
-            if state.deadlocked {
-                state.deadlocked = false;
+            if inside && state.deadlocked {
                 return Err(Code::WouldDeadlock.into());
             }
             match deadline {
@@ -95,10 +100,10 @@ pub(super) fn wait_for(
     }
     let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
     if !shared.inbox.is_current() {
-        return signal.wait(deadline);
+        return signal.wait(deadline, false);
     }
     shared.inbox.begin_waiting(shared, signal)?;
-    let result = signal.wait(deadline);
+    let result = signal.wait(deadline, true);
     shared.inbox.end_waiting(signal);
     result
 }
@@ -111,8 +116,8 @@ impl<T> Cell<T> {
         }
     }
 
-    /// Ends the operation. A callback that waits for it is the answer, to be called outside all
-    /// locks.
+    /// Ends the operation; not under a lock, as it wakes a future by whatever its executor does. A
+    /// callback that waits for it is the answer, to be called outside all locks.
     #[must_use]
     pub(super) fn end(&self, result: Result<T>) -> Option<Box<dyn FnOnce() + Send>>
     where
@@ -175,7 +180,12 @@ impl<T: Clone + Send + 'static> Operation<T> {
 
     /// Calls back once with the result, on the thread and in the order of the session's other
     /// callbacks.
+    ///
+    /// In a child of `fork` it calls back at once, with `FORKED`.
     pub fn on_end(self, callback: impl FnOnce(Result<T>) + Send + 'static) {
+        if let Err(error) = self.shared.check_fork() {
+            return callback(Err(error));
+        }
         let mut slot = self.cell.slot.lock();
         match &mut *slot {
             Slot::Running { callback: waiting, .. } => *waiting = Some(Box::new(callback)),
@@ -192,12 +202,14 @@ impl<T: Clone> Future for Operation<T> {
     type Output = Result<T>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        match &mut *self.cell.slot.lock() {
-            Slot::Ended(result) => Poll::Ready(result.clone()),
-            Slot::Running { waker, .. } => {
-                *waker = Some(cx.waker().clone());
-                Poll::Pending
-            }
-        }
+        self.shared.check_fork()?;
+        // A waker is the executor's code: it is cloned and dropped without the lock.
+        let new = cx.waker().clone();
+        let former = match &mut *self.cell.slot.lock() {
+            Slot::Ended(result) => return Poll::Ready(result.clone()),
+            Slot::Running { waker, .. } => waker.replace(new),
+        };
+        drop(former);
+        Poll::Pending
     }
 }

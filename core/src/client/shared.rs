@@ -14,7 +14,7 @@ use std::{
     io::{self, IoSlice},
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicU64, AtomicUsize, Ordering},
     },
     task::{Context, Waker},
     time::{Duration, Instant},
@@ -24,8 +24,9 @@ use parking_lot::{Mutex, MutexGuard};
 use tokio::net::TcpStream;
 
 use super::{
-    Connected, Event, EventHandler, Granted, Options, State, fork,
+    Connected, Event, EventHandler, Granted, Options, OwnedMessage, State, fork,
     inbox::{Inbox, Item, Subscription},
+    later,
     operation::{Cell, Signal},
     pool::Pool,
     runtime::{self, IoThread},
@@ -122,10 +123,20 @@ pub(super) struct Core {
 pub(super) struct Effects {
     ended: Vec<Ended>,
     events: Vec<Event>,
-    calls: Vec<Box<dyn FnOnce() + Send>>,
-    ended_routes: Vec<RouteId>,
+    /// Each ends an operation.
+    endings: Vec<Box<dyn FnOnce() -> Option<Callback> + Send>>,
+    /// Routes whose subscriptions the broker refused.
+    refused: Vec<RouteId>,
     unblocked: Vec<Arc<Signal>>,
     wakes: Option<Waker>,
+}
+
+type Callback = Box<dyn FnOnce() + Send>;
+
+impl Effects {
+    fn end<T: Clone + Send + 'static>(&mut self, cell: Arc<Cell<T>>, result: Result<T>) {
+        self.endings.push(Box::new(move || cell.end(result)));
+    }
 }
 
 /// How far a write came.
@@ -190,6 +201,7 @@ impl Core {
         while let Some(event) = self.engine.poll_event() {
             self.translate(event, &mut effects);
         }
+        effects.refused = self.engine.poll_refused();
         effects.unblocked = self.take_unblocked();
         if matches!(self.goal, Goal::Disconnect(_)) {
             effects.wakes = self.take_waker();
@@ -198,34 +210,33 @@ impl Core {
     }
 
     fn translate(&mut self, event: engine::Event, effects: &mut Effects) {
-        let mut end = |callback: Option<Box<dyn FnOnce() + Send>>| effects.calls.extend(callback);
         match event {
             engine::Event::Connected(connected) => {
                 self.connected = Some(connected.clone());
                 for cell in self.connecting.drain(..) {
-                    end(cell.end(Ok(connected.clone())));
+                    effects.end(cell, Ok(connected.clone()));
                 }
                 effects.events.push(Event::Connected(connected));
             }
             engine::Event::Subscribed(ticket, results) => match self.subscribing.remove(&ticket) {
                 Some(Subscribing::One(cell)) => {
-                    end(cell.end(results.into_iter().next().expect("one filter has one result")));
+                    let result = results.into_iter().next().expect("one filter has one result");
+                    effects.end(cell, result);
                 }
-                Some(Subscribing::Many(cell)) => end(cell.end(Ok(results))),
+                Some(Subscribing::Many(cell)) => effects.end(cell, Ok(results)),
                 None => {}
             },
             engine::Event::SubscriptionRefused(filter, error) => {
                 effects.events.push(Event::SubscriptionRefused(filter, error));
             }
-            engine::Event::RouteEnded(route) => effects.ended_routes.push(route),
             engine::Event::Unsubscribed(ticket, result) => {
                 if let Some(cell) = self.unsubscribing.remove(&ticket) {
-                    end(cell.end(result));
+                    effects.end(cell, result);
                 }
             }
             engine::Event::Flushed(ticket) => {
                 if let Some(cell) = self.flushing.remove(&ticket) {
-                    end(cell.end(Ok(())));
+                    effects.end(cell, Ok(()));
                 }
             }
         }
@@ -301,7 +312,9 @@ pub(super) struct Shared {
     pub(super) status: Mutex<Status>,
     pub(super) traffic: Traffic,
     /// Messages of QoS 1 and 2 that no handler wants yet.
-    pub(super) unclaimed: Mutex<Vec<(super::OwnedMessage, Receipt)>>,
+    pub(super) unclaimed: Mutex<Vec<(OwnedMessage, Receipt)>>,
+    /// Subscribes that have their route and have not yet claimed what was there before.
+    pub(super) claiming: AtomicUsize,
     born: u32,
     io: IoThread,
     pool: Arc<Pool>,
@@ -325,6 +338,7 @@ impl Shared {
             }),
             traffic: Traffic::default(),
             unclaimed: Mutex::default(),
+            claiming: AtomicUsize::new(0),
             born: fork::generation(),
             io: runtime.next_io_thread(),
             pool: runtime.pool.clone(),
@@ -342,6 +356,12 @@ impl Shared {
     #[inline]
     pub(super) fn check_fork(&self) -> Result<()> {
         fork::check(self.born)
+    }
+
+    /// Whether this is a child of fork, and the session its parent's.
+    #[inline]
+    pub(super) fn is_inherited(&self) -> bool {
+        self.check_fork().is_err()
     }
 
     pub(super) fn wake_driver(&self) {
@@ -521,20 +541,12 @@ impl Shared {
         Ok(())
     }
 
-    /// Acts on what the engine had to tell.
+    /// Acts on what the engine had to tell: messages first, as a flush ends after them; operations
+    /// last, so that whoever waited for one finds the state that it led to.
     pub(super) fn apply(self: &Arc<Self>, effects: Effects) {
-        let Effects { mut ended, events, calls, ended_routes, unblocked, wakes } = effects;
+        let Effects { mut ended, events, endings, refused, unblocked, wakes } = effects;
         unblocked.iter().for_each(|signal| signal.done());
         wakes.into_iter().for_each(Waker::wake);
-        for event in events {
-            self.report(event);
-        }
-        for call in calls {
-            self.call_back(call);
-        }
-        if !ended_routes.is_empty() {
-            self.end_subscriptions(&ended_routes);
-        }
         for one in &mut ended {
             for watcher in std::mem::take(&mut one.watchers) {
                 watcher(one.number, one.outcome.clone());
@@ -544,6 +556,38 @@ impl Shared {
         if !ended.is_empty() {
             self.inbox.push(self, Item::Ended(ended));
         }
+        for event in events {
+            self.report(event);
+        }
+        for end in endings {
+            end().into_iter().for_each(|call| self.call_back(call));
+        }
+        let refused = self.end_subscriptions(&refused);
+        if !refused.is_empty() {
+            self.drop_there(refused);
+        }
+    }
+
+    /// No further call of these handlers begins. The answer is theirs, to be dropped on a callback
+    /// thread.
+    #[must_use]
+    pub(super) fn end_subscriptions(&self, routes: &[RouteId]) -> Vec<Arc<Subscription>> {
+        if routes.is_empty() {
+            return Vec::new();
+        }
+        let ended: Vec<_> = {
+            let mut subscriptions = self.subscriptions.lock();
+            routes.iter().filter_map(|route| subscriptions.remove(route)).collect()
+        };
+        ended.iter().for_each(|subscription: &Arc<Subscription>| subscription.end());
+        ended
+    }
+
+    /// The handlers that want a topic now.
+    pub(super) fn handlers(&self, topic: &str) -> Vec<Arc<Subscription>> {
+        let found = self.core.lock().engine.find(topic);
+        let subscriptions = self.subscriptions.lock();
+        found.routes.iter().filter_map(|route| subscriptions.get(&route.id).cloned()).collect()
     }
 
     /// Keeps what an event says about the state, and hands it on.
@@ -573,41 +617,32 @@ impl Shared {
         }
     }
 
+    /// Keeps a message that nobody wants, unless a handler has come meanwhile.
+    pub(super) fn set_apart(self: &Arc<Self>, message: OwnedMessage, receipt: Receipt) {
+        self.inbox.hold(message.payload().len());
+        let mut unclaimed = self.unclaimed.lock();
+        let wanted = !self.handlers(message.topic()).is_empty();
+        unclaimed.push((message, receipt));
+        if wanted {
+            self.hand_out(&mut unclaimed);
+        }
+    }
+
     /// Gives messages that nobody wanted to handlers that have come since.
     pub(super) fn claim(self: &Arc<Self>) {
-        let mut unclaimed = std::mem::take(&mut *self.unclaimed.lock());
+        self.hand_out(&mut self.unclaimed.lock());
+    }
+
+    /// With the lock held throughout: what the handlers get next must not overtake these.
+    fn hand_out(self: &Arc<Self>, unclaimed: &mut Vec<(OwnedMessage, Receipt)>) {
         unclaimed.retain(|(message, receipt)| {
-            let found = self.core.lock().engine.find(message.topic());
-            let handlers: Vec<Arc<Subscription>> = {
-                let subscriptions = self.subscriptions.lock();
-                found
-                    .routes
-                    .iter()
-                    .filter_map(|route| subscriptions.get(&route.id).cloned())
-                    .collect()
-            };
+            let handlers = self.handlers(message.topic());
             if handlers.is_empty() {
                 return true;
             }
             self.inbox.push(self, Item::Claimed(message.clone(), *receipt, handlers));
             false
         });
-        self.unclaimed.lock().extend(unclaimed);
-    }
-
-    /// No further call of these handlers begins; they are let go of on a callback thread. `false`
-    /// when there is none.
-    pub(super) fn end_subscriptions(self: &Arc<Self>, routes: &[RouteId]) -> bool {
-        let ended: Vec<_> = {
-            let mut subscriptions = self.subscriptions.lock();
-            routes.iter().filter_map(|route| subscriptions.remove(route)).collect()
-        };
-        if ended.is_empty() {
-            return false;
-        }
-        ended.iter().for_each(|subscription| subscription.end());
-        self.drop_there(ended);
-        true
     }
 
     /// Drops a program's object on a callback thread.
@@ -620,7 +655,7 @@ impl Shared {
         self: &Arc<Self>,
         mut attempt: impl FnMut(&mut Core) -> Option<T>,
     ) -> Result<T> {
-        let deadline = Instant::now().checked_add(self.options.outgoing_wait);
+        let deadline = later(Instant::now(), self.options.outgoing_wait);
         loop {
             let signal = Arc::new(Signal::default());
             let mut core = self.core.lock();
@@ -630,8 +665,8 @@ impl Shared {
             }
             core.blocked.push(signal.clone());
             self.settle(core);
-            let left = deadline.map(|at| at.saturating_duration_since(Instant::now()));
-            let waited = super::operation::wait_for(self, &signal, left);
+            let left = deadline.saturating_duration_since(Instant::now());
+            let waited = super::operation::wait_for(self, &signal, Some(left));
             if let Err(error) = waited {
                 self.core.lock().blocked.retain(|blocked| !Arc::ptr_eq(blocked, &signal));
                 return Err(match error.code() {

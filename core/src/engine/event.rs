@@ -2,7 +2,6 @@
 
 use std::{ops::Range, sync::Arc};
 
-use super::RouteId;
 use super::{Match, Receipt};
 use crate::{
     error::{Error, Result},
@@ -53,8 +52,6 @@ pub enum Event {
     Subscribed(Ticket, Vec<Result<Granted>>),
     /// A subscription was refused when it was renewed; its filter.
     SubscriptionRefused(String, Error),
-    /// A route has lost its last filter to a refusal: no message will find it any more.
-    RouteEnded(RouteId),
     /// An unsubscribe has been answered. The handler has no more claim to messages.
     Unsubscribed(Ticket, Result<()>),
     /// Every message published before this flush has ended.

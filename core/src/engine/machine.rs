@@ -14,7 +14,7 @@ use super::{
     alias::IncomingAliases,
     handshake,
     incoming::Incoming,
-    outgoing::Outgoing,
+    outgoing::{OUTPUT_LIMIT, Outgoing},
     packet_id::PacketIds,
     server::ServerLimits,
     subscriptions::Subscriptions,
@@ -31,6 +31,9 @@ use crate::{
 /// The longest wait for the answer to a ping. Shorter than most keep-alive times, because an answer
 /// that has not come by then will not come.
 const PING_ANSWER: Duration = Duration::from_secs(20);
+
+/// Publishing stops adding to the output at its limit; as much again is left to acknowledgements.
+const CHOKED: usize = 2 * OUTPUT_LIMIT;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
@@ -117,6 +120,12 @@ impl Engine {
     #[inline]
     pub fn output_length(&self) -> usize {
         self.output.len()
+    }
+
+    /// Whether more waits to be written than publishing ever makes: answers to a broker that asks
+    /// and does not listen. While the socket takes nothing, reading on would only make more.
+    pub fn is_choked(&self) -> bool {
+        self.output.encoded_len() > CHOKED
     }
 
     /// The whole length of the packet whose beginning the last input ended with; 0 when it is not
@@ -377,6 +386,11 @@ impl Engine {
     /// Takes the messages that have ended.
     pub fn poll_ended(&mut self) -> Vec<Ended> {
         self.outgoing.take_ended()
+    }
+
+    /// Takes the routes whose last filter the broker has refused: no message finds them any more.
+    pub fn poll_refused(&mut self) -> Vec<RouteId> {
+        self.subscriptions.take_refused()
     }
 
     /// Takes the next event.

@@ -7,6 +7,7 @@
 //!
 //! - *getters* look and change nothing: [`is_online`](Engine::is_online),
 //!   [`is_connecting`](Engine::is_connecting), [`output_length`](Engine::output_length),
+//!   [`is_choked`](Engine::is_choked),
 //!   [`needed`](Engine::needed), [`counters`](Engine::counters),
 //!   [`has_room`](Engine::has_room), [`outstanding`](Engine::outstanding),
 //!   [`find`](Engine::find), [`filters`](Engine::filters),
@@ -23,7 +24,7 @@
 //!   [`shrink`](Engine::shrink);
 //! - `poll_*` hands over what has to be done next: first [`poll_output`](Engine::poll_output), then
 //!   [`poll_ended`](Engine::poll_ended) and [`poll_event`](Engine::poll_event) until they are
-//!   empty; last `poll_timeout`.
+//!   empty, then [`poll_refused`](Engine::poll_refused); last `poll_timeout`.
 //!
 //! ```text
 //!                connect                CONNACK accepted

@@ -48,6 +48,8 @@ pub(super) struct Subscriptions {
     waiting: VecDeque<usize>,
     /// Requests that wait for their answer, in the order in which they were sent.
     sent: VecDeque<usize>,
+    /// Routes whose last filter was refused.
+    refused: Vec<RouteId>,
 }
 
 impl Subscriptions {
@@ -59,6 +61,7 @@ impl Subscriptions {
             requests: Slab::new(),
             waiting: VecDeque::new(),
             sent: VecDeque::new(),
+            refused: Vec::new(),
         }
     }
 
@@ -138,6 +141,10 @@ impl Subscriptions {
             self.request(Request::new(Kind::Unsubscribe, ticket, asked, properties));
         }
         self.unwanted(routes)
+    }
+
+    pub(super) fn take_refused(&mut self) -> Vec<RouteId> {
+        std::mem::take(&mut self.refused)
     }
 
     /// Every filter that is subscribed.
@@ -308,20 +315,16 @@ impl Subscriptions {
             if let Err(error) = result {
                 self.router.remove(filter, *route);
                 self.wanted.remove(filter);
+                refused.push(*route);
                 if request.ticket.is_none() {
                     events.push_back(Event::SubscriptionRefused(filter.clone(), error.clone()));
                 }
-                refused.push(*route);
             }
         }
+        let refused = self.unwanted(refused);
+        self.refused.extend(refused);
         if let Some(ticket) = request.ticket {
             events.push_back(Event::Subscribed(ticket, results));
-        }
-        refused.dedup();
-        for route in refused {
-            if !self.wanted.values().any(|wanted| wanted.route.id == route) {
-                events.push_back(Event::RouteEnded(route));
-            }
         }
     }
 
