@@ -1,11 +1,12 @@
-//! Builds the C programs of tests/c and the examples, and runs them against scripted and real
-//! brokers, under AddressSanitizer and under valgrind.
+//! Builds the programs of tests/c, tests/cpp and the examples, and runs them against scripted and
+//! real brokers, under AddressSanitizer and under valgrind.
 
 #![cfg(target_os = "linux")]
 
 mod artifact;
 mod programs {
     pub(crate) mod compile;
+    mod cpp;
     pub(crate) mod run;
 }
 

@@ -28,27 +28,39 @@ pub(crate) enum Under {
 }
 
 impl Under {
+    fn build(self) -> Build {
+        match self {
+            Self::AddressSanitizer => Build::Sanitized,
+            Self::Valgrind => Build::Plain,
+        }
+    }
+
     /// Runs a program of tests/c, which must succeed.
     pub(crate) fn run(self, name: &str, arguments: &[&str]) {
-        let source = format!("tests/c/{name}.c");
+        self.watch(&format!("tests/c/{name}.c"), arguments);
+    }
+
+    /// Runs a program, which must succeed.
+    pub(crate) fn watch(self, source: &str, arguments: &[&str]) {
+        let program = compile(source, self.build());
         let mut command = match self {
-            Self::AddressSanitizer => Command::new(compile(&source, Build::Sanitized)),
+            Self::AddressSanitizer => Command::new(program),
             Self::Valgrind => {
                 let mut command = Command::new("valgrind");
                 command.args(["--quiet", "--error-exitcode=9", "--leak-check=full"]);
                 command.args(["--errors-for-leak-kinds=definite", "--show-leak-kinds=definite"]);
                 let known = repository().join("tests/c/valgrind.supp");
                 command.arg(format!("--suppressions={}", known.display()));
-                if name == "fork" {
+                if source.ends_with("/fork.c") {
                     // A child has lost the parent's threads, and with their stacks all they held.
                     command.arg("--leak-check=no");
                 }
-                command.arg(compile(&source, Build::Plain));
+                command.arg(program);
                 command
             }
         };
         let output = command.args(arguments).output().unwrap();
-        assert!(output.status.success(), "{self:?} {arguments:?}: {}", said(&output));
+        assert!(output.status.success(), "{self:?} {source} {arguments:?}: {}", said(&output));
     }
 }
 
@@ -60,6 +72,16 @@ pub(crate) fn under_each(test: impl Fn(Under)) {
     } else {
         skipped("valgrind is not installed", "MQTTSESSION_REQUIRE_VALGRIND");
     }
+}
+
+/// The same with a program of tests/cpp, given what runs it. It is compiled before, because that may
+/// take longer than a broker waits.
+pub(crate) fn run_under_each(name: &str, test: impl Fn(&dyn Fn(&[&str]))) {
+    let source = format!("tests/cpp/{name}.cpp");
+    under_each(|under| {
+        compile(&source, under.build());
+        test(&|arguments| under.watch(&source, arguments));
+    });
 }
 
 /// Gives a test the address of a broker that plays this script, which must come to its end.
