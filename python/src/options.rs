@@ -151,6 +151,10 @@ const OPTIONS: &[(&str, Setter)] = &[
         }
         Ok(())
     }),
+    ("tls_system_ca", |to, value| {
+        to.options.set_tls_system_authorities(value.extract()?);
+        Ok(())
+    }),
     ("tls_certificate", |to, value| {
         to.certificate = Some(pem(value)?);
         Ok(())

@@ -132,10 +132,10 @@ def nothing_left(request: pytest.FixtureRequest) -> Iterator[None]:
     if not request.node.stash.get(_PASSED, False):
         # Its traceback holds its sessions.
         return
-    gc.collect()
-    # A session that was dropped is closed on a thread of its own, which nobody can join.
+    # A dropped session is closed by threads of the library, which nobody can join, and which may
+    # still hold what only the next collection can then free.
     deadline = time.monotonic() + DEADLINE
-    while mqttsession.live_sessions() and time.monotonic() < deadline:
+    while gc.collect() or (mqttsession.live_sessions() and time.monotonic() < deadline):
         threading.Event().wait(0.005)
     assert mqttsession.live_sessions() == 0
 

@@ -61,7 +61,7 @@ def test_an_option_that_cannot_be_used(
     option: str, value: object, exception: type[Exception]
 ) -> None:
     with pytest.raises(exception):
-        mqttsession.Session(**{option: value})
+        mqttsession.Session(**typing.cast(typing.Any, {option: value}))
 
 
 def test_a_wrong_type_names_its_option() -> None:

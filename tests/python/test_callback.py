@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING
 
 import mqttsession
 import pytest
-from conftest import DEADLINE, Collector, Unraisable
 from mqttsession.error import MqttError
+from mqttsession.options import QoS
+
+from conftest import DEADLINE, Collector, Unraisable
 
 if TYPE_CHECKING:
     from conftest import ScriptedBroker
@@ -34,8 +36,9 @@ serve until DISCONNECT
 
 
 def _publish_and_wait(session: mqttsession.Session) -> None:
+    qos: QoS
     for qos in (0, 1, 2):
-        session.wait(session.publish("out", "x", qos), DEADLINE)  # type: ignore[arg-type]
+        session.wait(session.publish("out", "x", qos), DEADLINE)
 
 
 def _flush(session: mqttsession.Session) -> None:

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 
 import mqttsession
 import pytest
-from conftest import DEADLINE
 from mqttsession import error as errors
 from mqttsession.error import MqttError, error_table
+
+from conftest import DEADLINE
 
 if TYPE_CHECKING:
     from conftest import ScriptedBroker
@@ -216,9 +217,7 @@ def test_the_brokers_own_words_are_passed_on(
     scripted: Callable[[str], ScriptedBroker],
 ) -> None:
     broker = scripted(
-        "accept\nexpect CONNECT\n"
-        'send CONNACK 0 0x8A reason-string="go away"\n'
-        "expect closed\n"
+        'accept\nexpect CONNECT\nsend CONNACK 0 0x8A reason-string="go away"\nexpect closed\n'
     )
     session = mqttsession.Session(broker.address, version="5.0")
     with pytest.raises(errors.NotAuthorizedError) as raised:

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 
 import mqttsession
 import pytest
-from conftest import DEADLINE, run_python
 from mqttsession.testing import Broker
+
+from conftest import DEADLINE, run_python
 
 if TYPE_CHECKING:
     from conftest import ScriptedBroker
@@ -69,9 +70,7 @@ mqttsession.shutdown()
 
 @posix
 @pytest.mark.parametrize("call", BLOCKING)
-def test_ctrl_c_ends_a_blocking_call(
-    scripted: Callable[[str], ScriptedBroker], call: str
-) -> None:
+def test_ctrl_c_ends_a_blocking_call(scripted: Callable[[str], ScriptedBroker], call: str) -> None:
     silent = "accept\nsilence\n"
     answers = "accept\nexpect CONNECT\nsend CONNACK 0 0\nsilence\n"
     broker = scripted(silent if call == "connect" else answers)

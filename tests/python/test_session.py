@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 
 import mqttsession
 import pytest
-from conftest import DEADLINE, Collector
 from mqttsession.error import CallTimeoutError, MqttError
 from mqttsession.options import Payload, QoS
 from mqttsession.testing import Broker
 
+from conftest import DEADLINE, Collector
 
 if TYPE_CHECKING:
     from conftest import ScriptedBroker
@@ -39,7 +39,7 @@ def test_a_message_goes_to_the_broker_and_comes_back(
     if version == "3.1" and broker.program.stem != "mosquitto":
         pytest.skip("SKIPPED: the embedded broker does not speak MQTT 3.1")
     with mqttsession.Session(broker.address, version=version, client_id="me") as session:  # type: ignore[arg-type]
-        assert session.state == "connected"
+        assert _state(session) == "connected"
         assert session.subscribe(f"{topic}/+", collector, qos) == qos
         number = session.publish(f"{topic}/a", b"\x00payload", qos)
         assert number > 0
@@ -51,7 +51,12 @@ def test_a_message_goes_to_the_broker_and_comes_back(
         assert "content_type" not in message.properties
         statistics = session.statistics
         assert (statistics.published, statistics.received, statistics.connections) == (1, 1, 1)
-    assert session.state == "closed"
+    assert _state(session) == "closed"
+
+
+def _state(session: mqttsession.Session) -> str:
+    """The state, which for a type checker is never two different ones."""
+    return session.state
 
 
 @pytest.mark.parametrize(
@@ -155,9 +160,7 @@ def test_a_property_that_publish_cannot_have(broker: Broker, topic: str) -> None
         assert session.statistics.published == 0
 
 
-def test_no_local_keeps_own_messages_away(
-    broker: Broker, topic: str, collector: Collector
-) -> None:
+def test_no_local_keeps_own_messages_away(broker: Broker, topic: str, collector: Collector) -> None:
     own: list[object] = []
     with (
         mqttsession.Session(broker.address, version="5.0") as one,
@@ -205,15 +208,14 @@ def test_overlapping_filters_call_each_handler(broker: Broker, topic: str) -> No
         session.publish(f"{topic}/a", "both")
         session.publish(f"{topic}/b", "wide")
         assert narrow.wait(1)[0].payload == b"both"
-        wide.wait(2)
+        while b"wide" not in {message.payload for message in wide.messages}:
+            wide.wait(len(wide.messages) + 1)
     # Some brokers send a message once for each matching subscription.
     assert {message.payload for message in narrow.messages} == {b"both"}
     assert {message.payload for message in wide.messages} == {b"both", b"wide"}
 
 
-def test_no_message_after_unsubscribing(
-    broker: Broker, topic: str, collector: Collector
-) -> None:
+def test_no_message_after_unsubscribing(broker: Broker, topic: str, collector: Collector) -> None:
     fence = Collector()
     with mqttsession.Session(broker.address) as session:
         session.subscribe(topic, collector)
@@ -408,9 +410,7 @@ def test_a_session_that_is_dropped_closes(broker: Broker, topic: str) -> None:
     assert dropped.wait(DEADLINE)
 
 
-def test_the_reject_policy_refuses_what_is_too_much(
-    scripted: Scripted, topic: str
-) -> None:
+def test_the_reject_policy_refuses_what_is_too_much(scripted: Scripted, topic: str) -> None:
     broker = scripted("accept\nexpect CONNECT\nsend CONNACK 0 0\nserve until DISCONNECT\n")
     session = mqttsession.Session(
         broker.address, outgoing_limit=(1, 10_000), outgoing_policy="reject"
@@ -435,9 +435,7 @@ def test_the_block_policy_waits_for_room(broker: Broker, topic: str) -> None:
 
 def test_the_block_policy_gives_up_in_the_end(scripted: Scripted, topic: str) -> None:
     broker = scripted("accept\nexpect CONNECT\nsend CONNACK 0 0\nsilence\n")
-    session = mqttsession.Session(
-        broker.address, outgoing_limit=(1, 10_000), outgoing_wait=0.05
-    )
+    session = mqttsession.Session(broker.address, outgoing_limit=(1, 10_000), outgoing_wait=0.05)
     session.connect(DEADLINE)
     session.publish(topic, qos=1)
     with pytest.raises(MqttError) as raised:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import mqttsession
 import pytest
-from conftest import ROOT
-from mqttsession import testing
 from mqttsession.testing import Broker, BrokerNotFoundError
+
+from conftest import ROOT
 
 EXAMPLES = ROOT / "examples" / "python"
 
@@ -39,7 +40,7 @@ def test_a_broker_starts_again(broker: Broker) -> None:
 
 def test_no_broker_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("MQTTSESSION_BROKER", raising=False)
-    monkeypatch.setattr(testing.shutil, "which", lambda *_a, **_k: None)
+    monkeypatch.setattr(shutil, "which", lambda *_a, **_k: None)
     with pytest.raises(BrokerNotFoundError, match="pip install"):
         Broker()
 

@@ -10,7 +10,6 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from conftest import DEADLINE
 from mqttsession import wlanguage
 from mqttsession.testing import Broker
 from mqttsession.wlanguage import (
@@ -32,6 +31,8 @@ from mqttsession.wlanguage import (
     mqttSession,
     optionSSL,
 )
+
+from conftest import DEADLINE
 
 if TYPE_CHECKING:
     from conftest import ScriptedBroker

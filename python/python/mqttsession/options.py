@@ -135,6 +135,9 @@ class SessionOptions(TypedDict, total=False):
     """How long a connection must last before the pauses start anew. Default 10 s."""
     tls_ca: Pem | list[Pem] | tuple[Pem, ...] | None
     """The authorities to trust instead of the system's. Files are read anew at each connection."""
+    tls_system_ca: bool | None
+    """Whether the system's authorities are trusted beside ``tls_ca``. Default False; without
+    ``tls_ca`` they always are."""
     tls_certificate: Pem | None
     """The client's certificate, its key in the same PEM or in ``tls_key``."""
     tls_key: Pem | None

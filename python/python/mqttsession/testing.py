@@ -138,7 +138,8 @@ class Broker:
                 "log_dest stderr\n"
                 "log_type error\nlog_type warning\nlog_type notice\nlog_type information\n"
                 "connection_messages false\n"
-                "max_queued_messages 0\n",
+                # Not 0 for "no limit": 2.0.11 then refuses the 21st unfinished QoS 2 message.
+                "max_queued_messages 1000000\n",
                 encoding="ascii",
             )
             process = subprocess.Popen(
