@@ -8,7 +8,7 @@
 //! ```
 //!
 //! The I/O thread waits for sockets, timers and session locks only: never for user code, never for
-//! a queue. [`shared`] says who writes, [`inbox`] who waits for whom.
+//! a queue. `shared` says who writes, `inbox` who waits for whom.
 
 mod callback;
 mod connection;
