@@ -3,6 +3,7 @@
 //! A scenario reads like a trace: what the program does, what the peer sends, and the packets that
 //! the engine wrote, one line each (see [`trace`]). Where the issue is a byte, the bytes stand there.
 
+mod acknowledge;
 mod alias;
 mod connect;
 mod disconnect;
@@ -10,5 +11,16 @@ mod keep_alive;
 mod output;
 mod packets;
 mod pair;
+mod publish;
+mod queue;
+mod receive;
+mod resume;
+mod route;
+mod seeds;
+mod server;
+mod subscribe;
 mod trace;
+mod v31;
 mod violation;
+mod wait;
+mod window;

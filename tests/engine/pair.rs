@@ -156,8 +156,8 @@ impl Pair {
         self.engine.publish(publication, &mut Some(completion), false)
     }
 
-    /// Subscribes filters written as `filter:qos`; the answer is ticket and route.
-    pub(crate) fn subscribe(&mut self, filters: &[&str]) -> (Ticket, RouteId) {
+    /// Subscribes filters written as `filter:qos`; the answer is the ticket, which is also the route.
+    pub(crate) fn subscribe(&mut self, filters: &[&str]) -> Ticket {
         self.subscribe_with(filters, |_| {}, PropertyBlock::new())
     }
 
@@ -166,11 +166,12 @@ impl Pair {
         filters: &[&str],
         change: impl Fn(&mut SubscriptionOptions),
         properties: PropertyBlock,
-    ) -> (Ticket, RouteId) {
+    ) -> Ticket {
         self.tickets += 1;
         let filters: Vec<_> = filters.iter().map(|text| asked(text, &change)).collect();
         let answer = self.engine.subscribe(self.tickets, &filters, properties);
-        (self.tickets, answer.expect("the filters are accepted").0)
+        answer.expect("the filters are accepted");
+        self.tickets
     }
 
     pub(crate) fn unsubscribe(&mut self, filters: &[&str]) -> (Ticket, Vec<RouteId>) {
@@ -180,7 +181,7 @@ impl Pair {
 
     /// Subscribes, and the peer grants it.
     pub(crate) fn granted(&mut self, filter: &str) -> RouteId {
-        let (_, route) = self.subscribe(&[filter]);
+        let route = self.subscribe(&[filter]);
         let sent = self.sent();
         let number = sent[0].split(['#', ' ']).nth(2).expect("SUBSCRIBE #id filter");
         let code = [filter.as_bytes()[filter.len() - 1] - b'0'];
@@ -297,10 +298,7 @@ pub(crate) fn limit(messages: usize, bytes: usize, policy: QueuePolicy) -> Queue
     QueueLimit { messages, bytes, policy }
 }
 
-fn asked<'t>(
-    text: &'t str,
-    change: impl Fn(&mut SubscriptionOptions),
-) -> (&'t str, SubscriptionOptions) {
+fn asked(text: &str, change: impl Fn(&mut SubscriptionOptions)) -> (&str, SubscriptionOptions) {
     let (filter, number) = text.rsplit_once(':').expect("filter:qos");
     let qos = qos(number.parse().expect("a number"));
     let mut options = SubscriptionOptions { qos, ..SubscriptionOptions::default() };

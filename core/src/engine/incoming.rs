@@ -49,15 +49,19 @@ struct Waiting {
     handled: Option<ReasonCode>,
 }
 
+/// What is known of a QoS 2 message between PUBLISH and PUBCOMP.
 #[derive(Clone, Copy)]
 enum Known {
     /// Waiting to be handled, by its key.
     Waiting(usize),
-    /// QoS 2, PUBREC has been sent, PUBREL not yet received.
-    Received,
+    /// PUBREC has been sent, PUBREL not yet received.
+    Received {
+        /// Its PUBLISH came on this connection and holds a place of the receive maximum.
+        counted: bool,
+    },
 }
 
-type ById = HashMap<PacketId, Known, BuildHasherDefault<FxHasher>>;
+type ById<T> = HashMap<PacketId, T, BuildHasherDefault<FxHasher>>;
 
 pub(super) struct Incoming {
     version: Version,
@@ -66,10 +70,9 @@ pub(super) struct Incoming {
     /// Keys in the order of arrival on this connection, one list for each kind of acknowledgement
     /// [MQTT-4.6.0-2], [MQTT-4.6.0-3].
     order: [VecDeque<usize>; 2],
-    /// QoS 1 messages that an earlier connection left behind.
-    left_behind: ById,
-    /// QoS 2 messages between PUBLISH and PUBCOMP.
-    exactly_once: ById,
+    /// Keys of QoS 1 messages that an earlier connection left behind.
+    left_behind: ById<usize>,
+    exactly_once: ById<Known>,
     receive_maximum: u16,
     /// Messages of QoS 1 and 2 that the broker has in flight towards us.
     outstanding: u16,
@@ -100,7 +103,11 @@ impl Incoming {
         if qos == QoS::ExactlyOnce {
             match self.exactly_once.get(&packet_id).copied() {
                 // The message is here already; what got lost is the PUBREC [MQTT-4.3.3-10].
-                Some(Known::Received) => {
+                Some(Known::Received { counted }) => {
+                    if !counted {
+                        self.count_one()?;
+                        self.exactly_once.insert(packet_id, Known::Received { counted: true });
+                    }
                     encode_short(AckKind::Pubrec, packet_id, output.buffer());
                     return Ok(Arrival::Duplicate);
                 }
@@ -111,7 +118,7 @@ impl Incoming {
                 None => {}
             }
         } else if !self.left_behind.is_empty()
-            && let Some(Known::Waiting(key)) = self.left_behind.remove(&packet_id)
+            && let Some(key) = self.left_behind.remove(&packet_id)
         {
             if duplicate {
                 self.again(key, output)?;
@@ -172,7 +179,12 @@ impl Incoming {
         if entry.stamp != receipt.stamp || entry.handled.is_some() {
             return false;
         }
-        entry.handled = Some(reason);
+        let kind =
+            if entry.qos == QoS::ExactlyOnce { PacketType::Pubrec } else { PacketType::Puback };
+        entry.handled = Some(match reason.allowed_in(kind) {
+            true => reason,
+            false => ReasonCode::UnspecifiedError,
+        });
         let (qos, current) = (entry.qos, entry.current);
         // One of an earlier connection waits for the broker to send it again.
         if current && self.order[list(qos)].front() == Some(&key) {
@@ -195,21 +207,24 @@ impl Incoming {
             } else {
                 encode_short(kind, id, output.buffer());
             }
-            if qos == QoS::ExactlyOnce && !(self.version.is_v5() && reason.is_error()) {
-                self.exactly_once.insert(id, Known::Received);
-            } else {
-                self.exactly_once.remove(&id);
-                self.outstanding = self.outstanding.saturating_sub(1);
+            let over = self.version.is_v5() && reason.is_error();
+            if qos == QoS::ExactlyOnce && !over {
+                self.exactly_once.insert(id, Known::Received { counted: true });
+                continue;
             }
+            if qos == QoS::ExactlyOnce {
+                self.exactly_once.remove(&id);
+            }
+            self.outstanding = self.outstanding.saturating_sub(1);
         }
     }
 
     /// PUBREL: the broker will not send this message again.
     pub(super) fn released(&mut self, packet_id: PacketId, output: &mut Output) {
         let known = self.exactly_once.get(&packet_id).copied();
-        if let Some(Known::Received) = known {
+        if let Some(Known::Received { counted }) = known {
             self.exactly_once.remove(&packet_id);
-            self.outstanding = self.outstanding.saturating_sub(1);
+            self.outstanding = self.outstanding.saturating_sub(u16::from(counted));
         }
         if known.is_none() && self.version.is_v5() {
             let reason = ReasonCode::PacketIdentifierNotFound;
@@ -222,16 +237,27 @@ impl Incoming {
         encode_short(AckKind::Pubcomp, packet_id, output.buffer());
     }
 
-    /// The connection is gone; what it delivered may still be handled.
+    /// The connection is over; what it delivered may still be handled. The broker's count of what it
+    /// has in flight begins anew with the next one (section 4.9).
     pub(super) fn disconnected(&mut self) {
         self.order.iter_mut().for_each(VecDeque::clear);
         self.outstanding = 0;
+        for known in self.exactly_once.values_mut() {
+            if let Known::Received { counted } = known {
+                *counted = false;
+            }
+        }
+        let mut surplus = Vec::new();
         self.left_behind.clear();
         for (key, entry) in &mut self.waiting {
             entry.current = false;
             if entry.qos == QoS::AtLeastOnce {
-                self.left_behind.insert(entry.packet_id, Known::Waiting(key));
+                surplus.extend(self.left_behind.insert(entry.packet_id, key));
             }
+        }
+        // A broker that uses an id twice at the same time cannot send both messages again.
+        for key in surplus {
+            self.waiting.remove(key);
         }
     }
 
@@ -241,11 +267,7 @@ impl Incoming {
             self.waiting.clear();
             self.left_behind.clear();
             self.exactly_once.clear();
-            return;
         }
-        // A message whose PUBREC was sent still counts until PUBCOMP.
-        let received = self.exactly_once.values().filter(|known| matches!(known, Known::Received));
-        self.outstanding = received.count() as u16;
     }
 
     /// Received messages that have not been acknowledged.

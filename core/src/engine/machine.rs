@@ -8,13 +8,14 @@ use std::{
 };
 
 use super::{
-    Completion, Ended, Event, Match, Outcome, Output, Publication, Receipt, Refused, RouteId,
-    Settings, Ticket,
+    Completion, Ended, Event, Match, Outcome, Output, Publication, Receipt, Refused, Route,
+    RouteId, Settings, Ticket,
     alias::IncomingAliases,
     handshake,
     incoming::{Arrival, Incoming},
     outgoing::Outgoing,
     packet_id::{PacketIds, Use},
+    request::Kind,
     server::ServerLimits,
     subscriptions::Subscriptions,
     timer::{Timer, Timers},
@@ -256,21 +257,10 @@ impl Engine {
         completion: &mut Option<Completion>,
         patient: bool,
     ) -> Result<u64, Refused> {
-        let online = self.phase == Phase::Online;
-        if online {
-            let size = publication.topic.len() + publication.payload.as_slice().len();
-            self.server
-                .allow(
-                    publication.qos,
-                    publication.retain,
-                    size + publication.properties.as_bytes().len(),
-                )
-                .map_err(Refused::Because)?;
-        }
         self.outgoing.publish(
             publication,
             completion,
-            online,
+            self.phase == Phase::Online,
             patient,
             &mut self.ids,
             &mut self.output,
@@ -281,20 +271,16 @@ impl Engine {
     /// answer lists the routes that lost their last filter to it.
     ///
     /// # Errors
-    /// `NOT_SUPPORTED` for what the broker said it does not have.
+    /// `NOT_SUPPORTED` for what the version does not have, or the broker said it does not;
+    /// `INVALID_ARGUMENT` for what no SUBSCRIBE can hold. Nothing has changed then.
     pub fn subscribe(
         &mut self,
         ticket: Ticket,
         filters: &[(&str, SubscriptionOptions)],
         properties: PropertyBlock,
     ) -> Result<Vec<RouteId>> {
-        if self.phase == Phase::Online {
-            let identifier = properties.as_properties().subscription_identifiers().next().is_some();
-            for (filter, _) in filters {
-                self.server.allow_filter(filter, identifier)?;
-            }
-        }
-        let routes = self.subscriptions.subscribe(ticket, filters, properties);
+        // Offline these are the limits of no broker, that is none.
+        let routes = self.subscriptions.subscribe(ticket, filters, properties, &self.server)?;
         self.pump_requests();
         Ok(routes)
     }
@@ -319,7 +305,21 @@ impl Engine {
 
     fn pump_requests(&mut self) {
         if self.phase == Phase::Online {
-            self.subscriptions.pump(&mut self.ids, &mut self.output);
+            self.subscriptions.pump(
+                &mut self.ids,
+                &self.server,
+                &mut self.output,
+                &mut self.events,
+            );
+        }
+    }
+
+    /// Sends what the windows have room for: requests before messages, because their handlers are
+    /// there and what is published may come back.
+    fn pump(&mut self) {
+        self.pump_requests();
+        if self.phase == Phase::Online {
+            self.outgoing.pump(&mut self.ids, &mut self.output);
         }
     }
 
@@ -386,9 +386,10 @@ impl Engine {
             .expect("properties that were checked fit");
     }
 
-    /// Ends every message, request and subscription as cancelled; how many messages there were.
+    /// Ends every message as cancelled; how many there were, without those of QoS 0 that the output
+    /// holds.
     pub fn cancel_all(&mut self) -> usize {
-        let cancelled = self.outgoing.cancel_all(&mut self.ids, &self.output);
+        let cancelled = self.outgoing.cancel_all(&mut self.ids, &mut self.output);
         self.flush_events();
         cancelled
     }
@@ -414,16 +415,14 @@ impl Engine {
     /// Takes what is to be written, into an empty `spare`. `now` is when it will be written.
     pub fn poll_output(&mut self, spare: &mut Output, now: Instant) {
         debug_assert!(spare.is_empty());
-        if self.phase == Phase::Online {
-            self.outgoing.pump(&mut self.ids, &mut self.output);
-        }
+        self.pump();
         if !self.output.is_empty() {
             self.last_sent = Some(now);
             // Not before: a long write that goes on is no sign that the broker is dead.
             if std::mem::take(&mut self.ping_waits) && !self.timers.is_set(Timer::PingAnswer) {
                 self.expect_ping_answer(now);
             }
-            self.outgoing.output_taken(&self.output);
+            self.outgoing.output_taken(&mut self.output);
             std::mem::swap(&mut self.output, spare);
         }
     }
@@ -456,9 +455,7 @@ impl Engine {
     /// What was polled as output has been written.
     pub fn handle_written(&mut self) {
         self.outgoing.output_written();
-        if self.phase == Phase::Online {
-            self.outgoing.pump(&mut self.ids, &mut self.output);
-        }
+        self.pump();
     }
 
     /// Takes in what was read; how many bytes of it were whole packets. The rest is to be given
@@ -635,14 +632,12 @@ impl Engine {
             self.server,
             &mut self.ids,
         );
-        self.subscriptions.connected(resumed && version != Version::V31);
+        self.subscriptions.connected(resumed && version != Version::V31, &self.server);
         self.events.push_back(Event::Connected(connected));
         if !self.keep_alive.is_zero() {
             self.timers.set(Timer::KeepAlive, now + self.keep_alive);
         }
-        // Subscriptions first: their handlers are there, and what is published may come back.
-        self.pump_requests();
-        self.outgoing.pump(&mut self.ids, &mut self.output);
+        self.pump();
         Ok(())
     }
 
@@ -700,7 +695,10 @@ impl Engine {
                 .subscriptions
                 .acknowledged(
                     key,
-                    kind == PacketType::Suback,
+                    match kind {
+                        PacketType::Suback => Kind::Subscribe,
+                        _ => Kind::Unsubscribe,
+                    },
                     codes,
                     properties,
                     &mut self.ids,
@@ -762,14 +760,15 @@ impl Engine {
         if self.phase == Phase::Offline {
             return;
         }
+        let closed_by_broker = self.phase == Phase::Online;
         self.end_connection();
         self.phase = Phase::Offline;
         self.needed = 0;
         self.paused = false;
         self.ping_waits = false;
-        self.outgoing.disconnected(&self.output);
+        self.outgoing.disconnected(&mut self.output);
         self.output.clear(0);
-        self.subscriptions.disconnected(&mut self.ids, &mut self.events);
+        self.subscriptions.disconnected(closed_by_broker, &mut self.ids, &mut self.events);
         self.server = ServerLimits::default();
     }
 
@@ -844,21 +843,25 @@ fn violated(violation: Violation) -> Error {
 }
 
 /// Subscription identifiers narrow the match: a copy that the broker sent for one of several
-/// overlapping subscriptions reaches the handler of that one.
+/// overlapping subscriptions reaches the handler of that one. Identifiers that leave nobody are of
+/// an earlier subscription; then the topic alone decides.
 fn narrowed(found: Arc<Match>, properties: Properties<'_>) -> Arc<Match> {
     if properties.is_empty() || found.routes.iter().all(|route| route.identifier.is_none()) {
         return found;
     }
-    let mut identifiers = properties.subscription_identifiers().peekable();
-    if identifiers.peek().is_none() {
+    let identifiers: Vec<u32> = properties.subscription_identifiers().collect();
+    if identifiers.is_empty() {
         return found;
     }
-    let identifiers: Vec<u32> = identifiers.collect();
-    let routes = found
-        .routes
-        .iter()
-        .filter(|route| route.identifier.is_none_or(|identifier| identifiers.contains(&identifier)))
-        .copied()
-        .collect();
-    Arc::new(Match { topic: found.topic.clone(), routes })
+    let meant = |route: &&Route| {
+        route.identifier.is_none_or(|identifier| identifiers.contains(&identifier))
+    };
+    match found.routes.iter().filter(meant).count() {
+        0 => found,
+        all if all == found.routes.len() => found,
+        _ => {
+            let routes = found.routes.iter().filter(meant).copied().collect();
+            Arc::new(Match { topic: found.topic.clone(), routes })
+        }
+    }
 }

@@ -23,8 +23,8 @@ pub struct Output {
     large_length: usize,
     /// How much of it has been written.
     written: usize,
-    /// The first and last message of QoS 0 in it.
-    qos0: Option<(u64, u64)>,
+    /// The messages of QoS 0 in it, which end when it has been written.
+    pub(super) qos0: Numbers,
 }
 
 impl Output {
@@ -38,11 +38,6 @@ impl Output {
         self.len() == 0
     }
 
-    /// The first and last QoS 0 message in it, which end when all of it has been written.
-    pub fn qos0(&self) -> Option<(u64, u64)> {
-        self.qos0
-    }
-
     /// The buffer to encode into.
     #[inline]
     pub(super) fn buffer(&mut self) -> &mut Vec<u8> {
@@ -52,14 +47,6 @@ impl Output {
     pub(super) fn push_large(&mut self, payload: Bytes) {
         self.large_length += payload.len();
         self.large.push((self.bytes.len(), payload));
-    }
-
-    #[inline]
-    pub(super) fn note_qos0(&mut self, number: u64) {
-        match &mut self.qos0 {
-            Some((_, last)) => *last = number,
-            None => self.qos0 = Some((number, number)),
-        }
     }
 
     /// Calls `write` with the slices that are next; its answer is how many bytes it took.
@@ -102,7 +89,49 @@ impl Output {
         self.large.shrink_to(keep / 64);
         self.large_length = 0;
         self.written = 0;
-        self.qos0 = None;
+        self.qos0.clear();
+    }
+}
+
+/// Message numbers in ascending order, as runs of consecutive ones.
+#[derive(Debug, Default)]
+pub(super) struct Numbers(Vec<(u64, u64)>);
+
+impl Numbers {
+    /// Adds a number above all others.
+    #[inline]
+    pub(super) fn push(&mut self, number: u64) {
+        match self.0.last_mut() {
+            Some((_, last)) if *last + 1 == number => *last = number,
+            _ => self.0.push((number, number)),
+        }
+    }
+
+    pub(super) fn first(&self) -> Option<u64> {
+        self.0.first().map(|(first, _)| *first)
+    }
+
+    pub(super) fn last(&self) -> Option<u64> {
+        self.0.last().map(|(_, last)| *last)
+    }
+
+    pub(super) fn contains(&self, number: u64) -> bool {
+        let run = self.0.partition_point(|(_, last)| *last < number);
+        self.0.get(run).is_some_and(|(first, _)| *first <= number)
+    }
+
+    /// The numbers from this one on.
+    pub(super) fn iter_from(&self, number: u64) -> impl Iterator<Item = u64> {
+        let run = self.0.partition_point(move |(_, last)| *last < number);
+        self.0[run..].iter().flat_map(move |&(first, last)| first.max(number)..=last)
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.0.clear();
+    }
+
+    pub(super) fn shrink(&mut self) {
+        self.0.shrink_to(16);
     }
 }
 
@@ -122,6 +151,20 @@ mod tests {
         fn concat_bytes(&self) -> Vec<u8> {
             self.iter().flat_map(|slice| slice.iter().copied()).collect()
         }
+    }
+
+    #[test]
+    fn numbers_are_those_that_were_added() {
+        let mut numbers = Numbers::default();
+        let added = [3, 4, 5, 9, 12, 13];
+        added.into_iter().for_each(|number| numbers.push(number));
+        assert_eq!(numbers.0, [(3, 5), (9, 9), (12, 13)]);
+        for number in 0..20 {
+            assert_eq!(numbers.contains(number), added.contains(&number), "{number}");
+            let from: Vec<u64> = added.into_iter().filter(|&n| n >= number).collect();
+            assert_eq!(numbers.iter_from(number).collect::<Vec<_>>(), from);
+        }
+        assert_eq!((numbers.first(), numbers.last()), (Some(3), Some(13)));
     }
 
     #[test]

@@ -114,6 +114,8 @@ impl Router {
         // Wildcards do not match the first level of a topic that starts with `$` [MQTT-4.7.2-1].
         self.root.collect(topic, !topic.starts_with('$'), &mut routes);
         routes.sort_unstable();
+        // Filters that were subscribed together share a route, and its handler is called once.
+        routes.dedup();
         let found = Arc::new(Match { topic: topic.into(), routes: routes.into() });
         self.remembered[slot] = Some(found.clone());
         self.last = Some(found.clone());
@@ -189,7 +191,7 @@ mod tests {
     use super::*;
 
     fn found(router: &mut Router, topic: &str) -> Vec<RouteId> {
-        let found = router.find(topic.as_bytes(), |bytes| std::str::from_utf8(bytes)).unwrap();
+        let found = router.find(topic.as_bytes(), std::str::from_utf8).unwrap();
         found.routes.iter().map(|route| route.id).collect()
     }
 

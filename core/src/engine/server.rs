@@ -12,8 +12,9 @@ use super::settings::LARGEST_PACKET;
 pub(super) struct ServerLimits {
     pub(super) receive_maximum: u16,
     maximum_qos: QoS,
+    topic_alias_maximum: u16,
     retain: bool,
-    maximum_packet_size: u32,
+    pub(super) maximum_packet_size: usize,
     wildcards: bool,
     shared: bool,
     identifiers: bool,
@@ -31,44 +32,59 @@ impl ServerLimits {
         Self {
             receive_maximum: said.receive_maximum().unwrap_or(u16::MAX),
             maximum_qos: said.maximum_qos().and_then(QoS::from_u8).unwrap_or(QoS::ExactlyOnce),
+            topic_alias_maximum: said.topic_alias_maximum().unwrap_or(0),
             retain: yes(said.retain_available()),
-            maximum_packet_size: said.maximum_packet_size().unwrap_or(LARGEST_PACKET),
+            maximum_packet_size: said.maximum_packet_size().unwrap_or(LARGEST_PACKET) as usize,
             wildcards: yes(said.wildcard_subscription_available()),
             shared: yes(said.shared_subscription_available()),
             identifiers: yes(said.subscription_identifiers_available()),
         }
     }
 
-    /// Whether a message may be sent at all [MQTT-3.2.2-11], [MQTT-3.2.2-14], [MQTT-3.2.2-15].
+    /// Whether a message may be sent at all [MQTT-3.2.2-11], [MQTT-3.2.2-14], [MQTT-3.2.2-15],
+    /// [MQTT-3.2.2-17]. `size` is that of the packet; `alias` is 0 without one.
     #[inline]
-    pub(super) fn allow(&self, qos: QoS, retain: bool, size: usize) -> Result<()> {
+    pub(super) fn allow(&self, qos: QoS, retain: bool, size: usize, alias: u16) -> Result<()> {
         if qos <= self.maximum_qos
             && (!retain || self.retain)
-            && size <= self.maximum_packet_size as usize
+            && size <= self.maximum_packet_size
+            && alias <= self.topic_alias_maximum
         {
             return Ok(());
         }
-        self.refuse(qos, size)
+        self.refuse(qos, size, alias)
     }
 
     #[cold]
-    fn refuse(&self, qos: QoS, size: usize) -> Result<()> {
-        Err(if qos > self.maximum_qos {
+    fn refuse(&self, qos: QoS, size: usize, alias: u16) -> Result<()> {
+        self.allow_size(size)?;
+        Err(if alias > self.topic_alias_maximum {
+            Error::new(
+                Code::NotSupported,
+                format!("The broker takes topic aliases up to {}", self.topic_alias_maximum),
+            )
+        } else if qos > self.maximum_qos {
             Error::new(
                 Code::NotSupported,
                 format!("The broker takes no messages above QoS {}", self.maximum_qos as u8),
             )
-        } else if size > self.maximum_packet_size as usize {
-            Error::new(
-                Code::PayloadTooLarge,
-                format!(
-                    "The broker takes packets of at most {} bytes; this one would have {size}",
-                    self.maximum_packet_size
-                ),
-            )
         } else {
             Error::new(Code::NotSupported, "The broker keeps no retained messages")
         })
+    }
+
+    /// Whether a packet may have this size [MQTT-3.2.2-15].
+    pub(super) fn allow_size(&self, size: usize) -> Result<()> {
+        if size <= self.maximum_packet_size {
+            return Ok(());
+        }
+        Err(Error::new(
+            Code::PayloadTooLarge,
+            format!(
+                "The broker takes packets of at most {} bytes; this one would have {size}",
+                self.maximum_packet_size
+            ),
+        ))
     }
 
     /// Whether a filter may be subscribed.

@@ -7,20 +7,23 @@ use slab::Slab;
 use super::{
     Event, Granted, Output, Route, RouteId, Ticket,
     packet_id::{PacketIds, Use},
+    request::{Asked, Kind, Request, has_identifier, measure, unsubscribed},
     router::Router,
+    server::ServerLimits,
 };
 use crate::{
     error::{Code, Error, Result},
-    protocol::{
-        PacketId, Properties, PropertyBlock, QoS, RetainHandling, SubscriptionOptions, Version,
-        encode_subscribe, encode_unsubscribe,
-    },
+    protocol::{Properties, PropertyBlock, RetainHandling, SubscriptionOptions, Version},
 };
 
 /// The most filters renewed in one SUBSCRIBE, and the most bytes of them: small enough for every
 /// broker's packet limit, large enough that thousands of subscriptions take few packets.
 const FILTERS: usize = 64;
 const FILTER_BYTES: usize = 8 << 10;
+
+/// A SUBSCRIBE is at most this much larger than its filters and properties: fixed header, packet id
+/// and property length.
+const OVERHEAD: usize = 5 + 2 + 4;
 
 /// A filter that the program has subscribed.
 struct Subscription {
@@ -29,30 +32,11 @@ struct Subscription {
     properties: PropertyBlock,
     /// Granted by the broker's present session.
     granted: bool,
-    /// The broker knows of it from an earlier time: it is renewed without asking for retained
-    /// messages again.
+    /// The broker knew of it at an earlier time: it is renewed without asking for retained messages
+    /// again.
     repeated: bool,
     /// A request for it is under way or waits for a connection.
     requested: bool,
-}
-
-enum Kind {
-    Subscribe,
-    Unsubscribe,
-}
-
-/// One call of the program, or a renewal, until it has been answered.
-struct Request {
-    kind: Kind,
-    /// None: a renewal, nobody waits.
-    ticket: Option<Ticket>,
-    filters: Vec<String>,
-    properties: PropertyBlock,
-    packet_id: Option<PacketId>,
-    /// Sent before, on a connection that was lost.
-    again: bool,
-    /// For an unsubscribe: the routes that end with it.
-    routes: Vec<RouteId>,
 }
 
 pub(super) struct Subscriptions {
@@ -62,6 +46,8 @@ pub(super) struct Subscriptions {
     requests: Slab<Request>,
     /// Requests that wait for a connection or for a packet id, in order.
     waiting: VecDeque<usize>,
+    /// Requests that wait for their answer, in the order in which they were sent.
+    sent: VecDeque<usize>,
 }
 
 impl Subscriptions {
@@ -72,6 +58,7 @@ impl Subscriptions {
             router: Router::default(),
             requests: Slab::new(),
             waiting: VecDeque::new(),
+            sent: VecDeque::new(),
         }
     }
 
@@ -86,11 +73,16 @@ impl Subscriptions {
         ticket: Ticket,
         filters: &[(&str, SubscriptionOptions)],
         properties: PropertyBlock,
-    ) -> Vec<RouteId> {
+        server: &ServerLimits,
+    ) -> Result<Vec<RouteId>> {
+        server.allow_size(measure(self.version, filters, properties.as_properties())?)?;
+        for (filter, _) in filters {
+            server.allow_filter(filter, has_identifier(&properties))?;
+        }
         let identifier = properties.as_properties().subscription_identifiers().next();
+        let route = Route { id: ticket, identifier };
         let mut replaced = Vec::new();
         for &(filter, options) in filters {
-            let route = Route { id: ticket, identifier };
             let subscription = Subscription {
                 route,
                 options,
@@ -105,22 +97,17 @@ impl Subscriptions {
             }
             self.router.add(filter, route);
         }
-        replaced.retain(|&route| !self.is_wanted(route));
-        replaced.dedup();
-        self.request(Request {
-            kind: Kind::Subscribe,
-            ticket: Some(ticket),
-            filters: filters.iter().map(|(filter, _)| (*filter).to_owned()).collect(),
-            properties,
-            packet_id: None,
-            again: false,
-            routes: Vec::new(),
-        });
-        replaced
+        let asked = filters.iter().map(|(filter, _)| Asked::new(filter, ticket)).collect();
+        self.request(Request::new(Kind::Subscribe, Some(ticket), asked, properties));
+        Ok(self.unwanted(replaced))
     }
 
-    fn is_wanted(&self, route: RouteId) -> bool {
-        self.wanted.values().any(|subscription| subscription.route.id == route)
+    /// Those of the routes that have no filter left.
+    fn unwanted(&self, mut routes: Vec<RouteId>) -> Vec<RouteId> {
+        routes.sort_unstable();
+        routes.dedup();
+        routes.retain(|&route| self.wanted.values().all(|wanted| wanted.route.id != route));
+        routes
     }
 
     /// Ends subscriptions. The broker is asked when it may know of them; until it has answered, what
@@ -135,11 +122,9 @@ impl Subscriptions {
         events: &mut VecDeque<Event>,
     ) -> Vec<RouteId> {
         let mut asked = Vec::new();
-        let mut routes = Vec::new();
         for &filter in filters {
             let Some(subscription) = self.wanted.remove(filter) else { continue };
-            routes.push(subscription.route.id);
-            asked.push(filter.to_owned());
+            asked.push(Asked::new(filter, subscription.route.id));
         }
         // Offline it is done for the program; the broker is told on the next connection.
         let ticket = if online && !asked.is_empty() {
@@ -148,20 +133,11 @@ impl Subscriptions {
             events.push_back(Event::Unsubscribed(ticket, Ok(())));
             None
         };
-        if asked.is_empty() {
-            return routes;
+        let routes = asked.iter().map(|asked| asked.route).collect();
+        if !asked.is_empty() {
+            self.request(Request::new(Kind::Unsubscribe, ticket, asked, properties));
         }
-        let ended = routes.iter().copied().filter(|&route| !self.is_wanted(route)).collect();
-        self.request(Request {
-            kind: Kind::Unsubscribe,
-            ticket,
-            filters: asked,
-            properties,
-            packet_id: None,
-            again: false,
-            routes,
-        });
-        ended
+        self.unwanted(routes)
     }
 
     /// Every filter that is subscribed.
@@ -175,54 +151,44 @@ impl Subscriptions {
     }
 
     /// Sends the requests that wait.
-    pub(super) fn pump(&mut self, ids: &mut PacketIds, output: &mut Output) {
+    pub(super) fn pump(
+        &mut self,
+        ids: &mut PacketIds,
+        server: &ServerLimits,
+        output: &mut Output,
+        events: &mut VecDeque<Event>,
+    ) {
         while let Some(&key) = self.waiting.front() {
+            let request = &mut self.requests[key];
+            // What the broker does not have is not asked for: it would end the connection.
+            if !request.check(server) {
+                let nothing_sent = Code::NotSupported.into();
+                self.waiting.pop_front();
+                self.give_up(key, &nothing_sent, events);
+                continue;
+            }
             let Some(packet_id) = ids.allocate(Use::Request(key)) else { return };
             self.waiting.pop_front();
-            let request = &mut self.requests[key];
-            request.packet_id = Some(packet_id);
-            let duplicate = request.again && self.version == Version::V31;
-            let buffer = output.buffer();
-            let properties = request.properties.as_properties();
-            match request.kind {
-                Kind::Subscribe => {
-                    // A filter that was unsubscribed in the meantime is asked for with QoS 0 and
-                    // given back by the unsubscribe that follows.
-                    let wanted = &self.wanted;
-                    let filters = request.filters.iter().map(|filter| {
-                        let options = wanted.get(filter).map(|subscription| {
-                            renewed(subscription.options, subscription.repeated)
-                        });
-                        (filter.as_str(), options.unwrap_or_default())
-                    });
-                    encode_subscribe(
-                        self.version,
-                        duplicate,
-                        packet_id,
-                        properties,
-                        filters,
-                        buffer,
-                    )
-                }
-                Kind::Unsubscribe => {
-                    let filters = request.filters.iter().map(String::as_str);
-                    encode_unsubscribe(
-                        self.version,
-                        duplicate,
-                        packet_id,
-                        properties,
-                        filters,
-                        buffer,
-                    )
+            let wanted = &self.wanted;
+            // A filter that has been unsubscribed or subscribed anew in the meantime is asked for with
+            // QoS 0: the request that follows gives it back or replaces it.
+            let options = |asked: &Asked| match wanted.get(&asked.filter) {
+                Some(current) if current.route.id == asked.route => current.options(self.version),
+                _ => SubscriptionOptions::default(),
+            };
+            match request.send(self.version, packet_id, server, options, output.buffer()) {
+                Ok(()) => self.sent.push_back(key),
+                Err(error) => {
+                    ids.release(packet_id);
+                    self.give_up(key, &error, events);
                 }
             }
-            .expect("the size of the request was checked when it was made");
         }
     }
 
     /// A connection begins: what the broker does not know (any more) is asked for.
-    pub(super) fn connected(&mut self, known: bool) {
-        let mut renewals: BTreeMap<Vec<u8>, Vec<String>> = BTreeMap::new();
+    pub(super) fn connected(&mut self, known: bool, server: &ServerLimits) {
+        let mut renewals: BTreeMap<Vec<u8>, Vec<Asked>> = BTreeMap::new();
         for (filter, subscription) in &mut self.wanted {
             if !known {
                 subscription.repeated |= subscription.granted;
@@ -231,67 +197,70 @@ impl Subscriptions {
             if !subscription.granted && !subscription.requested {
                 subscription.requested = true;
                 let group = subscription.properties.as_properties().as_bytes().to_vec();
-                renewals.entry(group).or_default().push(filter.clone());
+                renewals.entry(group).or_default().push(Asked::new(filter, subscription.route.id));
             }
         }
-        for filters in renewals.into_values() {
+        for (properties, filters) in renewals {
+            let room = server.maximum_packet_size.saturating_sub(OVERHEAD + properties.len());
+            let room = room.min(FILTER_BYTES);
             let mut part = Vec::new();
             let mut bytes = 0;
-            for filter in filters {
-                if part.len() == FILTERS || bytes + filter.len() > FILTER_BYTES {
+            for asked in filters {
+                // Its length in two bytes and its options in one.
+                let size = asked.filter.len() + 3;
+                if part.len() == FILTERS || bytes + size > room {
                     self.renew(std::mem::take(&mut part));
                     bytes = 0;
                 }
-                bytes += filter.len() + 3;
-                part.push(filter);
+                bytes += size;
+                part.push(asked);
             }
             self.renew(part);
         }
     }
 
-    fn renew(&mut self, filters: Vec<String>) {
-        let Some(subscription) = filters.first().and_then(|filter| self.wanted.get(filter)) else {
+    fn renew(&mut self, asked: Vec<Asked>) {
+        let Some(subscription) = asked.first().and_then(|asked| self.wanted.get(&asked.filter))
+        else {
             return;
         };
         let properties = subscription.properties.clone();
-        self.request(Request {
-            kind: Kind::Subscribe,
-            ticket: None,
-            filters,
-            properties,
-            packet_id: None,
-            again: false,
-            routes: Vec::new(),
-        });
+        self.request(Request::new(Kind::Subscribe, None, asked, properties));
     }
 
     /// The connection is gone: what had not been answered is asked again on the next one. Under 3.1,
-    /// which has no refusal in SUBACK, a broker that refuses a subscription closes the connection.
-    pub(super) fn disconnected(&mut self, ids: &mut PacketIds, events: &mut VecDeque<Event>) {
-        let mut unanswered: Vec<(PacketId, usize)> = self
-            .requests
-            .iter()
-            .filter_map(|(key, request)| request.packet_id.map(|id| (id, key)))
-            .collect();
-        // Requests are keyed by a slab whose order says nothing; ids ascend but for a wrap.
-        unanswered.sort_unstable();
-        for &(id, key) in unanswered.iter().rev() {
-            ids.release(id);
+    /// which has no refusal in SUBACK, a broker that refuses a subscription closes the connection
+    /// (`closed_by_broker`). A renewal had been granted before: there the network is the likelier
+    /// cause.
+    pub(super) fn disconnected(
+        &mut self,
+        closed_by_broker: bool,
+        ids: &mut PacketIds,
+        events: &mut VecDeque<Event>,
+    ) {
+        let refusals = closed_by_broker && self.version == Version::V31;
+        while let Some(key) = self.sent.pop_back() {
             let request = &mut self.requests[key];
-            request.packet_id = None;
-            request.again = true;
-            if self.version == Version::V31 && matches!(request.kind, Kind::Subscribe) {
-                let request = self.requests.remove(key);
-                let refusal = Error::new(
-                    Code::SubscribeRefused,
-                    "The broker closed the connection after the subscribe, which under MQTT 3.1 \
-                     probably means that it refuses it",
-                );
-                let results = request.filters.iter().map(|_| Err(refusal.clone())).collect();
-                self.answered(request, results, events);
-            } else {
+            request.lost().into_iter().for_each(|id| ids.release(id));
+            if !refusals || request.kind == Kind::Unsubscribe || request.ticket.is_none() {
                 self.waiting.push_front(key);
+                continue;
             }
+            let refusal = Error::new(
+                Code::SubscribeRefused,
+                "The broker closed the connection after the subscribe, which under MQTT 3.1 \
+                 probably means that it refuses it",
+            );
+            self.give_up(key, &refusal, events);
+        }
+    }
+
+    /// Ends a request that gets no answer.
+    fn give_up(&mut self, key: usize, error: &Error, events: &mut VecDeque<Event>) {
+        let request = self.requests.remove(key);
+        match request.kind {
+            Kind::Subscribe => self.subscribed(&request, request.failures(error), events),
+            Kind::Unsubscribe => self.unsubscribed(&request, Err(error.clone()), events),
         }
     }
 
@@ -299,47 +268,44 @@ impl Subscriptions {
     pub(super) fn acknowledged(
         &mut self,
         key: usize,
-        subscribe: bool,
+        kind: Kind,
         codes: &[u8],
         properties: Properties<'_>,
         ids: &mut PacketIds,
         events: &mut VecDeque<Event>,
     ) -> Result<(), &'static str> {
         let request = &self.requests[key];
-        if subscribe != matches!(request.kind, Kind::Subscribe) {
+        if kind != request.kind {
             return Err("of the wrong kind for the request of this packet id");
         }
-        // UNSUBACK has no codes before 5.0.
-        let expected = if subscribe || self.version.is_v5() { request.filters.len() } else { 0 };
-        if codes.len() != expected {
+        if codes.len() != request.expected_codes(self.version) {
             return Err("with another number of results than there were filters");
         }
         let request = self.requests.remove(key);
-        ids.release(request.packet_id.expect("a request that was sent"));
+        self.sent.retain(|&sent| sent != key);
+        request.packet_id.into_iter().for_each(|id| ids.release(id));
         let said = properties.reason_string();
-        if subscribe {
-            let results = codes.iter().zip(&request.filters);
-            let results = results.map(|(&code, filter)| granted(code, filter, said)).collect();
-            self.answered(request, results, events);
-        } else {
-            self.unsubscribed(request, codes, said, events);
+        match kind {
+            Kind::Subscribe => self.subscribed(&request, request.results(codes, said), events),
+            Kind::Unsubscribe => self.unsubscribed(&request, unsubscribed(codes, said), events),
         }
         Ok(())
     }
 
-    fn answered(
+    fn subscribed(
         &mut self,
-        request: Request,
+        request: &Request,
         results: Vec<Result<Granted>>,
         events: &mut VecDeque<Event>,
     ) {
-        for (filter, result) in request.filters.iter().zip(&results) {
-            let Some(subscription) = self.wanted.get_mut(filter) else { continue };
+        for (Asked { filter, route, .. }, result) in request.asked.iter().zip(&results) {
+            // The answer is for the subscription that asked, not for one that replaced it.
+            let wanted = self.wanted.get_mut(filter).filter(|wanted| wanted.route.id == *route);
+            let Some(subscription) = wanted else { continue };
             subscription.requested = false;
             subscription.granted = result.is_ok();
             if let Err(error) = result {
-                let route = subscription.route.id;
-                self.router.remove(filter, route);
+                self.router.remove(filter, *route);
                 self.wanted.remove(filter);
                 if request.ticket.is_none() {
                     events.push_back(Event::SubscriptionRefused(filter.clone(), error.clone()));
@@ -353,27 +319,14 @@ impl Subscriptions {
 
     fn unsubscribed(
         &mut self,
-        request: Request,
-        codes: &[u8],
-        said: Option<&str>,
+        request: &Request,
+        result: Result<()>,
         events: &mut VecDeque<Event>,
     ) {
-        for filter in &request.filters {
-            for &route in &request.routes {
-                // Unless it has been subscribed again by now, with a route of its own.
-                self.router.remove(filter, route);
-            }
+        for asked in &request.asked {
+            // Unless it has been subscribed again by now, with a route of its own.
+            self.router.remove(&asked.filter, asked.route);
         }
-        // 0x11, no subscription existed, is what the program wanted.
-        let refused = codes.iter().find(|&&code| code >= 0x80);
-        let result = match refused {
-            None => Ok(()),
-            Some(&code) => Err(Error::new(
-                Code::UnsubscribeRefused,
-                format!("The broker refused to end the subscription: {}", reason_name(code)),
-            )
-            .with_reason(code, said)),
-        };
         if let Some(ticket) = request.ticket {
             events.push_back(Event::Unsubscribed(ticket, result));
         }
@@ -381,43 +334,30 @@ impl Subscriptions {
 
     /// Ends every request as cancelled and forgets every subscription.
     pub(super) fn cancel_all(&mut self, ids: &mut PacketIds, events: &mut VecDeque<Event>) {
-        for request in self.requests.drain() {
-            if let Some(id) = request.packet_id {
-                ids.release(id);
+        let cancelled = Code::Cancelled.into();
+        let mut keys = std::mem::take(&mut self.sent);
+        keys.append(&mut self.waiting);
+        for key in keys {
+            self.requests[key].packet_id.take().into_iter().for_each(|id| ids.release(id));
+            // A renewal is nobody's call.
+            match self.requests[key].ticket {
+                Some(_) => self.give_up(key, &cancelled, events),
+                None => drop(self.requests.remove(key)),
             }
-            let Some(ticket) = request.ticket else { continue };
-            events.push_back(match request.kind {
-                Kind::Subscribe => {
-                    let results = request.filters.iter().map(|_| Err(Code::Cancelled.into()));
-                    Event::Subscribed(ticket, results.collect())
-                }
-                Kind::Unsubscribe => Event::Unsubscribed(ticket, Err(Code::Cancelled.into())),
-            });
         }
-        self.waiting.clear();
         self.wanted.clear();
         self.router = Router::default();
     }
 }
 
-/// A renewed subscription asks for retained messages only where it is new to the broker.
-fn renewed(mut options: SubscriptionOptions, repeated: bool) -> SubscriptionOptions {
-    if repeated && options.retain_handling == RetainHandling::Send {
-        options.retain_handling = RetainHandling::SendIfNew;
+impl Subscription {
+    /// What is asked of the broker. A repetition asks for retained messages only where the
+    /// subscription is new to it; before 5.0 that cannot be said.
+    fn options(&self, version: Version) -> SubscriptionOptions {
+        let mut options = self.options;
+        if self.repeated && version.is_v5() && options.retain_handling == RetainHandling::Send {
+            options.retain_handling = RetainHandling::SendIfNew;
+        }
+        options
     }
-    options
-}
-
-fn granted(code: u8, filter: &str, said: Option<&str>) -> Result<Granted> {
-    QoS::from_u8(code).map(|qos| Granted { qos }).ok_or_else(|| {
-        Error::new(
-            Code::SubscribeRefused,
-            format!("The broker refused the subscription to {filter}: {}", reason_name(code)),
-        )
-        .with_reason(code, said)
-    })
-}
-
-fn reason_name(code: u8) -> &'static str {
-    crate::protocol::ReasonCode::from_u8(code).map_or("no such reason code", |reason| reason.name())
 }

@@ -1,0 +1,183 @@
+//! How messages end, and who wants to know.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+
+use super::{Completion, Delivered, Ended, Outcome, Ticket, output::Numbers};
+use crate::{error::Code, protocol::ReasonCode};
+
+/// How many ended messages with something to tell (a failure, a reason) are remembered for a later
+/// [`watch`](Ledger::watch).
+const REMEMBERED: usize = 4096;
+
+#[derive(Default)]
+pub(super) struct Ledger {
+    ended: Vec<Ended>,
+    /// Completions that have been handed out and not been called yet keep their place.
+    completing: usize,
+    watchers: HashMap<u64, Vec<(Ticket, Completion)>>,
+    remembered: BTreeMap<u64, Outcome>,
+    /// Below this number, what is not remembered has been forgotten.
+    forgotten_below: u64,
+    /// QoS 0 messages in the output that is being written.
+    writing: Numbers,
+    /// Completions of QoS 0 messages in an output, in the order of their numbers.
+    unwritten: VecDeque<(u64, Completion)>,
+    /// Those of them that are watched.
+    unwritten_watched: BTreeSet<u64>,
+}
+
+impl Ledger {
+    /// Messages whose completion has been handed out and not been called.
+    pub(super) fn completing(&self) -> usize {
+        self.completing
+    }
+
+    /// QoS 0 messages in an output that have a completion.
+    pub(super) fn unwritten(&self) -> usize {
+        self.unwritten.len()
+    }
+
+    /// A message has ended.
+    pub(super) fn end(&mut self, number: u64, completion: Option<Completion>, outcome: Outcome) {
+        let watchers = match self.watchers.is_empty() {
+            true => Vec::new(),
+            false => self.watchers.remove(&number).unwrap_or_default(),
+        };
+        if !matches!(outcome, Ok(Delivered { reason: ReasonCode::Success })) {
+            self.remember(number, outcome.clone());
+        }
+        if completion.is_none() && watchers.is_empty() {
+            return;
+        }
+        self.completing += usize::from(completion.is_some());
+        let watchers = watchers.into_iter().map(|(_, watcher)| watcher).collect();
+        self.ended.push(Ended { number, outcome, completion, watchers });
+    }
+
+    fn remember(&mut self, number: u64, outcome: Outcome) {
+        self.remembered.insert(number, outcome);
+        if self.remembered.len() > REMEMBERED
+            && let Some((forgotten, _)) = self.remembered.pop_first()
+        {
+            self.forgotten_below = self.forgotten_below.max(forgotten + 1);
+        }
+    }
+
+    /// A message of QoS 0 has been put into the output.
+    #[inline]
+    pub(super) fn put(&mut self, number: u64, completion: Option<Completion>) {
+        if let Some(completion) = completion {
+            self.unwritten.push_back((number, completion));
+        }
+        if !self.watchers.is_empty() && self.watchers.contains_key(&number) {
+            self.unwritten_watched.insert(number);
+        }
+    }
+
+    /// The output with these QoS 0 messages has been taken for writing.
+    pub(super) fn output_taken(&mut self, qos0: &mut Numbers) {
+        self.writing.clear();
+        std::mem::swap(&mut self.writing, qos0);
+    }
+
+    /// What was taken has been written.
+    pub(super) fn output_written(&mut self) {
+        if let Some(last) = self.writing.last() {
+            self.end_unwritten(last, &Ok(Delivered { reason: ReasonCode::Success }));
+            self.writing.clear();
+        }
+    }
+
+    /// Neither what is being written nor what waits in the output will be.
+    pub(super) fn output_lost(&mut self, waiting: &mut Numbers, outcome: &Outcome) {
+        for lost in [&mut self.writing, waiting].map(std::mem::take) {
+            let Some(last) = lost.last() else { continue };
+            self.end_unwritten(last, outcome);
+            // Those that nobody asked for yet are remembered as far as there is room.
+            let from = last.saturating_sub(REMEMBERED as u64 / 2);
+            for number in lost.iter_from(from) {
+                self.remember(number, outcome.clone());
+            }
+        }
+    }
+
+    /// Ends the QoS 0 messages up to `last` that somebody wants to know of.
+    fn end_unwritten(&mut self, last: u64, outcome: &Outcome) {
+        while self.unwritten.front().is_some_and(|(number, _)| *number <= last)
+            && let Some((number, completion)) = self.unwritten.pop_front()
+        {
+            self.end(number, Some(completion), outcome.clone());
+        }
+        let later = self.unwritten_watched.split_off(&(last + 1));
+        for number in std::mem::replace(&mut self.unwritten_watched, later) {
+            // One with a completion has been told already.
+            if self.watchers.contains_key(&number) {
+                self.end(number, None, outcome.clone());
+            }
+        }
+    }
+
+    /// The lowest number among the QoS 0 messages that are being written.
+    pub(super) fn first_writing(&self) -> Option<u64> {
+        self.writing.first()
+    }
+
+    /// How a message ended, or `watcher` taken along until it does. `kept` says that it waits or is
+    /// in flight; `waiting` are the QoS 0 messages in the output.
+    pub(super) fn watch(
+        &mut self,
+        number: u64,
+        ticket: Ticket,
+        watcher: &mut Option<Completion>,
+        kept: bool,
+        waiting: &Numbers,
+    ) -> Option<Outcome> {
+        if let Some(outcome) = self.remembered.get(&number) {
+            return Some(outcome.clone());
+        }
+        let unwritten = self.writing.contains(number) || waiting.contains(number);
+        if kept || unwritten {
+            if let Some(watcher) = watcher.take() {
+                self.watchers.entry(number).or_default().push((ticket, watcher));
+                if unwritten {
+                    self.unwritten_watched.insert(number);
+                }
+            }
+            return None;
+        }
+        Some(match number < self.forgotten_below {
+            true => Err(Code::UnknownMessage.into()),
+            false => Ok(Delivered { reason: ReasonCode::Success }),
+        })
+    }
+
+    /// Gives a watcher back.
+    pub(super) fn unwatch(&mut self, number: u64, ticket: Ticket) -> Option<Completion> {
+        let watchers = self.watchers.get_mut(&number)?;
+        let index = watchers.iter().position(|(of, _)| *of == ticket)?;
+        let (_, watcher) = watchers.swap_remove(index);
+        if watchers.is_empty() {
+            self.watchers.remove(&number);
+        }
+        Some(watcher)
+    }
+
+    /// Completions that were taken and called give their places free.
+    pub(super) fn completions_taken(&mut self, count: usize) {
+        self.completing -= count;
+    }
+
+    pub(super) fn take_ended(&mut self) -> Vec<Ended> {
+        std::mem::take(&mut self.ended)
+    }
+
+    pub(super) fn has_ended(&self) -> bool {
+        !self.ended.is_empty()
+    }
+
+    pub(super) fn shrink(&mut self) {
+        self.ended.shrink_to(16);
+        self.unwritten.shrink_to(16);
+        self.writing.shrink();
+    }
+}

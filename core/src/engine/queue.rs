@@ -1,0 +1,151 @@
+//! Messages that wait to be sent for the first time (or anew), and the bounds of what is accepted.
+
+use std::collections::{HashMap, VecDeque};
+
+use super::publication::Stored;
+
+/// What happens when the queue has reached a limit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum QueuePolicy {
+    /// The call waits for room for a while, then it is refused.
+    #[default]
+    Block,
+    /// The call is refused with `QUEUE_FULL`.
+    Reject,
+    /// The oldest message that has not been sent yet makes room and ends as dropped.
+    DropOldest,
+    /// The new message ends as dropped at once.
+    DropNewest,
+    /// Of the messages of one topic that have not been sent yet only the newest is kept; the others
+    /// end as dropped. At the limit the oldest makes room.
+    KeepLatest,
+}
+
+/// The bounds of what has been accepted and has not ended.
+#[derive(Clone, Copy, Debug)]
+pub struct QueueLimit {
+    /// Messages.
+    pub messages: usize,
+    /// Bytes of their packets.
+    pub bytes: usize,
+    /// What happens at a bound.
+    pub policy: QueuePolicy,
+}
+
+impl QueueLimit {
+    /// Whether one more of this weight fits beside so many messages and bytes. One that is larger
+    /// than the limit is admitted when there is nothing else.
+    pub(super) fn fits(&self, messages: usize, bytes: usize, weight: usize) -> bool {
+        messages < self.messages && (bytes == 0 || bytes.saturating_add(weight) <= self.bytes)
+    }
+
+    /// Whether older messages make room for newer ones.
+    pub(super) fn drops_older(&self) -> bool {
+        matches!(self.policy, QueuePolicy::DropOldest | QueuePolicy::KeepLatest)
+    }
+}
+
+/// The messages in the order of their numbers.
+pub(super) struct Queue {
+    /// The gaps are where a message was taken out of the middle; the first is never one.
+    entries: VecDeque<(u64, Option<Stored>)>,
+    gaps: usize,
+    weight: usize,
+    keep_latest: bool,
+    /// Under [`QueuePolicy::KeepLatest`]: the newest message of each topic.
+    latest: HashMap<Box<[u8]>, u64>,
+}
+
+impl Queue {
+    pub(super) fn new(policy: QueuePolicy) -> Self {
+        Self {
+            entries: VecDeque::new(),
+            gaps: 0,
+            weight: 0,
+            keep_latest: policy == QueuePolicy::KeepLatest,
+            latest: HashMap::new(),
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.entries.len() - self.gaps
+    }
+
+    #[inline]
+    pub(super) fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// The bytes of its messages.
+    pub(super) fn weight(&self) -> usize {
+        self.weight
+    }
+
+    pub(super) fn front(&self) -> Option<&Stored> {
+        self.entries.front().and_then(|(_, stored)| stored.as_ref())
+    }
+
+    pub(super) fn contains(&self, number: u64) -> bool {
+        self.index(number).is_some_and(|index| self.entries[index].1.is_some())
+    }
+
+    fn index(&self, number: u64) -> Option<usize> {
+        self.entries.binary_search_by_key(&number, |(number, _)| *number).ok()
+    }
+
+    /// Adds a new message.
+    pub(super) fn push_back(&mut self, stored: Stored) {
+        self.weight += stored.weight();
+        if self.keep_latest {
+            self.latest.insert(stored.topic().into(), stored.number);
+        }
+        self.entries.push_back((stored.number, Some(stored)));
+    }
+
+    /// Takes back a message that is older than all that wait. It has been sent once: a newer one of
+    /// its topic does not replace it.
+    pub(super) fn push_front(&mut self, stored: Stored) {
+        self.weight += stored.weight();
+        self.entries.push_front((stored.number, Some(stored)));
+    }
+
+    pub(super) fn pop_front(&mut self) -> Option<Stored> {
+        let (_, stored) = self.entries.pop_front()?;
+        self.close_gaps();
+        let stored = stored?;
+        self.weight -= stored.weight();
+        if self.keep_latest && self.latest.get(stored.topic()) == Some(&stored.number) {
+            self.latest.remove(stored.topic());
+        }
+        Some(stored)
+    }
+
+    /// Takes out the message that a newer one of this topic replaces.
+    pub(super) fn take_replaced(&mut self, topic: &[u8]) -> Option<Stored> {
+        let number = self.latest.remove(topic)?;
+        let index = self.index(number)?;
+        let stored = self.entries[index].1.take()?;
+        self.weight -= stored.weight();
+        self.gaps += 1;
+        self.close_gaps();
+        Some(stored)
+    }
+
+    /// Gaps at the front go at once, the others when they are more than the messages: each costs a
+    /// constant time, and the queue is never more than twice as long as it has to be.
+    fn close_gaps(&mut self) {
+        while let Some((_, None)) = self.entries.front() {
+            self.entries.pop_front();
+            self.gaps -= 1;
+        }
+        if self.gaps > self.entries.len() / 2 {
+            self.entries.retain(|(_, stored)| stored.is_some());
+            self.gaps = 0;
+        }
+    }
+
+    pub(super) fn shrink(&mut self) {
+        self.entries.shrink_to(16);
+        self.latest.shrink_to(16);
+    }
+}

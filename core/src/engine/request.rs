@@ -1,0 +1,171 @@
+//! One SUBSCRIBE or UNSUBSCRIBE, from the call (or the renewal) to its answer.
+
+use super::{Granted, RouteId, Ticket, refusal::unsendable, server::ServerLimits};
+use crate::{
+    error::{Code, Error, Result},
+    protocol::{
+        PacketId, Properties, PropertyBlock, QoS, ReasonCode, SubscriptionOptions, Version,
+        encode_subscribe, encode_unsubscribe,
+    },
+};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Subscribe,
+    Unsubscribe,
+}
+
+/// A filter of a request.
+pub(super) struct Asked {
+    pub(super) filter: String,
+    /// The route for which it was subscribed; the filter may have got another one since.
+    pub(super) route: RouteId,
+    /// Why it is not sent on this connection: the broker said in CONNACK that it has no such thing.
+    refusal: Option<Error>,
+}
+
+impl Asked {
+    pub(super) fn new(filter: &str, route: RouteId) -> Self {
+        Self { filter: filter.to_owned(), route, refusal: None }
+    }
+}
+
+pub(super) struct Request {
+    pub(super) kind: Kind,
+    /// None: a renewal, nobody waits.
+    pub(super) ticket: Option<Ticket>,
+    pub(super) asked: Vec<Asked>,
+    properties: PropertyBlock,
+    /// Present while it is under way.
+    pub(super) packet_id: Option<PacketId>,
+    /// Sent before, on a connection that was lost.
+    again: bool,
+}
+
+impl Request {
+    pub(super) fn new(
+        kind: Kind,
+        ticket: Option<Ticket>,
+        asked: Vec<Asked>,
+        properties: PropertyBlock,
+    ) -> Self {
+        Self { kind, ticket, asked, properties, packet_id: None, again: false }
+    }
+
+    /// Sets aside what this broker does not have; whether anything is left to send.
+    pub(super) fn check(&mut self, server: &ServerLimits) -> bool {
+        if self.kind == Kind::Subscribe {
+            let identifier = has_identifier(&self.properties);
+            for asked in &mut self.asked {
+                asked.refusal = server.allow_filter(&asked.filter, identifier).err();
+            }
+        }
+        self.sent().next().is_some()
+    }
+
+    fn sent(&self) -> impl Iterator<Item = &Asked> {
+        self.asked.iter().filter(|asked| asked.refusal.is_none())
+    }
+
+    /// Sends it; the error is that of a packet that cannot be encoded or is larger than the broker
+    /// takes, and nothing is sent.
+    pub(super) fn send(
+        &mut self,
+        version: Version,
+        packet_id: PacketId,
+        server: &ServerLimits,
+        options: impl Fn(&Asked) -> SubscriptionOptions,
+        out: &mut Vec<u8>,
+    ) -> Result<()> {
+        let start = out.len();
+        let properties = self.properties.as_properties();
+        match self.kind {
+            Kind::Subscribe => {
+                let filters = self.sent().map(|asked| (asked.filter.as_str(), options(asked)));
+                encode_subscribe(version, self.again, packet_id, properties, filters, out)
+            }
+            Kind::Unsubscribe => {
+                let filters = self.sent().map(|asked| asked.filter.as_str());
+                encode_unsubscribe(version, self.again, packet_id, properties, filters, out)
+            }
+        }
+        .map_err(|error| unsendable("The request", error))?;
+        if let Err(error) = server.allow_size(out.len() - start) {
+            out.truncate(start);
+            return Err(error);
+        }
+        self.packet_id = Some(packet_id);
+        Ok(())
+    }
+
+    /// The connection was lost before the answer; its packet id is free again.
+    pub(super) fn lost(&mut self) -> Option<PacketId> {
+        self.again |= self.packet_id.is_some();
+        self.packet_id.take()
+    }
+
+    /// How many codes the answer must have.
+    pub(super) fn expected_codes(&self, version: Version) -> usize {
+        // UNSUBACK has no codes before 5.0.
+        if self.kind == Kind::Subscribe || version.is_v5() { self.sent().count() } else { 0 }
+    }
+
+    /// One result for each filter from the codes of a SUBACK.
+    pub(super) fn results(&self, codes: &[u8], said: Option<&str>) -> Vec<Result<Granted>> {
+        let mut codes = codes.iter();
+        let result = |asked: &Asked| match &asked.refusal {
+            Some(error) => Err(error.clone()),
+            None => granted(*codes.next().expect("they were counted"), &asked.filter, said),
+        };
+        self.asked.iter().map(result).collect()
+    }
+
+    /// The same result for each filter, but for those that were not sent at all.
+    pub(super) fn failures(&self, error: &Error) -> Vec<Result<Granted>> {
+        let failure = |asked: &Asked| Err(asked.refusal.as_ref().unwrap_or(error).clone());
+        self.asked.iter().map(failure).collect()
+    }
+}
+
+pub(super) fn has_identifier(properties: &PropertyBlock) -> bool {
+    properties.as_properties().subscription_identifiers().next().is_some()
+}
+
+/// The size of a SUBSCRIBE; the error says why it cannot be encoded.
+pub(super) fn measure(
+    version: Version,
+    filters: &[(&str, SubscriptionOptions)],
+    properties: Properties<'_>,
+) -> Result<usize> {
+    let mut scratch = Vec::new();
+    let filters = filters.iter().copied();
+    encode_subscribe(version, false, PacketId::MIN, properties, filters, &mut scratch)
+        .map_err(|error| unsendable("The subscribe", error))?;
+    Ok(scratch.len())
+}
+
+fn granted(code: u8, filter: &str, said: Option<&str>) -> Result<Granted> {
+    QoS::from_u8(code).map(|qos| Granted { qos }).ok_or_else(|| {
+        Error::new(
+            Code::SubscribeRefused,
+            format!("The broker refused the subscription to {filter}: {}", reason_name(code)),
+        )
+        .with_reason(code, said)
+    })
+}
+
+/// The result of an UNSUBACK. 0x11, no subscription existed, is what the program wanted.
+pub(super) fn unsubscribed(codes: &[u8], said: Option<&str>) -> Result<()> {
+    match codes.iter().find(|&&code| code >= 0x80) {
+        None => Ok(()),
+        Some(&code) => Err(Error::new(
+            Code::UnsubscribeRefused,
+            format!("The broker refused to end the subscription: {}", reason_name(code)),
+        )
+        .with_reason(code, said)),
+    }
+}
+
+fn reason_name(code: u8) -> &'static str {
+    ReasonCode::from_u8(code).map_or("no such reason code", ReasonCode::name)
+}

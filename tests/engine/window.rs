@@ -1,0 +1,122 @@
+//! How many messages are in flight, and under which packet ids.
+
+use mqttsession::protocol::{Property, Version};
+
+use crate::{
+    packets::{connack, connack_with, properties, puback, pubcomp, pubrec, suback},
+    pair::{Pair, VERSIONS},
+};
+
+fn publish_all(pair: &mut Pair, qos: u8, payloads: &[&str]) {
+    for payload in payloads {
+        pair.publish(qos, "a", payload);
+    }
+}
+
+#[test]
+fn no_more_are_in_flight_than_the_session_allows() {
+    for version in VERSIONS {
+        let mut pair = Pair::with(version, |settings| settings.in_flight_limit = 2).connected();
+        publish_all(&mut pair, 1, &["1", "2", "3", "4"]);
+        assert_eq!(pair.sent(), ["PUBLISH q1 #1 a=1", "PUBLISH q1 #2 a=2"]);
+        pair.receive(puback(2));
+        assert_eq!(pair.sent(), ["PUBLISH q1 #3 a=3"]);
+        assert_eq!(pair.engine.counters().in_flight, 2);
+    }
+}
+
+#[test]
+fn no_more_are_in_flight_than_the_server_receives() {
+    let mut pair = Pair::new(Version::V5);
+    pair.connect(false);
+    pair.sent();
+    pair.receive(connack_with(&properties(&[Property::ReceiveMaximum(1)])));
+    publish_all(&mut pair, 2, &["1", "2"]);
+    pair.publish(0, "a", "waits for its turn");
+    assert_eq!(pair.sent(), ["PUBLISH q2 #1 a=1"]);
+    // PUBREC is not the end: the place is free with PUBCOMP (section 4.9).
+    pair.receive(pubrec(1));
+    assert_eq!(pair.sent(), ["PUBREL #1"]);
+    pair.receive(pubcomp(1));
+    assert_eq!(pair.sent(), ["PUBLISH q2 #2 a=2", "PUBLISH q0 a=waits for its turn"]);
+    // The limit was that connection's.
+    pair.lose();
+    pair.connect(true);
+    pair.receive(connack(false));
+    publish_all(&mut pair, 1, &["3", "4"]);
+    assert_eq!(pair.sent()[1..], ["PUBLISH q2 #3 a=2", "PUBLISH q1 #4 a=3", "PUBLISH q1 #5 a=4"]);
+}
+
+#[test]
+fn a_resumed_session_sends_again_within_the_servers_limit() {
+    let mut pair = Pair::persistent(Version::V5);
+    publish_all(&mut pair, 1, &["1", "2", "3"]);
+    pair.sent();
+    pair.lose();
+    pair.connect(true);
+    pair.sent();
+    let announced = properties(&[Property::ReceiveMaximum(2)]);
+    let mut bytes = pair.encoded(connack_with(&announced));
+    bytes[2] = 1; // session present
+    pair.input(&bytes).unwrap();
+    assert_eq!(pair.sent(), ["PUBLISH dup q1 #1 a=1", "PUBLISH dup q1 #2 a=2"]);
+    pair.receive(puback(1));
+    assert_eq!(pair.sent(), ["PUBLISH dup q1 #3 a=3"]);
+}
+
+#[test]
+fn ids_ascend_from_one_and_are_shared_with_subscribe() {
+    for version in VERSIONS {
+        let mut pair = Pair::online(version);
+        pair.publish(1, "a", "x");
+        pair.subscribe(&["f:1"]);
+        pair.publish(2, "a", "y");
+        pair.unsubscribe(&["f"]);
+        let expected =
+            ["PUBLISH q1 #1 a=x", "SUBSCRIBE #2 f:1", "PUBLISH q2 #3 a=y", "UNSUBSCRIBE #4 f"];
+        assert_eq!(pair.sent(), expected);
+        pair.receive(puback(1));
+        pair.publish(1, "a", "z");
+        assert_eq!(pair.sent(), ["PUBLISH q1 #5 a=z"], "an id that is free again waits its turn");
+    }
+}
+
+#[test]
+fn an_id_in_flight_is_passed_over_when_the_count_goes_round() {
+    let mut pair = Pair::online(Version::V311);
+    pair.publish(1, "stuck", "");
+    let mut expected = 1;
+    for round in 0..2 {
+        while expected < u16::MAX {
+            expected += 1;
+            pair.publish(1, "a", "");
+            pair.sent_bytes();
+            pair.receive(puback(expected));
+        }
+        assert_eq!(pair.engine.counters().in_flight, 1, "round {round}");
+        pair.publish(1, "a", "");
+        assert_eq!(pair.sent(), ["PUBLISH q1 #2 a="]);
+        pair.receive(puback(2));
+        expected = 2;
+    }
+}
+
+#[test]
+fn a_subscribe_waits_for_an_id_and_gets_the_first_that_is_free() {
+    let everything = |settings: &mut mqttsession::engine::Settings| {
+        settings.in_flight_limit = u16::MAX;
+    };
+    let mut pair = Pair::with(Version::V311, everything).connected();
+    for _ in 0..=u16::MAX {
+        pair.publish(1, "a", "");
+    }
+    pair.sent_bytes();
+    assert_eq!(pair.engine.counters().in_flight, 65_535);
+    let ticket = pair.subscribe(&["f:0"]);
+    assert_eq!(pair.sent(), [""; 0]);
+    pair.receive(puback(777));
+    assert_eq!(pair.sent(), ["SUBSCRIBE #777 f:0"], "and the message that waits comes after it");
+    pair.receive(suback(777, &[0]));
+    assert_eq!(pair.events(), ["connected".into(), format!("subscribed {ticket}: q0")]);
+    assert_eq!(pair.sent(), ["PUBLISH q1 #777 a="]);
+}
