@@ -216,8 +216,8 @@ fn when_the_broker_has_lost_the_session_there_is_nothing_to_acknowledge() {
 
 #[test]
 fn a_failed_message_is_acknowledged_or_not_as_the_options_say() {
-    let broker = ScriptedBroker::start();
     for acknowledge in [true, false] {
+        let broker = ScriptedBroker::start();
         let mut options = options(&broker);
         options.set_acknowledge_failed(acknowledge);
         let (session, mut peer) = subscribed(&options, &broker, Arc::new(Failing));

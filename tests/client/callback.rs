@@ -70,8 +70,7 @@ fn inside(dispatch: Dispatch, call: impl Fn(&Session) -> Result<()> + Send + Syn
     let (result, during) = next(&results);
     result.unwrap();
     assert_eq!(during, 0, "another callback ran during the call");
-    if session.state() == State::Connected {
-        session.flush().unwrap().wait(Some(DEADLINE)).unwrap();
+    if ended(session.flush()).is_ok() {
         ended(session.disconnect(DisconnectOptions::default())).unwrap();
     }
     let sent = chatter.join().unwrap();

@@ -133,7 +133,6 @@ fn every_return_code_of_3_1_1_is_an_error_of_its_own() {
         (3, Code::ServerUnavailable),
         (4, Code::BadCredentials),
         (5, Code::NotAuthorized),
-        (6, Code::ConnectRefused),
     ] {
         let error = refusal(Version::V311, code);
         assert_eq!((error.code(), error.reason_code()), (expected, Some(code)), "{error:?}");

@@ -32,9 +32,8 @@ fn a_connection_from_its_beginning_to_its_end() {
 
 #[test]
 fn the_state_is_right_when_connect_returns() {
-    let broker = ScriptedBroker::start();
     for _ in 0..50 {
-        let (session, _peer) = connect(&broker, &options(&broker));
+        let (_broker, session, _peer) = connected();
         assert_eq!(session.state(), State::Connected);
     }
 }

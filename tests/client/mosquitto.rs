@@ -37,7 +37,9 @@ fn eight_threads_publish_at_every_qos() {
     const EACH: usize = 3000;
     const THREADS: usize = 8;
 
-    let Some(broker) = Mosquitto::start(&Config::default()) else { return };
+    // Mosquitto 2.0 ends a connection of 3.1.1 that has more than twenty of QoS 2 under way.
+    let lines = vec!["max_inflight_messages 0".to_owned()];
+    let Some(broker) = Mosquitto::start(&Config { lines, ..Config::default() }) else { return };
     for version in [Version::V311, Version::V5] {
         let subscriber = session(&broker, version, "subscriber");
         let publisher = session(&broker, version, "publisher");

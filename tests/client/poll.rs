@@ -169,10 +169,10 @@ fn waiting_calls_end_although_nobody_polls() {
 fn close_runs_what_is_left_on_the_closing_thread() {
     let (_broker, session, mut peer) = polled();
     let (sender, threads) = std::sync::mpsc::channel();
-    let handler = move |_: &Message<'_>| sender.send(thread::current().id()).unwrap();
-    subscribe(&session, &mut peer, "in", Arc::new(handler));
-    peer.publish("in", 0, 0, "");
-    eventually("it is queued", || session.statistics().incoming_messages == 1);
+    publish(&session, "out", QoS::AtLeastOnce, "");
+    session.flush().unwrap().on_end(move |_| sender.send(thread::current().id()).unwrap());
+    let id = peer.expect_publish().id;
+    peer.send(&wire::puback(id));
     let served = serve(peer);
     session.close();
     served.join().unwrap();

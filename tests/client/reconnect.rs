@@ -54,9 +54,9 @@ fn what_is_published_offline_is_delivered_later() {
 
 #[test]
 fn a_resumed_session_sends_again_in_order_with_dup() {
-    let broker = ScriptedBroker::start();
-    for options in [lasting(&broker), lasting_v5(&broker)] {
-        let (session, mut peer) = connect(&broker, &options);
+    for options in [lasting, lasting_v5] {
+        let broker = ScriptedBroker::start();
+        let (session, mut peer) = connect(&broker, &options(&broker));
         for (qos, payload) in [(QoS::ExactlyOnce, "a"), (QoS::AtLeastOnce, "b")] {
             publish(&session, "out", qos, payload);
         }
@@ -241,6 +241,22 @@ fn a_violation_of_the_protocol_is_told_to_the_broker_and_followed_by_a_new_conne
     assert_eq!(error.code(), Code::MalformedPacket);
     accept(&broker, false);
     eventually("it is connected", || session.statistics().connections == 2);
+}
+
+#[test]
+fn a_message_right_before_the_end_is_not_lost() {
+    let broker = ScriptedBroker::start();
+    let (session, mut peer) = connect(&broker, &lasting_v5(&broker));
+    let (handler, messages) = collect();
+    subscribe(&session, &mut peer, "in", handler);
+    let message = wire::v5::publish("in", 1, 9, &[], "last");
+    peer.send(&[message.clone(), wire::v5::disconnect(0x8B, &[])].concat());
+    assert_eq!(payloads(&messages, 1), ["last"]);
+    drop(peer);
+    let mut peer = accept(&broker, true);
+    peer.send(&wire::duplicate(message));
+    peer.expect_puback(9);
+    assert!(messages.try_recv().is_err(), "delivered twice");
 }
 
 #[test]

@@ -44,7 +44,8 @@ pub(crate) fn lasting(broker: &ScriptedBroker) -> Options {
     options
 }
 
-/// A connected session and the other end of its connection.
+/// A connected session and the other end of its connection. The peer is dropped first, so that a
+/// session which goes on may connect again: a test with another session needs another broker.
 #[track_caller]
 pub(crate) fn connect(broker: &ScriptedBroker, options: &Options) -> (Session, Peer) {
     let session = Session::new(options).unwrap();

@@ -43,8 +43,9 @@ const TURNS: usize = 16;
 /// How often acknowledgements are looked for that wait because a callback does not return.
 const ACKNOWLEDGE_EVERY: Duration = Duration::from_millis(10);
 
-/// How long the other side has to close its end after DISCONNECT. Closing at once with something
-/// unread would reset the connection, and the broker might never see the DISCONNECT.
+/// How long DISCONNECT may take to be written, and then the other side to close its end. Closing at
+/// once with something unread would reset the connection, and the broker might never see the
+/// DISCONNECT.
 const LINGER: Duration = Duration::from_secs(1);
 
 thread_local! {
@@ -56,8 +57,8 @@ thread_local! {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Leaving {
     No,
-    /// DISCONNECT is in the output.
-    Saying,
+    /// DISCONNECT is in the output, and has until then to be written.
+    Saying(Instant),
     /// It has been written; the other side has until then to close.
     Lingering(Instant),
 }
@@ -113,6 +114,8 @@ impl<'s> Connection<'s> {
                 Ok(Turn::Again) => {}
                 Ok(Turn::Sleep) => return Poll::Pending,
                 Ok(Turn::Left) => return Poll::Ready(Ok(())),
+                // Whether the other side took the DISCONNECT or was gone before it: it is over.
+                Err(_) if self.leaving != Leaving::No => return Poll::Ready(Ok(())),
                 Err(error) => {
                     // What the engine has to say about it, as far as the socket takes it.
                     let _too_late_to_fail = self.write(cx, Instant::now());
@@ -126,25 +129,47 @@ impl<'s> Connection<'s> {
 
     fn turn(&mut self, cx: &mut Context<'_>) -> Result<Turn> {
         let now = Instant::now();
+        let inline = self.shared.options.dispatch == Dispatch::Inline;
+        if inline {
+            self.shared.inbox.begin_inline();
+        }
         let mut input = Input::default();
-        let read = self.read(cx, now, &mut input)?;
+        let read = self.read(cx, now, &mut input);
+        // What came before a violation or a DISCONNECT has been received all the same.
         self.hand_over(input, now);
-        self.follow_goal(now)?;
+        if inline {
+            self.shared.inbox.run_inline(self.shared);
+        }
+        let read = read?;
+        self.follow_goal(now);
         self.handle_timers(now)?;
         let wrote = self.write(cx, now)?;
-        if self.leaving == Leaving::Saying && wrote == Some(0) {
+        if self.leave(cx, now, wrote, read) {
+            return Ok(Turn::Left);
+        }
+        if inline {
+            self.shared.inbox.run_inline(self.shared);
+        }
+        if read == Read::Some || (inline && !self.shared.inbox.end_inline()) {
+            return Ok(Turn::Again);
+        }
+        Ok(self.sleep(cx))
+    }
+
+    /// The good-bye; whether it is over.
+    fn leave(&mut self, cx: &mut Context<'_>, now: Instant, wrote: Written, read: Read) -> bool {
+        if matches!(self.leaving, Leaving::Saying(_)) && wrote == Written::All {
+            if !self.online {
+                return true;
+            }
             let _the_other_side_may_be_gone = self.stream.poll_shutdown(cx);
             self.leaving = Leaving::Lingering(now + LINGER);
         }
-        if let Leaving::Lingering(until) = self.leaving
-            && (read == Read::End || now >= until)
-        {
-            return Ok(Turn::Left);
+        match self.leaving {
+            Leaving::No => false,
+            Leaving::Saying(until) => now >= until,
+            Leaving::Lingering(until) => read == Read::End || now >= until,
         }
-        if read == Read::Some {
-            return Ok(Turn::Again);
-        }
-        self.sleep(cx, wrote)
     }
 
     /// Steps one and two: reads what is there, and lets the engine handle it.
@@ -203,12 +228,13 @@ impl<'s> Connection<'s> {
         let effects = core.collect();
         drop(core);
         self.shared.apply(effects);
-        let whole = handled?;
+        // After an error nothing of the rest is wanted.
+        let whole = handled.as_ref().map_or(buffer.len(), |whole| *whole);
         match input.inbound.deliveries.is_empty() {
             true => buffer.advance(whole),
             false => input.chunk = buffer.split_to(whole).freeze(),
         }
-        Ok(Read::Some)
+        handled.map(|_| Read::Some)
     }
 
     fn may_read(&mut self, now: Instant) -> bool {
@@ -245,17 +271,10 @@ impl<'s> Connection<'s> {
             if inbound.deliveries.iter().any(|delivery| delivery.receipt.is_some()) {
                 self.acknowledge_at.get_or_insert(now + ACKNOWLEDGE_EVERY);
             }
-            let handlers = {
-                let subscriptions = self.shared.subscriptions.lock();
-                let of = |route: &crate::engine::Route| subscriptions.get(&route.id).cloned();
-                let found = inbound.matches.iter();
-                found.map(|found| found.routes.iter().filter_map(of).collect()).collect()
-            };
+            let handlers = inbound.matches.iter().map(|found| self.shared.handlers(found));
+            let handlers = handlers.collect();
             let batch = Batch::new(chunk, inbound, handlers);
             self.shared.inbox.push(self.shared, Item::Batch(batch));
-        }
-        if self.shared.options.dispatch == Dispatch::Inline {
-            self.shared.inbox.run_inline(self.shared);
         }
     }
 
@@ -279,16 +298,16 @@ impl<'s> Connection<'s> {
     }
 
     /// What the program wants of the connection.
-    fn follow_goal(&mut self, now: Instant) -> Result<()> {
+    fn follow_goal(&mut self, now: Instant) {
         if self.leaving != Leaving::No {
-            return Ok(());
+            return;
         }
         let mut core = self.shared.core.lock();
         match core.goal.clone() {
-            Goal::Connect | Goal::Rest => return Ok(()),
+            Goal::Connect | Goal::Rest => return,
             Goal::Disconnect(farewell) => {
                 if !farewell.is_due(&core, now) {
-                    return Ok(());
+                    return;
                 }
                 core.cancelled += core.engine.cancel_all();
                 core.engine.disconnect(farewell.reason, farewell.properties.as_properties());
@@ -299,11 +318,10 @@ impl<'s> Connection<'s> {
             }
         }
         core.direct = None;
-        self.leaving = Leaving::Saying;
+        self.leaving = Leaving::Saying(now + LINGER);
         let effects = core.collect();
         drop(core);
         self.shared.apply(effects);
-        Ok(())
     }
 
     fn handle_timers(&mut self, now: Instant) -> Result<()> {
@@ -322,9 +340,8 @@ impl<'s> Connection<'s> {
         Ok(())
     }
 
-    /// Step four: writes what there is. The answer is how much the socket left over: `Some(0)` when
-    /// everything is out, `None` when another thread is at it.
-    fn write(&mut self, cx: &mut Context<'_>, now: Instant) -> Result<Option<usize>> {
+    /// Step four: writes what there is.
+    fn write(&mut self, cx: &mut Context<'_>, now: Instant) -> Result<Written> {
         let stream = &mut self.stream;
         let wrote =
             self.shared.write_out(now, TURNS, |slices| match stream.poll_write(cx, slices) {
@@ -334,23 +351,23 @@ impl<'s> Connection<'s> {
         self.blocked = matches!(wrote, Wrote::Blocked);
         match wrote {
             Wrote::Failed(error) => Err(self.stream_error(&error)),
-            Wrote::Elsewhere => Ok(None),
-            Wrote::Blocked | Wrote::More => Ok(Some(1)),
+            Wrote::Elsewhere | Wrote::Blocked | Wrote::More => Ok(Written::Part),
             Wrote::All => match self.stream.poll_flush(cx) {
-                Poll::Ready(Ok(())) => Ok(Some(0)),
+                Poll::Ready(Ok(())) => Ok(Written::All),
                 Poll::Ready(Err(error)) => Err(self.stream_error(&error)),
-                Poll::Pending => Ok(Some(1)),
+                Poll::Pending => Ok(Written::Part),
             },
         }
     }
 
     /// Step five: sleeps until something happens, unless something has happened already.
-    fn sleep(&mut self, cx: &mut Context<'_>, wrote: Option<usize>) -> Result<Turn> {
+    fn sleep(&mut self, cx: &mut Context<'_>) -> Turn {
         let mut core = self.shared.core.lock();
-        if core.has_output() && !self.blocked && wrote.is_some() {
-            return Ok(Turn::Again);
+        // A thread that is writing sees to what is there, or wakes this one.
+        let unseen = core.has_output() && !self.blocked && !core.is_writing();
+        if !core.leave_waker(cx.waker()) || unseen {
+            return Turn::Again;
         }
-        core.waker = Some(cx.waker().clone());
         // A session that is published to in quick succession pauses instead of sleeping: what it
         // writes next gathers, and nobody has to wake it.
         let bytes_out = self.shared.traffic.bytes_out.load(Ordering::Relaxed);
@@ -362,7 +379,7 @@ impl<'s> Connection<'s> {
         let farewell = match &core.goal {
             Goal::Disconnect(farewell) if self.leaving == Leaving::No => {
                 if farewell.is_due(&core, Instant::now()) {
-                    return Ok(Turn::Again);
+                    return Turn::Again;
                 }
                 Some(farewell.until)
             }
@@ -370,21 +387,21 @@ impl<'s> Connection<'s> {
         };
         drop(core);
         let connack = (!self.online).then_some(self.deadline);
-        let linger = match self.leaving {
-            Leaving::Lingering(until) => Some(until),
-            _ => None,
+        let leaving = match self.leaving {
+            Leaving::No => None,
+            Leaving::Saying(until) | Leaving::Lingering(until) => Some(until),
         };
-        for other in [farewell, connack, linger, self.acknowledge_at] {
+        for other in [farewell, connack, leaving, self.acknowledge_at] {
             deadline = deadline.into_iter().chain(other).min();
         }
-        let Some(deadline) = deadline else { return Ok(Turn::Sleep) };
+        let Some(deadline) = deadline else { return Turn::Sleep };
         if self.sleep.deadline() != deadline.into() {
             self.sleep.as_mut().reset(deadline.into());
         }
-        Ok(match self.sleep.as_mut().poll(cx) {
+        match self.sleep.as_mut().poll(cx) {
             Poll::Ready(()) => Turn::Again,
             Poll::Pending => Turn::Sleep,
-        })
+        }
     }
 }
 
@@ -400,6 +417,13 @@ enum Read {
     Some,
     Nothing,
     End,
+}
+
+/// Whether everything is out.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Written {
+    All,
+    Part,
 }
 
 /// What comes after a turn.

@@ -5,14 +5,16 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
+use tokio::time::Sleep;
+
 use super::{
-    Event, State,
+    Dispatch, Event, State,
     connection::Connection,
     inbox::Item,
-    reconnect::Backoff,
+    reconnect::{Backoff, later},
     shared::{Farewell, Goal, Shared},
 };
 use crate::{
@@ -31,7 +33,8 @@ pub(super) async fn drive(shared: Arc<Shared>) {
             Goal::Close => return finish(&shared),
             Goal::Rest => {
                 resume = false;
-                goal_other_than(&shared, |goal| matches!(goal, Goal::Rest)).await;
+                let mut watch = Watch::new(&shared, Duration::MAX);
+                poll_fn(|cx| watch.poll(cx, |goal| matches!(goal, Goal::Rest))).await;
             }
             Goal::Disconnect(farewell) if has_ended(&shared, &farewell) => rest(&shared, None),
             Goal::Connect | Goal::Disconnect(_) => {
@@ -55,18 +58,56 @@ fn goal(shared: &Shared) -> Goal {
     shared.core.lock().goal.clone()
 }
 
-/// Waits until the goal is one for which `same` does not hold.
-async fn goal_other_than(shared: &Shared, same: impl Fn(&Goal) -> bool) {
-    poll_fn(|cx| poll_goal(shared, &same, cx)).await;
+/// What the driver does while it has no connection: it watches the goal and the clock, and runs the
+/// callbacks of an inline session.
+struct Watch<'s> {
+    shared: &'s Arc<Shared>,
+    until: Instant,
+    sleep: Pin<Box<Sleep>>,
 }
 
-fn poll_goal(shared: &Shared, same: impl Fn(&Goal) -> bool, cx: &mut Context<'_>) -> Poll<()> {
-    let mut core = shared.core.lock();
-    if !same(&core.goal) {
-        return Poll::Ready(());
+/// What ended a watch.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Seen {
+    /// The program wants something else by now, or its disconnect waits no longer.
+    Goal,
+    /// The time has come.
+    Time,
+}
+
+impl<'s> Watch<'s> {
+    fn new(shared: &'s Arc<Shared>, at_most: Duration) -> Self {
+        let until = later(Instant::now(), at_most);
+        Self { shared, until, sleep: Box::pin(tokio::time::sleep_until(until.into())) }
     }
-    core.waker = Some(cx.waker().clone());
-    Poll::Pending
+
+    /// Ready when the goal is one for which `same` does not hold, or it is time.
+    fn poll(&mut self, cx: &mut Context<'_>, same: impl Fn(&Goal) -> bool) -> Poll<Seen> {
+        if self.shared.options.dispatch == Dispatch::Inline {
+            self.shared.inbox.run_all_inline(self.shared);
+        }
+        let now = Instant::now();
+        let mut until = self.until;
+        let mut core = self.shared.core.lock();
+        if !same(&core.goal) {
+            return Poll::Ready(Seen::Goal);
+        }
+        if let Goal::Disconnect(farewell) = &core.goal {
+            if farewell.is_due(&core, now) {
+                return Poll::Ready(Seen::Goal);
+            }
+            until = until.min(farewell.until);
+        }
+        if !core.leave_waker(cx.waker()) {
+            cx.waker().wake_by_ref();
+        }
+        drop(core);
+        if self.sleep.deadline() != until.into() {
+            self.sleep.as_mut().reset(until.into());
+        }
+        let seen = if until == self.until { Seen::Time } else { Seen::Goal };
+        self.sleep.as_mut().poll(cx).map(|()| seen)
+    }
 }
 
 /// Whether nothing is left to wait for before disconnecting.
@@ -77,8 +118,8 @@ fn has_ended(shared: &Shared, farewell: &Farewell) -> bool {
 
 /// One connection from the name lookup to its end; `Ok` when it ended because the program wanted it.
 async fn connect_and_run(shared: &Arc<Shared>, resume: bool, online: &mut bool) -> Result<()> {
-    let deadline = Instant::now() + shared.options.connect_timeout;
-    let Some(stream) = open(shared, deadline).await? else { return Ok(()) };
+    let deadline = later(Instant::now(), shared.options.connect_timeout);
+    let Some(stream) = open(shared).await? else { return Ok(()) };
     let now = Instant::now();
     let connection = {
         let mut core = shared.core.lock();
@@ -104,7 +145,7 @@ async fn connect_and_run(shared: &Arc<Shared>, resume: bool, online: &mut bool) 
 }
 
 /// Opens the stream; `None` when the program changed its mind.
-async fn open(shared: &Arc<Shared>, deadline: Instant) -> Result<Option<Stream>> {
+async fn open(shared: &Arc<Shared>) -> Result<Option<Stream>> {
     let options = &shared.options;
     let progress = transport::Progress::default();
     let mut connecting: Pin<Box<_>> = Box::pin(async {
@@ -121,19 +162,16 @@ async fn open(shared: &Arc<Shared>, deadline: Instant) -> Result<Option<Stream>>
             ConnectOptions { tls, progress: progress.clone(), ..ConnectOptions::default() };
         transport::connect(&options.endpoint, &connect).await
     });
-    let mut timeout = Box::pin(tokio::time::sleep_until(deadline.into()));
+    let mut watch = Watch::new(shared, options.connect_timeout);
     poll_fn(|cx| {
         let wanted = |goal: &Goal| !matches!(goal, Goal::Close | Goal::Rest);
-        if poll_goal(shared, wanted, cx).is_ready() {
-            return Poll::Ready(Ok(None));
+        match watch.poll(cx, wanted) {
+            Poll::Ready(Seen::Goal) => Poll::Ready(Ok(None)),
+            Poll::Ready(Seen::Time) => {
+                Poll::Ready(Err(progress.timeout_error(options.connect_timeout)))
+            }
+            Poll::Pending => connecting.as_mut().poll(cx).map(|result| result.map(Some)),
         }
-        if let Poll::Ready(result) = connecting.as_mut().poll(cx) {
-            return Poll::Ready(result.map(Some));
-        }
-        timeout
-            .as_mut()
-            .poll(cx)
-            .map(|()| Err(progress.timeout_error(shared.options.connect_timeout)))
     })
     .await
 }
@@ -141,29 +179,28 @@ async fn open(shared: &Arc<Shared>, deadline: Instant) -> Result<Option<Stream>>
 /// What an error means for the session: it stops, or waits and tries again.
 async fn after_loss(shared: &Arc<Shared>, error: Error, backoff: &mut Backoff) {
     let now = Instant::now();
-    let (first, leaving) = {
+    let (first, goal) = {
         let core = shared.core.lock();
-        (!core.connecting.is_empty(), matches!(core.goal, Goal::Disconnect(_)))
+        (!core.connecting.is_empty(), core.goal.clone())
     };
     shared.report(Event::Lost(error.clone()));
+    let over = match &goal {
+        Goal::Close => true,
+        Goal::Disconnect(farewell) => has_ended(shared, farewell),
+        Goal::Connect | Goal::Rest => false,
+    };
+    if over {
+        return;
+    }
     if first || !shared.options.reconnect || !error.is_retryable() {
         return rest(shared, Some(error));
     }
     let pause = backoff.pause(now, fastrand::f64());
     shared.report(Event::Retrying(pause));
-    let mut sleep = Box::pin(tokio::time::sleep_until((now + pause).into()));
-    poll_fn(|cx| {
-        let same = |goal: &Goal| match goal {
-            Goal::Connect => !leaving,
-            Goal::Disconnect(farewell) => leaving && Instant::now() < farewell.until,
-            Goal::Rest | Goal::Close => false,
-        };
-        match poll_goal(shared, same, cx) {
-            Poll::Ready(()) => Poll::Ready(()),
-            Poll::Pending => sleep.as_mut().poll(cx),
-        }
-    })
-    .await;
+    // Who disconnects does not wait for the end of a pause that had begun before.
+    let same = |now: &Goal| std::mem::discriminant(now) == std::mem::discriminant(&goal);
+    let mut watch = Watch::new(shared, pause);
+    poll_fn(|cx| watch.poll(cx, same)).await;
 }
 
 /// The session rests, because it was disconnected or because trying on makes no sense.
@@ -185,16 +222,17 @@ fn rest(shared: &Arc<Shared>, error: Option<Error>) {
     shared.apply(effects);
     shared.report(Event::Disconnected(error.clone()));
     let error = error.unwrap_or_else(|| Code::Cancelled.into());
-    for cell in connecting {
-        cell.end(Err(error.clone())).into_iter().for_each(|call| shared.call_back(call));
-    }
-    for cell in disconnecting {
-        cell.end(Ok(cancelled)).into_iter().for_each(|call| shared.call_back(call));
-    }
+    connecting.iter().for_each(|cell| cell.end(shared, Err(error.clone())));
+    disconnecting.iter().for_each(|cell| cell.end(shared, Ok(cancelled)));
 }
 
 /// The session is closed: everything ends, and its last callback is queued.
 pub(super) fn finish(shared: &Arc<Shared>) {
+    let event_handler = {
+        let mut status = shared.status.lock();
+        status.state = State::Closed;
+        status.event_handler.take()
+    };
     let mut core = shared.core.lock();
     core.goal = Goal::Close;
     core.accepting = false;
@@ -206,24 +244,14 @@ pub(super) fn finish(shared: &Arc<Shared>) {
     let effects = core.collect();
     drop(core);
     shared.apply(effects);
-    let gone = || Error::from(Code::Closed);
-    for cell in connecting {
-        cell.end(Err(gone())).into_iter().for_each(|call| shared.call_back(call));
-    }
-    for cell in disconnecting {
-        cell.end(Ok(cancelled)).into_iter().for_each(|call| shared.call_back(call));
-    }
+    connecting.iter().for_each(|cell| cell.end(shared, Err(Code::Closed.into())));
+    disconnecting.iter().for_each(|cell| cell.end(shared, Ok(cancelled)));
     let subscriptions = std::mem::take(&mut *shared.subscriptions.lock());
-    subscriptions.values().for_each(|subscription| subscription.end());
+    subscriptions.values().for_each(|subscription| subscription.end(false));
     let unclaimed = std::mem::take(&mut *shared.unclaimed.lock());
-    let event_handler = {
-        let mut status = shared.status.lock();
-        status.state = State::Closed;
-        status.event_handler.take()
-    };
     shared.drop_there((subscriptions, unclaimed, event_handler));
     shared.inbox.push(shared, Item::Last);
-    if shared.options.dispatch == super::Dispatch::Inline {
-        shared.inbox.run_inline(shared);
+    if shared.options.dispatch == Dispatch::Inline {
+        shared.inbox.run_all_inline(shared);
     }
 }

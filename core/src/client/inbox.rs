@@ -19,7 +19,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use parking_lot::{Condvar, Mutex};
+use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use super::{
     Dispatch, Event, EventHandler, Handled, Handler, Message, Options, OwnedMessage,
@@ -42,15 +42,21 @@ pub(super) struct Subscription {
     pub(super) route: RouteId,
     handler: Arc<dyn Handler>,
     active: AtomicBool,
+    /// Set before `active` is cleared: another handler took the place.
+    replaced: AtomicBool,
 }
+
+/// The handlers of a message.
+pub(super) type Handlers = Box<[Arc<Subscription>]>;
 
 impl Subscription {
     pub(super) fn new(route: RouteId, handler: Arc<dyn Handler>) -> Self {
-        Self { route, handler, active: AtomicBool::new(true) }
+        Self { route, handler, active: AtomicBool::new(true), replaced: AtomicBool::new(false) }
     }
 
     /// No further call begins.
-    pub(super) fn end(&self) {
+    pub(super) fn end(&self, replaced: bool) {
+        self.replaced.store(replaced, Ordering::SeqCst);
         self.active.store(false, Ordering::SeqCst);
     }
 }
@@ -60,7 +66,7 @@ pub(super) struct Batch {
     chunk: Bytes,
     inbound: Inbound,
     /// For each match, the handlers of its routes.
-    handlers: Vec<Box<[Arc<Subscription>]>>,
+    handlers: Vec<Handlers>,
     next: usize,
     bytes: usize,
 }
@@ -69,7 +75,7 @@ impl Batch {
     pub(super) fn new(
         chunk: Bytes,
         inbound: Inbound,
-        handlers: Vec<Box<[Arc<Subscription>]>>,
+        handlers: Vec<Handlers>,
     ) -> Self {
         let bytes = chunk.len();
         Self { chunk, inbound, handlers, next: 0, bytes }
@@ -105,7 +111,7 @@ impl Batch {
 pub(super) enum Item {
     Batch(Batch),
     /// A message that had waited for a handler.
-    Claimed(OwnedMessage, Receipt, Vec<Arc<Subscription>>),
+    Claimed(OwnedMessage, Receipt, Handlers),
     Ended(Vec<Ended>),
     Event(Event, EventHandler),
     Call(Box<dyn FnOnce() + Send>),
@@ -118,9 +124,13 @@ struct State {
     queue: VecDeque<Item>,
     messages: usize,
     bytes: usize,
-    /// Given to the pool, or being run.
+    /// Given to the pool, or (inline) sure to be seen by the driver.
     scheduled: bool,
     running: bool,
+    /// A thread waits in `poll`.
+    polled: bool,
+    /// Whoever polled has let go of the session: the pool runs what is left.
+    abandoned: bool,
     /// The driver has stopped reading.
     paused: bool,
     /// Calls that wait inside callbacks.
@@ -184,8 +194,7 @@ impl Inbox {
 
     // ---- putting in
 
-    /// Puts something in; whoever runs it is told. `true` when the caller is the I/O thread and has
-    /// to run it inline.
+    /// Puts something in; whoever runs it is told.
     pub(super) fn push(&self, shared: &Arc<Shared>, item: Item) {
         let mut state = self.state.lock();
         match &item {
@@ -202,7 +211,7 @@ impl Inbox {
         if state.scheduled {
             return;
         }
-        match self.dispatch {
+        match self.runs_on(&state) {
             Dispatch::Dispatched => {
                 state.scheduled = true;
                 drop(state);
@@ -210,9 +219,7 @@ impl Inbox {
             }
             Dispatch::Inline => {
                 drop(state);
-                if !super::runtime::on_io_thread() {
-                    shared.wake_driver();
-                }
+                shared.wake_driver();
             }
             Dispatch::Polled => {
                 if let Some(readiness) = &mut state.readiness {
@@ -222,6 +229,36 @@ impl Inbox {
                 self.changed.notify_all();
             }
         }
+    }
+
+    /// Where callbacks run: on the pool once nobody polls and no driver is there any more.
+    fn runs_on(&self, state: &State) -> Dispatch {
+        if state.abandoned || state.finished { Dispatch::Dispatched } else { self.dispatch }
+    }
+
+    /// The last handle is gone, so nobody will poll any more.
+    pub(super) fn abandon(&self, shared: &Arc<Shared>) {
+        if self.dispatch != Dispatch::Polled {
+            return;
+        }
+        let mut state = self.state.lock();
+        state.abandoned = true;
+        self.hand_to_pool(shared, state);
+    }
+
+    /// What a polling thread leaves behind is the pool's when nobody polls any more.
+    fn hand_to_pool(&self, shared: &Arc<Shared>, mut state: MutexGuard<'_, State>) {
+        if self.dispatch == Dispatch::Dispatched
+            || self.runs_on(&state) != Dispatch::Dispatched
+            || state.running
+            || state.scheduled
+            || state.queue.is_empty()
+        {
+            return;
+        }
+        state.scheduled = true;
+        drop(state);
+        shared.pool().schedule(shared.clone());
     }
 
     /// A message that outlives its batch keeps a place.
@@ -289,7 +326,8 @@ impl Inbox {
     pub(super) fn run_slice(&self, shared: &Arc<Shared>) -> bool {
         self.run(shared, SLICE);
         let mut state = self.state.lock();
-        state.scheduled = !state.queue.is_empty();
+        // Another thread that runs it sees to the rest.
+        state.scheduled = !state.queue.is_empty() && !state.running;
         state.scheduled
     }
 
@@ -305,32 +343,48 @@ impl Inbox {
         }
         let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         let mut state = self.state.lock();
-        if state.running {
+        if state.running || state.polled {
             return Err(Code::Busy.into());
         }
-        while state.queue.is_empty() {
-            let timed_out = match deadline {
-                _ if state.finished => true,
-                None => {
-                    self.changed.wait(&mut state);
-                    false
-                }
-                Some(deadline) => self.changed.wait_until(&mut state, deadline).timed_out(),
-            };
-            if state.running {
-                return Err(Code::Busy.into());
-            }
-            if timed_out && state.queue.is_empty() {
-                return Ok(0);
+        state.polled = true;
+        let mut timed_out = false;
+        while state.queue.is_empty() && !state.finished && !timed_out {
+            match deadline {
+                None => self.changed.wait(&mut state),
+                Some(at) => timed_out = self.changed.wait_until(&mut state, at).timed_out(),
             }
         }
+        state.polled = false;
         drop(state);
         self.run(shared, limit).ok_or_else(|| Code::Busy.into())
     }
 
-    /// Runs everything, on the I/O thread.
+    /// The driver is awake: what is put in before it sleeps needs not wake it.
+    pub(super) fn begin_inline(&self) {
+        self.state.lock().scheduled = true;
+    }
+
+    /// Runs everything before the driver sleeps.
+    pub(super) fn run_all_inline(&self, shared: &Arc<Shared>) {
+        loop {
+            self.run_inline(shared);
+            if self.end_inline() {
+                return;
+            }
+        }
+    }
+
+    /// Runs what there is, on the I/O thread.
     pub(super) fn run_inline(&self, shared: &Arc<Shared>) {
         while self.run(shared, SLICE).is_some_and(|ran| ran == SLICE) {}
+    }
+
+    /// The driver is about to sleep; `false` when there is something to run before.
+    #[must_use]
+    pub(super) fn end_inline(&self) -> bool {
+        let mut state = self.state.lock();
+        state.scheduled = !state.queue.is_empty();
+        !state.scheduled
     }
 
     /// Runs at most `limit` callbacks; `None` when another thread does.
@@ -364,7 +418,7 @@ impl Inbox {
         {
             readiness.clear();
         }
-        drop(state);
+        self.hand_to_pool(shared, state);
         self.changed.notify_all();
         Some(ran)
     }
@@ -378,7 +432,7 @@ impl Inbox {
                     self.state.lock().queue.push_front(Item::Batch(batch));
                 } else {
                     let (messages, bytes) = (batch.len(), batch.bytes);
-                    drop(batch);
+                    contain(|| drop(batch));
                     shared.release(messages, bytes);
                 }
                 ran
@@ -389,6 +443,7 @@ impl Inbox {
                 self.leave();
                 self.acknowledge_handled(shared);
                 shared.release(1, parts.payload.len());
+                contain(|| drop(handlers));
                 1
             }
             Item::Ended(ended) => {
@@ -443,23 +498,52 @@ impl Inbox {
     #[inline]
     fn handle(&self, shared: &Arc<Shared>, parts: Parts<'_>, handlers: &[Arc<Subscription>]) {
         let message = Message { parts, shared, deferred: RefCell::new(None) };
-        let mut failed = false;
+        let mut calls = Calls::default();
         for subscription in handlers {
-            // Said before the look at `active`, as whoever ends the subscription does the reverse:
-            // one of the two sees the other.
-            self.enter(subscription.route);
-            if !subscription.active.load(Ordering::SeqCst) {
-                continue;
-            }
-            let call = AssertUnwindSafe(|| subscription.handler.handle(&message));
-            failed |= catch_unwind(call).unwrap_or(Handled::Failed) == Handled::Failed;
+            self.call(subscription, &message, &mut calls);
+        }
+        if calls.replaced {
+            self.call_replacements(shared, handlers, &message, &mut calls);
         }
         let Some(receipt) = parts.receipt else { return };
         let deferred = message.deferred.into_inner().is_some();
-        if deferred || shared.options.manual || (failed && !shared.options.acknowledge_failed) {
+        // Where no handler is left, nobody could acknowledge it by hand.
+        let manual = shared.options.manual && calls.made;
+        if deferred || manual || (calls.failed && !shared.options.acknowledge_failed) {
             return;
         }
         self.handled.lock().push((receipt, ReasonCode::Success));
+    }
+
+    #[inline]
+    fn call(&self, subscription: &Subscription, message: &Message<'_>, calls: &mut Calls) {
+        // Said before the look at `active`, as whoever ends the subscription does the reverse: one
+        // of the two sees the other.
+        self.enter(subscription.route);
+        if !subscription.active.load(Ordering::SeqCst) {
+            calls.replaced |= subscription.replaced.load(Ordering::SeqCst);
+            return;
+        }
+        calls.made = true;
+        let call = AssertUnwindSafe(|| subscription.handler.handle(message));
+        calls.failed |= catch_unwind(call).unwrap_or(Handled::Failed) == Handled::Failed;
+    }
+
+    /// Handlers that were replaced while the message waited give it to those that took their place.
+    #[cold]
+    fn call_replacements(
+        &self,
+        shared: &Arc<Shared>,
+        handlers: &[Arc<Subscription>],
+        message: &Message<'_>,
+        calls: &mut Calls,
+    ) {
+        for subscription in shared.handlers(message.parts.matched) {
+            if handlers.iter().all(|one| one.route != subscription.route) {
+                self.call(&subscription, message, calls);
+            }
+            contain(|| drop(subscription));
+        }
     }
 
     #[inline]
@@ -498,9 +582,10 @@ impl Inbox {
 
     // ---- waiting for callbacks to end
 
-    /// Returns when no call of these (ended) subscriptions is running; at once inside a callback.
+    /// Returns when no call of these (ended) subscriptions is running; inside any callback at once,
+    /// as two sessions' callbacks could otherwise wait for each other.
     pub(super) fn wait_until_left(&self, routes: &[RouteId]) {
-        if self.is_current() {
+        if routes.is_empty() || Self::in_any_callback() {
             return;
         }
         self.leaving.fetch_add(1, Ordering::SeqCst);
@@ -556,6 +641,16 @@ impl Inbox {
         }
         Ok(state.readiness.as_ref().expect("set above").descriptor())
     }
+}
+
+/// What came of calling a message's handlers.
+#[derive(Default)]
+struct Calls {
+    /// At least one was called.
+    made: bool,
+    failed: bool,
+    /// One had been replaced.
+    replaced: bool,
 }
 
 /// A panic of a callback ends that callback only.

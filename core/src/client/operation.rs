@@ -46,6 +46,7 @@ pub(super) struct Signal {
 #[derive(Default)]
 struct SignalState {
     done: bool,
+    /// For the one call that waits inside a callback.
     deadlocked: bool,
 }
 
@@ -55,19 +56,20 @@ impl Signal {
         self.changed.notify_all();
     }
 
-    /// The call must not wait any longer: it holds up the queue that would have to move.
+    /// The call inside the callback must not wait any longer: it holds up the queue that would have
+    /// to move.
     pub(super) fn deadlock(&self) {
         self.state.lock().deadlocked = true;
         self.changed.notify_all();
     }
 
-    fn wait(&self, deadline: Option<Instant>) -> Result<()> {
+    fn wait(&self, deadline: Option<Instant>, in_callback: bool) -> Result<()> {
         let mut state = self.state.lock();
         loop {
             if state.done {
                 return Ok(());
             }
-            if state.deadlocked {
+            if in_callback && state.deadlocked {
                 state.deadlocked = false;
                 return Err(Code::WouldDeadlock.into());
             }
@@ -95,10 +97,10 @@ pub(super) fn wait_for(
     }
     let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
     if !shared.inbox.is_current() {
-        return signal.wait(deadline);
+        return signal.wait(deadline, false);
     }
     shared.inbox.begin_waiting(shared, signal)?;
-    let result = signal.wait(deadline);
+    let result = signal.wait(deadline, true);
     shared.inbox.end_waiting(signal);
     result
 }
@@ -111,15 +113,14 @@ impl<T> Cell<T> {
         }
     }
 
-    /// Ends the operation. A callback that waits for it is the answer, to be called outside all
-    /// locks.
-    #[must_use]
-    pub(super) fn end(&self, result: Result<T>) -> Option<Box<dyn FnOnce() + Send>>
+    /// Ends the operation; whoever waits for it is told. To be called outside all locks: what wakes
+    /// an asynchronous task is the program's.
+    pub(super) fn end(&self, shared: &Arc<Shared>, result: Result<T>)
     where
         T: Clone + Send + 'static,
     {
         let mut slot = self.slot.lock();
-        let Slot::Running { waker, callback } = &mut *slot else { return None };
+        let Slot::Running { waker, callback } = &mut *slot else { return };
         let (waker, callback) = (waker.take(), callback.take());
         *slot = Slot::Ended(result.clone());
         drop(slot);
@@ -127,7 +128,9 @@ impl<T> Cell<T> {
         if let Some(waker) = waker {
             waker.wake();
         }
-        callback.map(|callback| Box::new(move || callback(result)) as Box<dyn FnOnce() + Send>)
+        if let Some(callback) = callback {
+            shared.call_back(Box::new(move || callback(result)));
+        }
     }
 
     fn result(&self) -> Option<Result<T>>
@@ -150,8 +153,7 @@ impl<T: Clone + Send + 'static> Operation<T> {
     /// One that has ended already.
     pub(super) fn ended(shared: &Arc<Shared>, result: Result<T>) -> Self {
         let (operation, cell) = Self::new(shared);
-        let callback = cell.end(result);
-        debug_assert!(callback.is_none());
+        cell.end(shared, result);
         operation
     }
 

@@ -64,7 +64,8 @@ impl Pool {
         let io = session.io_thread().handle.clone();
         let mut state = self.state.lock();
         state.ready.push_back((session, Instant::now()));
-        if state.idle > 0 {
+        // An idle thread that has been notified stays counted until it runs: each takes one only.
+        if state.idle >= state.ready.len() {
             drop(state);
             self.work.notify_one();
         } else if state.threads == 0 {

@@ -12,6 +12,7 @@ use super::{
     driver,
     inbox::Subscription,
     live,
+    reconnect::later,
     operation::{self, Signal},
     runtime,
     shared::{Core, Farewell, Goal, Shared, Subscribing},
@@ -39,7 +40,8 @@ pub struct PublishOptions {
 #[derive(Clone, Debug)]
 pub struct DisconnectOptions {
     /// How long to wait until every accepted publish has ended and its completion has returned
-    /// (inside a callback: has ended). What has not by then is cancelled.
+    /// (inside a callback, and where callbacks are polled for: has ended). What has not by then is
+    /// cancelled.
     pub drain: Duration,
     /// The reason to give (MQTT 5.0). `DisconnectWithWillMessage` has the broker publish the will.
     pub reason: ReasonCode,
@@ -76,6 +78,7 @@ impl Drop for Handle {
             return;
         }
         begin_close(&self.0);
+        self.0.inbox.abandon(&self.0);
     }
 }
 
@@ -88,6 +91,11 @@ impl Session {
     pub fn new(options: &Options) -> Result<Self> {
         let shared = Shared::new(options)?;
         live::add(&shared);
+        if options.dispatch == Dispatch::Inline {
+            // It runs the callbacks, those before the first connect too.
+            shared.core.lock().driven = true;
+            shared.io_thread().handle.spawn(driver::drive(shared.clone()));
+        }
         Ok(Self(Arc::new(Handle(shared))))
     }
 
@@ -148,8 +156,10 @@ impl Session {
     pub fn disconnect(&self, options: DisconnectOptions) -> Result<Operation<usize>> {
         let shared = self.shared();
         shared.check_fork()?;
-        let until = Instant::now() + options.drain;
-        let called = !shared.inbox.is_current();
+        let until = later(Instant::now(), options.drain);
+        // Completions that only this thread could call are not waited for.
+        let called =
+            !shared.inbox.is_current() && shared.options.dispatch != Dispatch::Polled;
         let (operation, cell) = Operation::new(shared);
         let mut core = shared.core.lock();
         match core.goal {
@@ -313,6 +323,9 @@ impl Session {
         shared.check_fork()?;
         let (operation, cell) = Operation::new(shared);
         let mut core = shared.core.lock();
+        if matches!(core.goal, Goal::Close) {
+            return Err(Code::Closed.into());
+        }
         let ticket = core.ticket();
         core.flushing.insert(ticket, cell);
         core.engine.flush(ticket);
@@ -389,8 +402,8 @@ impl Session {
         }
         shared.settle(core);
         match &subscribed {
-            Ok(replaced) => self.end_subscriptions(replaced),
-            Err(_) => self.end_subscriptions(&[ticket]),
+            Ok(replaced) => self.end_subscriptions(replaced, true),
+            Err(_) => self.end_subscriptions(&[ticket], false),
         }
         shared.claim();
         subscribed.map(drop)
@@ -429,22 +442,14 @@ impl Session {
         core.unsubscribing.insert(ticket, cell);
         let ended = core.engine.unsubscribe(ticket, filters, PropertyBlock::new());
         shared.settle(core);
-        self.end_subscriptions(&ended);
+        self.end_subscriptions(&ended, false);
         Ok(operation)
     }
 
     /// No further call of these handlers begins; outside callbacks none is running afterwards.
-    fn end_subscriptions(&self, routes: &[RouteId]) {
-        let ended: Vec<_> = {
-            let mut subscriptions = self.shared().subscriptions.lock();
-            routes.iter().filter_map(|route| subscriptions.remove(route)).collect()
-        };
-        if ended.is_empty() {
-            return;
-        }
-        ended.iter().for_each(|subscription| subscription.end());
+    fn end_subscriptions(&self, routes: &[RouteId], replaced: bool) {
+        self.shared().end_subscriptions(routes, replaced);
         self.shared().inbox.wait_until_left(routes);
-        self.shared().drop_there(ended);
     }
 
     /// With [`Dispatch::Polled`]: runs at most `limit` queued callbacks on this thread, after

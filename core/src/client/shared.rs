@@ -25,13 +25,13 @@ use tokio::net::TcpStream;
 
 use super::{
     Connected, Event, EventHandler, Granted, Options, State, fork,
-    inbox::{Inbox, Item, Subscription},
+    inbox::{Handlers, Inbox, Item, Subscription},
     operation::{Cell, Signal},
     pool::Pool,
     runtime::{self, IoThread},
 };
 use crate::{
-    engine::{self, Ended, Engine, Output, Receipt, RouteId, Ticket},
+    engine::{self, Ended, Engine, Match, Output, Receipt, RouteId, Ticket},
     error::{Code, Error, Result},
     protocol::{PropertyBlock, ReasonCode},
 };
@@ -97,6 +97,8 @@ pub(super) struct Core {
     /// The driver has been woken because output is made in quick succession.
     pub(super) streaming: bool,
     pub(super) waker: Option<Waker>,
+    /// Somebody wanted to wake the driver while it was awake: it must not sleep without another look.
+    notified: bool,
     wrote_directly: Option<Instant>,
     spare: Output,
     /// What a write could not finish.
@@ -122,10 +124,15 @@ pub(super) struct Core {
 pub(super) struct Effects {
     ended: Vec<Ended>,
     events: Vec<Event>,
-    calls: Vec<Box<dyn FnOnce() + Send>>,
+    /// Subscriptions that have no filter left.
+    routes: Vec<RouteId>,
+    operations: Vec<Ending>,
     unblocked: Vec<Arc<Signal>>,
     wakes: Option<Waker>,
 }
+
+/// Ends an operation.
+type Ending = Box<dyn FnOnce(&Arc<Shared>) + Send>;
 
 /// How far a write came.
 pub(super) enum Wrote {
@@ -152,6 +159,7 @@ impl Core {
             asleep: false,
             streaming: false,
             waker: None,
+            notified: false,
             wrote_directly: None,
             spare: Output::default(),
             leftover: Output::default(),
@@ -178,6 +186,11 @@ impl Core {
         !self.leftover.is_empty() || self.engine.output_length() > 0
     }
 
+    /// Whether a thread is writing.
+    pub(super) fn is_writing(&self) -> bool {
+        self.writing
+    }
+
     /// Takes every output of the engine but the bytes.
     pub(super) fn collect(&mut self) -> Effects {
         let mut effects = Effects { ended: self.engine.poll_ended(), ..Effects::default() };
@@ -192,33 +205,38 @@ impl Core {
     }
 
     fn translate(&mut self, event: engine::Event, effects: &mut Effects) {
-        let mut end = |callback: Option<Box<dyn FnOnce() + Send>>| effects.calls.extend(callback);
+        let mut end = |ending: Ending| effects.operations.push(ending);
         match event {
             engine::Event::Connected(connected) => {
                 self.connected = Some(connected.clone());
                 for cell in self.connecting.drain(..) {
-                    end(cell.end(Ok(connected.clone())));
+                    let connected = connected.clone();
+                    end(Box::new(move |shared| cell.end(shared, Ok(connected))));
                 }
                 effects.events.push(Event::Connected(connected));
             }
             engine::Event::Subscribed(ticket, results) => match self.subscribing.remove(&ticket) {
                 Some(Subscribing::One(cell)) => {
-                    end(cell.end(results.into_iter().next().expect("one filter has one result")));
+                    let result = results.into_iter().next().expect("one filter has one result");
+                    end(Box::new(move |shared| cell.end(shared, result)));
                 }
-                Some(Subscribing::Many(cell)) => end(cell.end(Ok(results))),
+                Some(Subscribing::Many(cell)) => {
+                    end(Box::new(move |shared| cell.end(shared, Ok(results))));
+                }
                 None => {}
             },
             engine::Event::SubscriptionRefused(filter, error) => {
                 effects.events.push(Event::SubscriptionRefused(filter, error));
             }
+            engine::Event::RouteEnded(route) => effects.routes.push(route),
             engine::Event::Unsubscribed(ticket, result) => {
                 if let Some(cell) = self.unsubscribing.remove(&ticket) {
-                    end(cell.end(result));
+                    end(Box::new(move |shared| cell.end(shared, result)));
                 }
             }
             engine::Event::Flushed(ticket) => {
                 if let Some(cell) = self.flushing.remove(&ticket) {
-                    end(cell.end(Ok(())));
+                    end(Box::new(move |shared| cell.end(shared, Ok(()))));
                 }
             }
         }
@@ -232,10 +250,20 @@ impl Core {
         }
     }
 
-    /// The driver's waker, when it sleeps or waits for its goal to change.
+    /// The driver's waker, when it sleeps or waits for its goal to change; when it is awake, it is
+    /// told before it sleeps.
     pub(super) fn take_waker(&mut self) -> Option<Waker> {
         self.asleep = false;
-        self.waker.take()
+        let waker = self.waker.take();
+        self.notified |= waker.is_none();
+        waker
+    }
+
+    /// The driver is about to sleep; `false` when it has to look again first.
+    #[must_use]
+    pub(super) fn leave_waker(&mut self, waker: &Waker) -> bool {
+        self.waker = Some(waker.clone());
+        !std::mem::take(&mut self.notified)
     }
 
     /// A connection begins or ends.
@@ -257,6 +285,9 @@ impl Core {
         }
     }
 }
+
+/// The handlers in their places.
+pub(super) type Subscriptions = HashMap<RouteId, Arc<Subscription>>;
 
 /// What may be read without the session lock.
 pub(super) struct Status {
@@ -280,7 +311,7 @@ pub(super) struct Shared {
     pub(super) options: Options,
     pub(super) core: Mutex<Core>,
     pub(super) inbox: Inbox,
-    pub(super) subscriptions: Mutex<HashMap<RouteId, Arc<Subscription>>>,
+    pub(super) subscriptions: Mutex<Subscriptions>,
     pub(super) status: Mutex<Status>,
     pub(super) traffic: Traffic,
     /// Messages of QoS 1 and 2 that no handler wants yet.
@@ -409,8 +440,8 @@ impl Shared {
             let finished = Instant::now();
             let mut core = self.core.lock();
             core.wrote_directly = Some(finished);
-            let leaving = matches!(core.goal, Goal::Disconnect(_));
-            if matches!(wrote, Wrote::All) && !core.has_output() && !leaving {
+            let stays = matches!(core.goal, Goal::Connect);
+            if matches!(wrote, Wrote::All) && !core.has_output() && stays {
                 return;
             }
             let waker = core.take_waker();
@@ -506,14 +537,16 @@ impl Shared {
 
     /// Acts on what the engine had to tell.
     pub(super) fn apply(self: &Arc<Self>, effects: Effects) {
-        let Effects { mut ended, events, calls, unblocked, wakes } = effects;
+        let Effects { mut ended, events, routes, operations, unblocked, wakes } = effects;
         unblocked.iter().for_each(|signal| signal.done());
         wakes.into_iter().for_each(Waker::wake);
+        // First the state, so that it is right when a call returns.
         for event in events {
             self.report(event);
         }
-        for call in calls {
-            self.call_back(call);
+        self.end_subscriptions(&routes, false);
+        for end in operations {
+            end(self);
         }
         for one in &mut ended {
             for watcher in std::mem::take(&mut one.watchers) {
@@ -553,26 +586,47 @@ impl Shared {
         }
     }
 
+    /// The handlers of the routes that were found for a topic. A route that has been replaced since
+    /// then gives way to the one that replaced it.
+    pub(super) fn handlers(&self, found: &Match) -> Handlers {
+        let subscriptions = self.subscriptions.lock();
+        if found.routes.iter().all(|route| subscriptions.contains_key(&route.id)) {
+            return handlers_of(found, &subscriptions);
+        }
+        drop(subscriptions);
+        let found = self.core.lock().engine.find(&found.topic);
+        handlers_of(&found, &self.subscriptions.lock())
+    }
+
     /// Gives messages that nobody wanted to handlers that have come since.
     pub(super) fn claim(self: &Arc<Self>) {
-        let mut unclaimed = std::mem::take(&mut *self.unclaimed.lock());
-        unclaimed.retain(|(message, receipt)| {
+        // Locked throughout: a message that one thread has just looked at in vain must be seen by
+        // the next, whose handler may be the one.
+        self.unclaimed.lock().retain(|(message, receipt)| {
             let found = self.core.lock().engine.find(message.topic());
-            let handlers: Vec<Arc<Subscription>> = {
-                let subscriptions = self.subscriptions.lock();
-                found
-                    .routes
-                    .iter()
-                    .filter_map(|route| subscriptions.get(&route.id).cloned())
-                    .collect()
-            };
+            let handlers = handlers_of(&found, &self.subscriptions.lock());
             if handlers.is_empty() {
                 return true;
             }
             self.inbox.push(self, Item::Claimed(message.clone(), *receipt, handlers));
             false
         });
-        self.unclaimed.lock().extend(unclaimed);
+    }
+
+    /// No further call of these handlers begins. `replaced` says that others took their filters, and
+    /// get what still waits for them.
+    pub(super) fn end_subscriptions(self: &Arc<Self>, routes: &[RouteId], replaced: bool) {
+        if routes.is_empty() {
+            return;
+        }
+        let ended: Vec<_> = {
+            let mut subscriptions = self.subscriptions.lock();
+            routes.iter().filter_map(|route| subscriptions.remove(route)).collect()
+        };
+        ended.iter().for_each(|subscription| subscription.end(replaced));
+        if !ended.is_empty() {
+            self.drop_there(ended);
+        }
     }
 
     /// Drops a program's object on a callback thread.
@@ -585,7 +639,7 @@ impl Shared {
         self: &Arc<Self>,
         mut attempt: impl FnMut(&mut Core) -> Option<T>,
     ) -> Result<T> {
-        let deadline = Instant::now() + self.options.outgoing_wait;
+        let deadline = Instant::now().checked_add(self.options.outgoing_wait);
         loop {
             let signal = Arc::new(Signal::default());
             let mut core = self.core.lock();
@@ -595,8 +649,8 @@ impl Shared {
             }
             core.blocked.push(signal.clone());
             self.settle(core);
-            let left = deadline.saturating_duration_since(Instant::now());
-            let waited = super::operation::wait_for(self, &signal, Some(left));
+            let left = deadline.map(|at| at.saturating_duration_since(Instant::now()));
+            let waited = super::operation::wait_for(self, &signal, left);
             if let Err(error) = waited {
                 self.core.lock().blocked.retain(|blocked| !Arc::ptr_eq(blocked, &signal));
                 return Err(match error.code() {
@@ -610,4 +664,8 @@ impl Shared {
             }
         }
     }
+}
+
+fn handlers_of(found: &Match, subscriptions: &Subscriptions) -> Handlers {
+    found.routes.iter().filter_map(|route| subscriptions.get(&route.id).cloned()).collect()
 }

@@ -1,5 +1,6 @@
 //! What the engine has to tell.
 
+use super::RouteId;
 use crate::{
     error::{Error, Result},
     protocol::{PropertyBlock, QoS, ReasonCode},
@@ -49,6 +50,8 @@ pub enum Event {
     Subscribed(Ticket, Vec<Result<Granted>>),
     /// A subscription was refused when it was renewed; its filter.
     SubscriptionRefused(String, Error),
+    /// A route has lost its last filter, because that was refused: its handler is not needed any more.
+    RouteEnded(RouteId),
     /// An unsubscribe has been answered. The handler has no more claim to messages.
     Unsubscribed(Ticket, Result<()>),
     /// Every message published before this flush has ended.

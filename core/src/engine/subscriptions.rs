@@ -298,6 +298,7 @@ impl Subscriptions {
         results: Vec<Result<Granted>>,
         events: &mut VecDeque<Event>,
     ) {
+        let mut refused = Vec::new();
         for (Asked { filter, route, .. }, result) in request.asked.iter().zip(&results) {
             // The answer is for the subscription that asked, not for one that replaced it.
             let wanted = self.wanted.get_mut(filter).filter(|wanted| wanted.route.id == *route);
@@ -307,11 +308,13 @@ impl Subscriptions {
             if let Err(error) = result {
                 self.router.remove(filter, *route);
                 self.wanted.remove(filter);
+                refused.push(*route);
                 if request.ticket.is_none() {
                     events.push_back(Event::SubscriptionRefused(filter.clone(), error.clone()));
                 }
             }
         }
+        events.extend(self.unwanted(refused).into_iter().map(Event::RouteEnded));
         if let Some(ticket) = request.ticket {
             events.push_back(Event::Subscribed(ticket, results));
         }
@@ -334,6 +337,8 @@ impl Subscriptions {
 
     /// Ends every request as cancelled and forgets every subscription.
     pub(super) fn cancel_all(&mut self, ids: &mut PacketIds, events: &mut VecDeque<Event>) {
+        self.wanted.clear();
+        self.router = Router::default();
         let cancelled = Code::Cancelled.into();
         let mut keys = std::mem::take(&mut self.sent);
         keys.append(&mut self.waiting);
@@ -345,8 +350,6 @@ impl Subscriptions {
                 None => drop(self.requests.remove(key)),
             }
         }
-        self.wanted.clear();
-        self.router = Router::default();
     }
 }
 
