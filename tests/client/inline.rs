@@ -6,9 +6,7 @@ use std::sync::{
 };
 
 use mqttsession::{
-    client::{
-        DisconnectOptions, Dispatch, Event, Message, Options, PublishOptions, Session,
-    },
+    client::{DisconnectOptions, Dispatch, Event, Message, Options, PublishOptions, Session},
     error::{Code, Result},
     protocol::QoS,
 };
@@ -68,10 +66,8 @@ fn every_call_that_would_wait_says_so_and_what_it_began_goes_on() {
         ended(session.flush())
     })
     .expect_publish();
-    would_deadlock(|session| {
-        ended(session.disconnect(DisconnectOptions::default())).map(drop)
-    })
-    .expect_disconnect();
+    would_deadlock(|session| ended(session.disconnect(DisconnectOptions::default())).map(drop))
+        .expect_disconnect();
 }
 
 #[test]
@@ -90,9 +86,8 @@ fn a_publish_at_the_limit_does_not_wait() {
 #[test]
 fn what_has_ended_can_be_asked_for() {
     let broker = ScriptedBroker::start();
-    let (_session, mut peer, results) = caller(&inline(&broker), &broker, |session| {
-        session.wait(1, Some(DEADLINE)).map(drop)
-    });
+    let (_session, mut peer, results) =
+        caller(&inline(&broker), &broker, |session| session.wait(1, Some(DEADLINE)).map(drop));
     assert_eq!(next(&results).0.unwrap_err().code(), Code::UnknownMessage);
     publish(&_session, "out", QoS::AtLeastOnce, "");
     let id = peer.expect_publish().id;

@@ -47,8 +47,7 @@ fn callbacks_run_where_poll_is_called_and_the_limit_is_kept() {
     let (sender, threads) = std::sync::mpsc::channel();
     let handler = move |_: &Message<'_>| sender.send(thread::current().id()).unwrap();
     subscribe(&session, &mut peer, "in", Arc::new(handler));
-    let messages: Vec<u8> =
-        (1..=10).flat_map(|id| wire::publish("in", 1, id, "")).collect();
+    let messages: Vec<u8> = (1..=10).flat_map(|id| wire::publish("in", 1, id, "")).collect();
     peer.send(&messages);
     assert!(peer.fence().is_empty(), "acknowledged before it was polled");
     assert_eq!([poll(&session, 3), poll(&session, 3), poll(&session, 100)], [3, 3, 4]);

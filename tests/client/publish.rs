@@ -14,11 +14,7 @@ use mqttsession::{
     error::{Code, Result},
     protocol::{PropertyBlock, QoS, ReasonCode},
 };
-use mqttsession_tests::{
-    scripted::ScriptedBroker,
-    seen::Seen,
-    wire,
-};
+use mqttsession_tests::{scripted::ScriptedBroker, seen::Seen, wire};
 
 use crate::support::*;
 
@@ -76,10 +72,10 @@ fn qos_1_and_2_end_when_they_are_acknowledged() {
 #[test]
 fn a_refusal_is_told_with_its_reason() {
     let (_broker, session, mut peer) = connected_v5();
-    let refusals = [(QoS::AtLeastOnce, wire::v5::puback as fn(_, _, &[u8]) -> _), (
-        QoS::ExactlyOnce,
-        wire::v5::pubrec,
-    )];
+    let refusals = [
+        (QoS::AtLeastOnce, wire::v5::puback as fn(_, _, &[u8]) -> _),
+        (QoS::ExactlyOnce, wire::v5::pubrec),
+    ];
     for (qos, refuse) in refusals {
         let message = publish_told(&session, qos);
         let id = peer.expect_publish().id;

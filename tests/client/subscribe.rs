@@ -51,7 +51,8 @@ fn a_refusal_is_the_failure_of_that_call() {
 fn many_filters_have_a_result_each() {
     let (_broker, session, mut peer) = connected_v5();
     let (handler, messages) = collect();
-    let filters = [("a", at(QoS::AtMostOnce)), ("b", at(QoS::AtLeastOnce)), ("c/#", at(QoS::AtMostOnce))];
+    let filters =
+        [("a", at(QoS::AtMostOnce)), ("b", at(QoS::AtLeastOnce)), ("c/#", at(QoS::AtMostOnce))];
     let mut properties = PropertyBlock::new();
     properties.push(Property::UserProperty("who", "me")).unwrap();
     let subscribing = session.subscribe_many(&filters, properties, handler);
@@ -149,9 +150,7 @@ fn after_close_nothing_can_be_asked() {
 }
 
 /// Reads without an answer until the session goes.
-fn serve_silently(
-    mut peer: mqttsession_tests::scripted::Peer,
-) -> std::thread::JoinHandle<()> {
+fn serve_silently(mut peer: mqttsession_tests::scripted::Peer) -> std::thread::JoinHandle<()> {
     std::thread::spawn(move || {
         while !matches!(peer.receive(), mqttsession_tests::seen::Seen::Disconnect(_)) {}
     })

@@ -31,9 +31,7 @@ pub(crate) fn options(broker: &ScriptedBroker) -> Options {
     options.set_address(&broker.url()).unwrap();
     options.set_client_id("test").unwrap();
     options.set_connect_timeout(DEADLINE).unwrap();
-    options
-        .set_reconnect_delay(Duration::from_millis(1), Duration::from_millis(20))
-        .unwrap();
+    options.set_reconnect_delay(Duration::from_millis(1), Duration::from_millis(20)).unwrap();
     options
 }
 

@@ -40,8 +40,7 @@ fn each_bad_certificate_is_refused_for_its_own_reason() {
     ] {
         let broker = ScriptedBroker::start_tls(certificates.server(stem, false));
         let options = trusting(&broker, &certificates);
-        let error =
-            failure_with(&broker, &options, |broker| broker.accept().expect_closed());
+        let error = failure_with(&broker, &options, |broker| broker.accept().expect_closed());
         assert_eq!((error.code(), error.layer()), (expected, Layer::Tls), "{error:?}");
         assert!(!error.is_retryable());
     }
@@ -58,8 +57,7 @@ fn a_server_that_wants_another_certificate_of_the_client() {
             let certificate = material(&certificates, &format!("{stem}.pem"));
             options.set_tls_certificate(certificate, Some(key), None);
         }
-        let error =
-            failure_with(&broker, &options, |broker| broker.accept().expect_closed());
+        let error = failure_with(&broker, &options, |broker| broker.accept().expect_closed());
         assert_eq!(error.code(), Code::TlsClientRefused, "{stem:?}: {error:?}");
     }
 }
@@ -78,7 +76,7 @@ fn a_server_without_tls() {
     assert_eq!(error.code(), Code::TlsNotTls, "{error:?}");
     let error = failure_with(&plain, &options, |broker| broker.accept().close());
     assert_eq!(error.code(), Code::TlsHandshake, "{error:?}");
-    options.set_connect_timeout(Duration::from_millis(200)).unwrap();
+    options.set_connect_timeout(Duration::from_secs(1)).unwrap();
     let error = failure_with(&plain, &options, |broker| broker.accept().stall());
     assert_eq!(error.code(), Code::TlsTimeout, "{error:?}");
 }

@@ -72,11 +72,7 @@ pub(super) struct Batch {
 }
 
 impl Batch {
-    pub(super) fn new(
-        chunk: Bytes,
-        inbound: Inbound,
-        handlers: Vec<Handlers>,
-    ) -> Self {
+    pub(super) fn new(chunk: Bytes, inbound: Inbound, handlers: Vec<Handlers>) -> Self {
         let bytes = chunk.len();
         Self { chunk, inbound, handlers, next: 0, bytes }
     }

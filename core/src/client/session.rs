@@ -12,8 +12,8 @@ use super::{
     driver,
     inbox::Subscription,
     live,
-    reconnect::later,
     operation::{self, Signal},
+    reconnect::later,
     runtime,
     shared::{Core, Farewell, Goal, Shared, Subscribing},
 };
@@ -158,8 +158,7 @@ impl Session {
         shared.check_fork()?;
         let until = later(Instant::now(), options.drain);
         // Completions that only this thread could call are not waited for.
-        let called =
-            !shared.inbox.is_current() && shared.options.dispatch != Dispatch::Polled;
+        let called = !shared.inbox.is_current() && shared.options.dispatch != Dispatch::Polled;
         let (operation, cell) = Operation::new(shared);
         let mut core = shared.core.lock();
         match core.goal {
