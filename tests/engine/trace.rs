@@ -127,7 +127,6 @@ pub(crate) fn event(event: &Event) -> String {
         Event::SubscriptionRefused(filter, refusal) => {
             format!("renewal of {filter}: {}", error(refusal))
         }
-        Event::RouteEnded(route) => format!("route {route} ended"),
         Event::Unsubscribed(ticket, result) => {
             format!("unsubscribed {ticket}: {}", self::result(result))
         }

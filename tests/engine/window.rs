@@ -20,6 +20,7 @@ fn no_more_are_in_flight_than_the_session_allows() {
         publish_all(&mut pair, 1, &["1", "2", "3", "4"]);
         assert_eq!(pair.sent(), ["PUBLISH q1 #1 a=1", "PUBLISH q1 #2 a=2"]);
         pair.receive(puback(2));
+        assert!(pair.engine.output_length() > 0, "it is seen that there is something to write");
         assert_eq!(pair.sent(), ["PUBLISH q1 #3 a=3"]);
         assert_eq!(pair.engine.counters().in_flight, 2);
     }

@@ -43,9 +43,12 @@ const TURNS: usize = 16;
 /// How often acknowledgements are looked for that wait because a callback does not return.
 const ACKNOWLEDGE_EVERY: Duration = Duration::from_millis(10);
 
-/// How long DISCONNECT may take to be written, and then the other side to close its end. Closing at
-/// once with something unread would reset the connection, and the broker might never see the
-/// DISCONNECT.
+/// How long DISCONNECT may wait for a socket that takes nothing: a network that stumbles recovers in
+/// less, and a broker that does not read must not keep a session from closing.
+const SAY: Duration = Duration::from_secs(5);
+
+/// How long the other side has to close its end after DISCONNECT. Closing at once with something
+/// unread would reset the connection, and the broker might never see the DISCONNECT.
 const LINGER: Duration = Duration::from_secs(1);
 
 thread_local! {
@@ -57,7 +60,7 @@ thread_local! {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Leaving {
     No,
-    /// DISCONNECT is in the output, and has until then to be written.
+    /// DISCONNECT is in the output; the socket has until then to take it.
     Saying(Instant),
     /// It has been written; the other side has until then to close.
     Lingering(Instant),
@@ -65,6 +68,7 @@ enum Leaving {
 
 pub(super) struct Connection<'s> {
     shared: &'s Arc<Shared>,
+    number: u64,
     stream: Stream,
     /// The beginning of a packet that has not come whole.
     carry: BytesMut,
@@ -72,9 +76,13 @@ pub(super) struct Connection<'s> {
     sleep: Pin<Box<Sleep>>,
     /// When the broker must have answered CONNECT.
     deadline: Instant,
-    online: bool,
+    /// Since when.
+    online: Option<Instant>,
     paused: bool,
+    /// The socket took no more at the last write.
     blocked: bool,
+    /// So many answers wait for the socket that reading would only make more.
+    choked: bool,
     acknowledge_at: Option<Instant>,
     /// The last sleep was a pause for publishes to gather.
     gathering: bool,
@@ -84,17 +92,25 @@ pub(super) struct Connection<'s> {
 }
 
 impl<'s> Connection<'s> {
-    pub(super) fn new(shared: &'s Arc<Shared>, stream: Stream, deadline: Instant) -> Self {
+    /// `number` is that of the connection in the session's count.
+    pub(super) fn new(
+        shared: &'s Arc<Shared>,
+        number: u64,
+        stream: Stream,
+        deadline: Instant,
+    ) -> Self {
         Self {
             shared,
+            number,
             stream,
             carry: BytesMut::new(),
             needed: 0,
             sleep: Box::pin(tokio::time::sleep_until(deadline.into())),
             deadline,
-            online: false,
+            online: None,
             paused: false,
             blocked: false,
+            choked: false,
             acknowledge_at: None,
             gathering: false,
             bytes_out: 0,
@@ -102,20 +118,23 @@ impl<'s> Connection<'s> {
         }
     }
 
-    /// Whether the broker had accepted it.
-    pub(super) fn was_online(&self) -> bool {
+    /// Since when the broker has accepted it.
+    pub(super) fn online_since(&self) -> Option<Instant> {
         self.online
+    }
+
+    fn awaits_connack(&self) -> bool {
+        self.online.is_none() && self.leaving == Leaving::No
     }
 
     /// Runs it; ready when it has ended, `Ok` when the program wanted it.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        self.shared.core.lock().arm(cx);
         for _ in 0..TURNS {
             match self.turn(cx) {
                 Ok(Turn::Again) => {}
                 Ok(Turn::Sleep) => return Poll::Pending,
                 Ok(Turn::Left) => return Poll::Ready(Ok(())),
-                // Whether the other side took the DISCONNECT or was gone before it: it is over.
-                Err(_) if self.leaving != Leaving::No => return Poll::Ready(Ok(())),
                 Err(error) => {
                     // What the engine has to say about it, as far as the socket takes it.
                     let _too_late_to_fail = self.write(cx, Instant::now());
@@ -129,47 +148,34 @@ impl<'s> Connection<'s> {
 
     fn turn(&mut self, cx: &mut Context<'_>) -> Result<Turn> {
         let now = Instant::now();
-        let inline = self.shared.options.dispatch == Dispatch::Inline;
-        if inline {
-            self.shared.inbox.begin_inline();
-        }
         let mut input = Input::default();
         let read = self.read(cx, now, &mut input);
-        // What came before a violation or a DISCONNECT has been received all the same.
+        // What came before the error, or before the broker's DISCONNECT, came.
         self.hand_over(input, now);
-        if inline {
-            self.shared.inbox.run_inline(self.shared);
-        }
         let read = read?;
-        self.follow_goal(now);
+        self.follow_goal(now)?;
         self.handle_timers(now)?;
-        let wrote = self.write(cx, now)?;
-        if self.leave(cx, now, wrote, read) {
-            return Ok(Turn::Left);
+        let wrote = match self.write(cx, now) {
+            // After our DISCONNECT it does not matter how the other side ends.
+            Err(_) if self.leaving != Leaving::No => return Ok(Turn::Left),
+            wrote => wrote?,
+        };
+        match self.leaving {
+            Leaving::Saying(_) if wrote == Some(0) => {
+                let _the_other_side_may_be_gone = self.stream.poll_shutdown(cx);
+                self.leaving = Leaving::Lingering(now + LINGER);
+            }
+            Leaving::Saying(until) if now >= until => return Ok(Turn::Left),
+            Leaving::Lingering(until) if now >= until || read == Read::End => {
+                return Ok(Turn::Left);
+            }
+            _ => {}
         }
-        if inline {
-            self.shared.inbox.run_inline(self.shared);
-        }
-        if read == Read::Some || (inline && !self.shared.inbox.end_inline()) {
+        let unchoked = self.is_unchoked();
+        if read == Read::Some || unchoked {
             return Ok(Turn::Again);
         }
-        Ok(self.sleep(cx))
-    }
-
-    /// The good-bye; whether it is over.
-    fn leave(&mut self, cx: &mut Context<'_>, now: Instant, wrote: Written, read: Read) -> bool {
-        if matches!(self.leaving, Leaving::Saying(_)) && wrote == Written::All {
-            if !self.online {
-                return true;
-            }
-            let _the_other_side_may_be_gone = self.stream.poll_shutdown(cx);
-            self.leaving = Leaving::Lingering(now + LINGER);
-        }
-        match self.leaving {
-            Leaving::No => false,
-            Leaving::Saying(until) => now >= until,
-            Leaving::Lingering(until) => read == Read::End || now >= until,
-        }
+        self.sleep(cx)
     }
 
     /// Steps one and two: reads what is there, and lets the engine handle it.
@@ -221,15 +227,15 @@ impl<'s> Connection<'s> {
         let mut core = self.shared.core.lock();
         let handled = core.engine.handle_input(buffer, &mut input.inbound, now);
         self.needed = core.engine.needed();
-        if !self.online && core.engine.is_online() {
-            self.online = true;
+        if self.online.is_none() && core.engine.is_online() {
+            self.online = Some(now);
             core.direct = self.stream.direct();
         }
         let effects = core.collect();
         drop(core);
         self.shared.apply(effects);
-        // After an error nothing of the rest is wanted.
-        let whole = handled.as_ref().map_or(buffer.len(), |whole| *whole);
+        // After an error nothing behind the deliveries matters any more.
+        let whole = *handled.as_ref().unwrap_or(&buffer.len());
         match input.inbound.deliveries.is_empty() {
             true => buffer.advance(whole),
             false => input.chunk = buffer.split_to(whole).freeze(),
@@ -238,7 +244,7 @@ impl<'s> Connection<'s> {
     }
 
     fn may_read(&mut self, now: Instant) -> bool {
-        let may = self.leaving != Leaving::No || self.shared.inbox.may_read();
+        let may = self.leaving != Leaving::No || (!self.choked && self.shared.inbox.may_read());
         if may == self.paused {
             self.paused = !may;
             self.shared.core.lock().engine.pause(self.paused, now);
@@ -246,11 +252,17 @@ impl<'s> Connection<'s> {
         may
     }
 
+    /// Looks whether answers pile up; whether they did and do no longer, so that reading goes on.
+    fn is_unchoked(&mut self) -> bool {
+        let choked = self.blocked && self.shared.core.lock().engine.is_choked();
+        std::mem::replace(&mut self.choked, choked) && !choked
+    }
+
     fn handle_end(&self) -> Result<Read> {
         if self.leaving != Leaving::No {
             return Ok(Read::End);
         }
-        Err(if self.online {
+        Err(if self.online.is_some() {
             Error::new(Code::ConnectionClosed, "The broker closed the connection")
         } else {
             Code::ClosedBeforeConnack.into()
@@ -258,23 +270,34 @@ impl<'s> Connection<'s> {
     }
 
     fn stream_error(&self, error: &io::Error) -> Error {
-        transport::stream_error(error, if self.online { Layer::Tcp } else { Layer::Connack })
+        let stage = if self.online.is_some() { Layer::Tcp } else { Layer::Connack };
+        transport::stream_error(error, stage)
     }
 
     /// Step three: hands the messages to their handlers' queue.
     fn hand_over(&mut self, input: Input, now: Instant) {
         let Input { mut inbound, chunk } = input;
         if !inbound.deliveries.is_empty() {
+            if self.shared.claiming.load(Ordering::Acquire) > 0 {
+                self.shared.claim();
+            }
             if inbound.matches.iter().any(|found| found.routes.is_empty()) {
                 self.set_unclaimed_apart(&mut inbound, &chunk);
             }
             if inbound.deliveries.iter().any(|delivery| delivery.receipt.is_some()) {
                 self.acknowledge_at.get_or_insert(now + ACKNOWLEDGE_EVERY);
             }
-            let handlers = inbound.matches.iter().map(|found| self.shared.handlers(found));
-            let handlers = handlers.collect();
+            let handlers = {
+                let subscriptions = self.shared.subscriptions.lock();
+                let of = |route: &crate::engine::Route| subscriptions.get(&route.id).cloned();
+                let found = inbound.matches.iter();
+                found.map(|found| found.routes.iter().filter_map(of).collect()).collect()
+            };
             let batch = Batch::new(chunk, inbound, handlers);
             self.shared.inbox.push(self.shared, Item::Batch(batch));
+        }
+        if self.shared.options.dispatch == Dispatch::Inline {
+            self.shared.inbox.run_inline(self.shared);
         }
     }
 
@@ -291,23 +314,21 @@ impl<'s> Connection<'s> {
         let batch = Batch::new(chunk.clone(), unclaimed, Vec::new());
         for parts in batch.all_parts() {
             let Some(receipt) = parts.receipt else { continue };
-            self.shared.inbox.hold(parts.payload.len());
-            self.shared.unclaimed.lock().push((OwnedMessage::new(&parts), receipt));
+            self.shared.set_apart(OwnedMessage::new(&parts), receipt);
         }
-        self.shared.claim();
     }
 
     /// What the program wants of the connection.
-    fn follow_goal(&mut self, now: Instant) {
+    fn follow_goal(&mut self, now: Instant) -> Result<()> {
         if self.leaving != Leaving::No {
-            return;
+            return Ok(());
         }
         let mut core = self.shared.core.lock();
         match core.goal.clone() {
-            Goal::Connect | Goal::Rest => return,
+            Goal::Connect | Goal::Rest => return Ok(()),
             Goal::Disconnect(farewell) => {
                 if !farewell.is_due(&core, now) {
-                    return;
+                    return Ok(());
                 }
                 core.cancelled += core.engine.cancel_all();
                 core.engine.disconnect(farewell.reason, farewell.properties.as_properties());
@@ -318,14 +339,15 @@ impl<'s> Connection<'s> {
             }
         }
         core.direct = None;
-        self.leaving = Leaving::Saying(now + LINGER);
+        self.leaving = Leaving::Saying(now + SAY);
         let effects = core.collect();
         drop(core);
         self.shared.apply(effects);
+        Ok(())
     }
 
     fn handle_timers(&mut self, now: Instant) -> Result<()> {
-        if !self.online && self.leaving == Leaving::No && now >= self.deadline {
+        if self.awaits_connack() && now >= self.deadline {
             return Err(Code::ConnackTimeout.into());
         }
         if self.acknowledge_at.is_some_and(|at| now >= at) {
@@ -340,33 +362,34 @@ impl<'s> Connection<'s> {
         Ok(())
     }
 
-    /// Step four: writes what there is.
-    fn write(&mut self, cx: &mut Context<'_>, now: Instant) -> Result<Written> {
+    /// Step four: writes what there is. The answer is how much the socket left over: `Some(0)` when
+    /// everything is out, `None` when another thread is at it.
+    fn write(&mut self, cx: &mut Context<'_>, now: Instant) -> Result<Option<usize>> {
         let stream = &mut self.stream;
-        let wrote =
-            self.shared.write_out(now, TURNS, |slices| match stream.poll_write(cx, slices) {
+        let wrote = self.shared.write_out(self.number, now, TURNS, |slices| {
+            match stream.poll_write(cx, slices) {
                 Poll::Ready(wrote) => wrote,
                 Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
-            });
+            }
+        });
         self.blocked = matches!(wrote, Wrote::Blocked);
         match wrote {
             Wrote::Failed(error) => Err(self.stream_error(&error)),
-            Wrote::Elsewhere | Wrote::Blocked | Wrote::More => Ok(Written::Part),
+            Wrote::Elsewhere => Ok(None),
+            Wrote::Blocked | Wrote::More => Ok(Some(1)),
             Wrote::All => match self.stream.poll_flush(cx) {
-                Poll::Ready(Ok(())) => Ok(Written::All),
+                Poll::Ready(Ok(())) => Ok(Some(0)),
                 Poll::Ready(Err(error)) => Err(self.stream_error(&error)),
-                Poll::Pending => Ok(Written::Part),
+                Poll::Pending => Ok(Some(1)),
             },
         }
     }
 
     /// Step five: sleeps until something happens, unless something has happened already.
-    fn sleep(&mut self, cx: &mut Context<'_>) -> Turn {
+    fn sleep(&mut self, cx: &mut Context<'_>) -> Result<Turn> {
         let mut core = self.shared.core.lock();
-        // A thread that is writing sees to what is there, or wakes this one.
-        let unseen = core.has_output() && !self.blocked && !core.is_writing();
-        if !core.leave_waker(cx.waker()) || unseen {
-            return Turn::Again;
+        if core.has_output() && !self.blocked && !core.is_writing() {
+            return Ok(Turn::Again);
         }
         // A session that is published to in quick succession pauses instead of sleeping: what it
         // writes next gathers, and nobody has to wake it.
@@ -379,29 +402,29 @@ impl<'s> Connection<'s> {
         let farewell = match &core.goal {
             Goal::Disconnect(farewell) if self.leaving == Leaving::No => {
                 if farewell.is_due(&core, Instant::now()) {
-                    return Turn::Again;
+                    return Ok(Turn::Again);
                 }
                 Some(farewell.until)
             }
             _ => None,
         };
         drop(core);
-        let connack = (!self.online).then_some(self.deadline);
-        let leaving = match self.leaving {
-            Leaving::No => None,
+        let connack = self.awaits_connack().then_some(self.deadline);
+        let linger = match self.leaving {
             Leaving::Saying(until) | Leaving::Lingering(until) => Some(until),
+            Leaving::No => None,
         };
-        for other in [farewell, connack, leaving, self.acknowledge_at] {
+        for other in [farewell, connack, linger, self.acknowledge_at] {
             deadline = deadline.into_iter().chain(other).min();
         }
-        let Some(deadline) = deadline else { return Turn::Sleep };
+        let Some(deadline) = deadline else { return Ok(Turn::Sleep) };
         if self.sleep.deadline() != deadline.into() {
             self.sleep.as_mut().reset(deadline.into());
         }
-        match self.sleep.as_mut().poll(cx) {
+        Ok(match self.sleep.as_mut().poll(cx) {
             Poll::Ready(()) => Turn::Again,
             Poll::Pending => Turn::Sleep,
-        }
+        })
     }
 }
 
@@ -417,13 +440,6 @@ enum Read {
     Some,
     Nothing,
     End,
-}
-
-/// Whether everything is out.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Written {
-    All,
-    Part,
 }
 
 /// What comes after a turn.

@@ -5,7 +5,7 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use tokio::time::Sleep;
@@ -14,36 +14,65 @@ use super::{
     Dispatch, Event, State,
     connection::Connection,
     inbox::Item,
-    reconnect::{Backoff, later},
-    shared::{Farewell, Goal, Shared},
+    later,
+    reconnect::Backoff,
+    shared::{Core, Farewell, Goal, Shared},
 };
 use crate::{
     error::{Code, Error, Result},
     transport::{self, ConnectOptions, Stream},
 };
 
+/// Starts the task.
+pub(super) fn start(shared: &Arc<Shared>) {
+    let shared = shared.clone();
+    shared.io_thread().handle.clone().spawn(async move {
+        let shared = match shared.options.dispatch {
+            Dispatch::Inline => drive_inline(shared).await,
+            Dispatch::Dispatched | Dispatch::Polled => drive(shared).await,
+        };
+        // This may be the last owner, and what it owns is the program's.
+        shared.pool().clone().bury(shared);
+    });
+}
+
+/// Where callbacks run on this thread: at the end of each turn, whatever has been queued.
+async fn drive_inline(shared: Arc<Shared>) -> Arc<Shared> {
+    let mut driving = Box::pin(drive(shared.clone()));
+    poll_fn(|cx| {
+        shared.inbox.begin_turn();
+        let driven = driving.as_mut().poll(cx);
+        shared.inbox.end_turn(&shared);
+        driven
+    })
+    .await
+}
+
 /// Runs until the session is closed.
-pub(super) async fn drive(shared: Arc<Shared>) {
+async fn drive(shared: Arc<Shared>) -> Arc<Shared> {
     let options = &shared.options;
     let mut backoff = Backoff::new(options.reconnect_delay, options.stable_time);
     // Whether a connection continues what an earlier one began.
     let mut resume = false;
     loop {
         match goal(&shared) {
-            Goal::Close => return finish(&shared),
+            Goal::Close => {
+                finish(&shared);
+                return shared;
+            }
             Goal::Rest => {
                 resume = false;
-                let mut watch = Watch::new(&shared, Duration::MAX);
-                poll_fn(|cx| watch.poll(cx, |goal| matches!(goal, Goal::Rest))).await;
+                poll_fn(|cx| poll_until(&shared, cx, |core| !matches!(core.goal, Goal::Rest)))
+                    .await;
             }
             Goal::Disconnect(farewell) if has_ended(&shared, &farewell) => rest(&shared, None),
             Goal::Connect | Goal::Disconnect(_) => {
                 shared.report(Event::Connecting);
-                let mut online = false;
+                let mut online = None;
                 let result = connect_and_run(&shared, resume, &mut online).await;
-                resume |= online;
-                if online {
-                    backoff.connected(Instant::now());
+                if let Some(since) = online {
+                    resume = true;
+                    backoff.connected(since);
                 }
                 match result {
                     Ok(()) => rest(&shared, None),
@@ -58,56 +87,29 @@ fn goal(shared: &Shared) -> Goal {
     shared.core.lock().goal.clone()
 }
 
-/// What the driver does while it has no connection: it watches the goal and the clock, and runs the
-/// callbacks of an inline session.
-struct Watch<'s> {
-    shared: &'s Arc<Shared>,
+/// Ready when `done` holds; the driver is woken whenever that may have changed.
+fn poll_until(shared: &Shared, cx: &Context<'_>, done: impl Fn(&Core) -> bool) -> Poll<()> {
+    let mut core = shared.core.lock();
+    core.arm(cx);
+    if done(&core) { Poll::Ready(()) } else { Poll::Pending }
+}
+
+/// Sleeps until then, or until the farewell's end where that is sooner.
+fn poll_sleep(
+    shared: &Shared,
+    sleep: &mut Pin<Box<Sleep>>,
     until: Instant,
-    sleep: Pin<Box<Sleep>>,
-}
-
-/// What ended a watch.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Seen {
-    /// The program wants something else by now, or its disconnect waits no longer.
-    Goal,
-    /// The time has come.
-    Time,
-}
-
-impl<'s> Watch<'s> {
-    fn new(shared: &'s Arc<Shared>, at_most: Duration) -> Self {
-        let until = later(Instant::now(), at_most);
-        Self { shared, until, sleep: Box::pin(tokio::time::sleep_until(until.into())) }
+    cx: &mut Context<'_>,
+) -> Poll<()> {
+    let farewell = match &shared.core.lock().goal {
+        Goal::Disconnect(farewell) => Some(farewell.until),
+        _ => None,
+    };
+    let until = farewell.into_iter().fold(until, Instant::min).into();
+    if sleep.deadline() != until {
+        sleep.as_mut().reset(until);
     }
-
-    /// Ready when the goal is one for which `same` does not hold, or it is time.
-    fn poll(&mut self, cx: &mut Context<'_>, same: impl Fn(&Goal) -> bool) -> Poll<Seen> {
-        if self.shared.options.dispatch == Dispatch::Inline {
-            self.shared.inbox.run_all_inline(self.shared);
-        }
-        let now = Instant::now();
-        let mut until = self.until;
-        let mut core = self.shared.core.lock();
-        if !same(&core.goal) {
-            return Poll::Ready(Seen::Goal);
-        }
-        if let Goal::Disconnect(farewell) = &core.goal {
-            if farewell.is_due(&core, now) {
-                return Poll::Ready(Seen::Goal);
-            }
-            until = until.min(farewell.until);
-        }
-        if !core.leave_waker(cx.waker()) {
-            cx.waker().wake_by_ref();
-        }
-        drop(core);
-        if self.sleep.deadline() != until.into() {
-            self.sleep.as_mut().reset(until.into());
-        }
-        let seen = if until == self.until { Seen::Time } else { Seen::Goal };
-        self.sleep.as_mut().poll(cx).map(|()| seen)
-    }
+    sleep.as_mut().poll(cx)
 }
 
 /// Whether nothing is left to wait for before disconnecting.
@@ -117,35 +119,41 @@ fn has_ended(shared: &Shared, farewell: &Farewell) -> bool {
 }
 
 /// One connection from the name lookup to its end; `Ok` when it ended because the program wanted it.
-async fn connect_and_run(shared: &Arc<Shared>, resume: bool, online: &mut bool) -> Result<()> {
+async fn connect_and_run(
+    shared: &Arc<Shared>,
+    resume: bool,
+    online: &mut Option<Instant>,
+) -> Result<()> {
     let deadline = later(Instant::now(), shared.options.connect_timeout);
-    let Some(stream) = open(shared).await? else { return Ok(()) };
+    let Some(stream) = open(shared, deadline).await? else { return Ok(()) };
     let now = Instant::now();
-    let connection = {
+    let (begun, former, number) = {
         let mut core = shared.core.lock();
-        core.reset_connection();
-        core.engine.connect(resume, now)
+        let former = core.reset_connection();
+        (core.engine.connect(resume, now), former, core.connection)
     };
-    let result = match connection {
+    drop(former);
+    let result = match begun {
         Err(error) => Err(error),
         Ok(()) => {
-            let mut connection = Connection::new(shared, stream, deadline);
+            let mut connection = Connection::new(shared, number, stream, deadline);
             let result = poll_fn(|cx| connection.poll(cx)).await;
-            *online = connection.was_online();
+            *online = connection.online_since();
             result
         }
     };
     let mut core = shared.core.lock();
     core.engine.handle_closed();
-    core.reset_connection();
+    let socket = core.reset_connection();
     let effects = core.collect();
     drop(core);
+    drop(socket);
     shared.apply(effects);
     result
 }
 
-/// Opens the stream; `None` when the program changed its mind.
-async fn open(shared: &Arc<Shared>) -> Result<Option<Stream>> {
+/// Opens the stream; `None` when the program changed its mind, or its farewell is over.
+async fn open(shared: &Arc<Shared>, deadline: Instant) -> Result<Option<Stream>> {
     let options = &shared.options;
     let progress = transport::Progress::default();
     let mut connecting: Pin<Box<_>> = Box::pin(async {
@@ -162,16 +170,24 @@ async fn open(shared: &Arc<Shared>) -> Result<Option<Stream>> {
             ConnectOptions { tls, progress: progress.clone(), ..ConnectOptions::default() };
         transport::connect(&options.endpoint, &connect).await
     });
-    let mut watch = Watch::new(shared, options.connect_timeout);
+    let mut timeout = Box::pin(tokio::time::sleep_until(deadline.into()));
     poll_fn(|cx| {
-        let wanted = |goal: &Goal| !matches!(goal, Goal::Close | Goal::Rest);
-        match watch.poll(cx, wanted) {
-            Poll::Ready(Seen::Goal) => Poll::Ready(Ok(None)),
-            Poll::Ready(Seen::Time) => {
-                Poll::Ready(Err(progress.timeout_error(options.connect_timeout)))
-            }
-            Poll::Pending => connecting.as_mut().poll(cx).map(|result| result.map(Some)),
+        let now = Instant::now();
+        let unwanted = |core: &Core| match &core.goal {
+            Goal::Connect => false,
+            Goal::Disconnect(farewell) => farewell.is_due(core, now),
+            Goal::Rest | Goal::Close => true,
+        };
+        if poll_until(shared, cx, unwanted).is_ready() {
+            return Poll::Ready(Ok(None));
         }
+        if let Poll::Ready(result) = connecting.as_mut().poll(cx) {
+            return Poll::Ready(result.map(Some));
+        }
+        poll_sleep(shared, &mut timeout, deadline, cx).map(|()| match Instant::now() < deadline {
+            true => Ok(None),
+            false => Err(progress.timeout_error(shared.options.connect_timeout)),
+        })
     })
     .await
 }
@@ -179,28 +195,32 @@ async fn open(shared: &Arc<Shared>) -> Result<Option<Stream>> {
 /// What an error means for the session: it stops, or waits and tries again.
 async fn after_loss(shared: &Arc<Shared>, error: Error, backoff: &mut Backoff) {
     let now = Instant::now();
-    let (first, goal) = {
+    let (first, leaving) = {
         let core = shared.core.lock();
-        (!core.connecting.is_empty(), core.goal.clone())
+        (!core.connecting.is_empty(), matches!(core.goal, Goal::Disconnect(_)))
     };
     shared.report(Event::Lost(error.clone()));
-    let over = match &goal {
-        Goal::Close => true,
-        Goal::Disconnect(farewell) => has_ended(shared, farewell),
-        Goal::Connect | Goal::Rest => false,
-    };
-    if over {
-        return;
-    }
     if first || !shared.options.reconnect || !error.is_retryable() {
         return rest(shared, Some(error));
     }
     let pause = backoff.pause(now, fastrand::f64());
     shared.report(Event::Retrying(pause));
-    // Who disconnects does not wait for the end of a pause that had begun before.
-    let same = |now: &Goal| std::mem::discriminant(now) == std::mem::discriminant(&goal);
-    let mut watch = Watch::new(shared, pause);
-    poll_fn(|cx| watch.poll(cx, same)).await;
+    let until = later(now, pause);
+    let mut sleep = Box::pin(tokio::time::sleep_until(until.into()));
+    poll_fn(|cx| {
+        let now = Instant::now();
+        let over = |core: &Core| match &core.goal {
+            Goal::Connect => false,
+            // One that begins now is worth one attempt at once.
+            Goal::Disconnect(farewell) => !leaving || farewell.is_due(core, now),
+            Goal::Rest | Goal::Close => true,
+        };
+        match poll_until(shared, cx, over) {
+            Poll::Ready(()) => Poll::Ready(()),
+            Poll::Pending => poll_sleep(shared, &mut sleep, until, cx),
+        }
+    })
+    .await;
 }
 
 /// The session rests, because it was disconnected or because trying on makes no sense.
@@ -222,36 +242,41 @@ fn rest(shared: &Arc<Shared>, error: Option<Error>) {
     shared.apply(effects);
     shared.report(Event::Disconnected(error.clone()));
     let error = error.unwrap_or_else(|| Code::Cancelled.into());
-    connecting.iter().for_each(|cell| cell.end(shared, Err(error.clone())));
-    disconnecting.iter().for_each(|cell| cell.end(shared, Ok(cancelled)));
+    for cell in connecting {
+        cell.end(Err(error.clone())).into_iter().for_each(|call| shared.call_back(call));
+    }
+    for cell in disconnecting {
+        cell.end(Ok(cancelled)).into_iter().for_each(|call| shared.call_back(call));
+    }
 }
 
 /// The session is closed: everything ends, and its last callback is queued.
 pub(super) fn finish(shared: &Arc<Shared>) {
-    let event_handler = {
-        let mut status = shared.status.lock();
-        status.state = State::Closed;
-        status.event_handler.take()
-    };
     let mut core = shared.core.lock();
     core.goal = Goal::Close;
     core.accepting = false;
-    core.engine.cancel_all();
+    let cancelled = core.engine.cancel_all() + std::mem::take(&mut core.cancelled);
     core.engine.cancel_subscriptions();
-    let cancelled = std::mem::take(&mut core.cancelled);
     let disconnecting = std::mem::take(&mut core.disconnecting);
     let connecting = std::mem::take(&mut core.connecting);
     let effects = core.collect();
     drop(core);
     shared.apply(effects);
-    connecting.iter().for_each(|cell| cell.end(shared, Err(Code::Closed.into())));
-    disconnecting.iter().for_each(|cell| cell.end(shared, Ok(cancelled)));
+    let gone = || Error::from(Code::Closed);
+    for cell in connecting {
+        cell.end(Err(gone())).into_iter().for_each(|call| shared.call_back(call));
+    }
+    for cell in disconnecting {
+        cell.end(Ok(cancelled)).into_iter().for_each(|call| shared.call_back(call));
+    }
     let subscriptions = std::mem::take(&mut *shared.subscriptions.lock());
-    subscriptions.values().for_each(|subscription| subscription.end(false));
+    subscriptions.values().for_each(|subscription| subscription.end());
     let unclaimed = std::mem::take(&mut *shared.unclaimed.lock());
+    let event_handler = {
+        let mut status = shared.status.lock();
+        status.state = State::Closed;
+        status.event_handler.take()
+    };
     shared.drop_there((subscriptions, unclaimed, event_handler));
     shared.inbox.push(shared, Item::Last);
-    if shared.options.dispatch == Dispatch::Inline {
-        shared.inbox.run_all_inline(shared);
-    }
 }

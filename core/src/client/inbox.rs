@@ -22,8 +22,8 @@ use bytes::Bytes;
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use super::{
-    Dispatch, Event, EventHandler, Handled, Handler, Message, Options, OwnedMessage,
-    message::Parts, operation::Signal, readiness::Readiness, shared::Shared,
+    Dispatch, Event, EventHandler, Handled, Handler, Message, Options, OwnedMessage, fork,
+    message::Parts, operation::Signal, readiness::Readiness, runtime, shared::Shared,
 };
 use crate::{
     engine::{Ended, Inbound, Receipt, RouteId},
@@ -42,21 +42,15 @@ pub(super) struct Subscription {
     pub(super) route: RouteId,
     handler: Arc<dyn Handler>,
     active: AtomicBool,
-    /// Set before `active` is cleared: another handler took the place.
-    replaced: AtomicBool,
 }
-
-/// The handlers of a message.
-pub(super) type Handlers = Box<[Arc<Subscription>]>;
 
 impl Subscription {
     pub(super) fn new(route: RouteId, handler: Arc<dyn Handler>) -> Self {
-        Self { route, handler, active: AtomicBool::new(true), replaced: AtomicBool::new(false) }
+        Self { route, handler, active: AtomicBool::new(true) }
     }
 
     /// No further call begins.
-    pub(super) fn end(&self, replaced: bool) {
-        self.replaced.store(replaced, Ordering::SeqCst);
+    pub(super) fn end(&self) {
         self.active.store(false, Ordering::SeqCst);
     }
 }
@@ -66,13 +60,17 @@ pub(super) struct Batch {
     chunk: Bytes,
     inbound: Inbound,
     /// For each match, the handlers of its routes.
-    handlers: Vec<Handlers>,
+    handlers: Vec<Box<[Arc<Subscription>]>>,
     next: usize,
     bytes: usize,
 }
 
 impl Batch {
-    pub(super) fn new(chunk: Bytes, inbound: Inbound, handlers: Vec<Handlers>) -> Self {
+    pub(super) fn new(
+        chunk: Bytes,
+        inbound: Inbound,
+        handlers: Vec<Box<[Arc<Subscription>]>>,
+    ) -> Self {
         let bytes = chunk.len();
         Self { chunk, inbound, handlers, next: 0, bytes }
     }
@@ -107,7 +105,7 @@ impl Batch {
 pub(super) enum Item {
     Batch(Batch),
     /// A message that had waited for a handler.
-    Claimed(OwnedMessage, Receipt, Handlers),
+    Claimed(OwnedMessage, Receipt, Vec<Arc<Subscription>>),
     Ended(Vec<Ended>),
     Event(Event, EventHandler),
     Call(Box<dyn FnOnce() + Send>),
@@ -120,18 +118,18 @@ struct State {
     queue: VecDeque<Item>,
     messages: usize,
     bytes: usize,
-    /// Given to the pool, or (inline) sure to be seen by the driver.
+    /// Given to the pool, or being run.
     scheduled: bool,
     running: bool,
-    /// A thread waits in `poll`.
-    polled: bool,
-    /// Whoever polled has let go of the session: the pool runs what is left.
-    abandoned: bool,
     /// The driver has stopped reading.
     paused: bool,
     /// Calls that wait inside callbacks.
     waiting: Vec<Arc<Signal>>,
     readiness: Option<Readiness>,
+    /// The driver is in its turn, at the end of which it looks here (inline).
+    turning: bool,
+    /// Nobody holds the session any more who could poll it.
+    abandoned: bool,
     finished: bool,
 }
 
@@ -150,8 +148,9 @@ pub(super) struct Inbox {
 }
 
 thread_local! {
-    /// The inboxes whose callbacks this thread is inside of.
-    static CURRENT: RefCell<Vec<usize>> = const { RefCell::new(Vec::new()) };
+    /// The inboxes whose callbacks this thread is inside of, and in which process: a child of fork
+    /// is inside none.
+    static CURRENT: RefCell<Vec<(usize, u32)>> = const { RefCell::new(Vec::new()) };
 }
 
 impl Inbox {
@@ -174,12 +173,13 @@ impl Inbox {
 
     /// Whether this thread is inside a callback of this session.
     pub(super) fn is_current(&self) -> bool {
-        CURRENT.with_borrow(|current| current.contains(&self.address()))
+        CURRENT.with_borrow(|current| current.contains(&(self.address(), fork::generation())))
     }
 
     /// Whether this thread is inside a callback of any session.
     pub(super) fn in_any_callback() -> bool {
-        CURRENT.with_borrow(|current| !current.is_empty())
+        let here = fork::generation();
+        CURRENT.with_borrow(|current| current.iter().any(|&(_, process)| process == here))
     }
 
     /// Messages and bytes that have not been handled.
@@ -204,57 +204,47 @@ impl Inbox {
         if self.is_overdrawn(&state) {
             state.waiting.iter().for_each(|signal| signal.deadlock());
         }
-        if state.scheduled {
-            return;
+        if self.is_for_pool(&state) {
+            return self.schedule(shared, state);
         }
-        match self.runs_on(&state) {
-            Dispatch::Dispatched => {
-                state.scheduled = true;
-                drop(state);
-                shared.pool().schedule(shared.clone());
-            }
-            Dispatch::Inline => {
-                drop(state);
-                shared.wake_driver();
-            }
-            Dispatch::Polled => {
-                if let Some(readiness) = &mut state.readiness {
-                    readiness.set();
-                }
-                drop(state);
-                self.changed.notify_all();
-            }
+        if let Some(readiness) = &mut state.readiness {
+            readiness.set();
+        }
+        let wakes = self.dispatch == Dispatch::Inline && !state.turning;
+        drop(state);
+        self.changed.notify_all();
+        if wakes {
+            shared.wake_driver();
         }
     }
 
-    /// Where callbacks run: on the pool once nobody polls and no driver is there any more.
-    fn runs_on(&self, state: &State) -> Dispatch {
-        if state.abandoned || state.finished { Dispatch::Dispatched } else { self.dispatch }
-    }
-
-    /// The last handle is gone, so nobody will poll any more.
-    pub(super) fn abandon(&self, shared: &Arc<Shared>) {
-        if self.dispatch != Dispatch::Polled {
-            return;
+    /// Whether callback threads run what is there: always, or because the driver has ended, or
+    /// because nobody is left who polls.
+    fn is_for_pool(&self, state: &State) -> bool {
+        match self.dispatch {
+            Dispatch::Dispatched => true,
+            Dispatch::Inline => state.finished,
+            Dispatch::Polled => state.abandoned,
         }
-        let mut state = self.state.lock();
-        state.abandoned = true;
-        self.hand_to_pool(shared, state);
     }
 
-    /// What a polling thread leaves behind is the pool's when nobody polls any more.
-    fn hand_to_pool(&self, shared: &Arc<Shared>, mut state: MutexGuard<'_, State>) {
-        if self.dispatch == Dispatch::Dispatched
-            || self.runs_on(&state) != Dispatch::Dispatched
-            || state.running
-            || state.scheduled
-            || state.queue.is_empty()
-        {
+    fn schedule(&self, shared: &Arc<Shared>, mut state: MutexGuard<'_, State>) {
+        // A runner looks again before it leaves.
+        if state.scheduled || state.running || state.queue.is_empty() {
             return;
         }
         state.scheduled = true;
         drop(state);
         shared.pool().schedule(shared.clone());
+    }
+
+    /// Nobody can poll any more.
+    pub(super) fn abandon(&self, shared: &Arc<Shared>) {
+        let mut state = self.state.lock();
+        state.abandoned = true;
+        if self.is_for_pool(&state) {
+            self.schedule(shared, state);
+        }
     }
 
     /// A message that outlives its batch keeps a place.
@@ -300,6 +290,7 @@ impl Inbox {
         if self.is_overdrawn(&state) {
             return Err(Code::WouldDeadlock.into());
         }
+        signal.begin();
         state.waiting.push(signal.clone());
         let wakes = state.paused && self.has_room(&state);
         state.paused &= !wakes;
@@ -321,8 +312,11 @@ impl Inbox {
     /// Runs what is there, up to a slice; whether there is more. For the pool.
     pub(super) fn run_slice(&self, shared: &Arc<Shared>) -> bool {
         self.run(shared, SLICE);
+        if shared.is_inherited() {
+            return false;
+        }
         let mut state = self.state.lock();
-        // Another thread that runs it sees to the rest.
+        // Whoever else is running it looks again before it leaves.
         state.scheduled = !state.queue.is_empty() && !state.running;
         state.scheduled
     }
@@ -339,48 +333,51 @@ impl Inbox {
         }
         let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         let mut state = self.state.lock();
-        if state.running || state.polled {
+        if state.running {
             return Err(Code::Busy.into());
         }
-        state.polled = true;
-        let mut timed_out = false;
-        while state.queue.is_empty() && !state.finished && !timed_out {
-            match deadline {
-                None => self.changed.wait(&mut state),
-                Some(at) => timed_out = self.changed.wait_until(&mut state, at).timed_out(),
+        while state.queue.is_empty() {
+            let timed_out = match deadline {
+                _ if state.finished => true,
+                None => {
+                    self.changed.wait(&mut state);
+                    false
+                }
+                Some(deadline) => self.changed.wait_until(&mut state, deadline).timed_out(),
+            };
+            if state.running {
+                return Err(Code::Busy.into());
+            }
+            if timed_out && state.queue.is_empty() {
+                return Ok(0);
             }
         }
-        state.polled = false;
         drop(state);
-        self.run(shared, limit).ok_or_else(|| Code::Busy.into())
+        let ran = self.run(shared, limit);
+        shared.check_fork()?;
+        ran.ok_or_else(|| Code::Busy.into())
     }
 
-    /// The driver is awake: what is put in before it sleeps needs not wake it.
-    pub(super) fn begin_inline(&self) {
-        self.state.lock().scheduled = true;
+    /// Runs everything, on the I/O thread.
+    pub(super) fn run_inline(&self, shared: &Arc<Shared>) {
+        while self.run(shared, SLICE).is_some_and(|ran| ran >= SLICE) {}
     }
 
-    /// Runs everything before the driver sleeps.
-    pub(super) fn run_all_inline(&self, shared: &Arc<Shared>) {
+    /// The driver's turn begins: whatever is put in runs at its end without further ado.
+    pub(super) fn begin_turn(&self) {
+        self.state.lock().turning = true;
+    }
+
+    /// The driver's turn ends: runs everything, on the I/O thread.
+    pub(super) fn end_turn(&self, shared: &Arc<Shared>) {
         loop {
             self.run_inline(shared);
-            if self.end_inline() {
+            let mut state = self.state.lock();
+            if state.queue.is_empty() || state.running {
+                state.turning = false;
                 return;
             }
         }
-    }
-
-    /// Runs what there is, on the I/O thread.
-    pub(super) fn run_inline(&self, shared: &Arc<Shared>) {
-        while self.run(shared, SLICE).is_some_and(|ran| ran == SLICE) {}
-    }
-
-    /// The driver is about to sleep; `false` when there is something to run before.
-    #[must_use]
-    pub(super) fn end_inline(&self) -> bool {
-        let mut state = self.state.lock();
-        state.scheduled = !state.queue.is_empty();
-        !state.scheduled
     }
 
     /// Runs at most `limit` callbacks; `None` when another thread does.
@@ -394,10 +391,10 @@ impl Inbox {
         }
         state.running = true;
         drop(state);
-        CURRENT.with_borrow_mut(|current| current.push(self.address()));
+        CURRENT.with_borrow_mut(|current| current.push((self.address(), fork::generation())));
         let mut ran = 0;
         let mut run_all = || {
-            while ran < limit {
+            while ran < limit && !shared.is_inherited() {
                 let Some(item) = self.state.lock().queue.pop_front() else { break };
                 ran += self.run_item(shared, item, limit - ran);
             }
@@ -407,6 +404,9 @@ impl Inbox {
             Some(scope) => scope(&mut run_all),
         }
         CURRENT.with_borrow_mut(|current| current.pop());
+        if shared.is_inherited() {
+            return Some(ran);
+        }
         let mut state = self.state.lock();
         state.running = false;
         if state.queue.is_empty()
@@ -414,17 +414,26 @@ impl Inbox {
         {
             readiness.clear();
         }
-        self.hand_to_pool(shared, state);
+        // It may have been abandoned by one of its own callbacks.
+        match self.dispatch == Dispatch::Polled && state.abandoned {
+            true => self.schedule(shared, state),
+            false => drop(state),
+        }
         self.changed.notify_all();
         Some(ran)
     }
 
     /// Runs one item, or as much of it as the limit allows; the rest goes back to the front.
+    ///
+    /// A callback that forks returns here in the child, too: there nothing is touched any more, and
+    /// what the item holds is leaked.
     fn run_item(&self, shared: &Arc<Shared>, item: Item, limit: usize) -> usize {
         match item {
             Item::Batch(mut batch) => {
                 let ran = self.run_batch(shared, &mut batch, limit);
-                if batch.next < batch.len() {
+                if shared.is_inherited() {
+                    std::mem::forget(batch);
+                } else if batch.next < batch.len() {
                     self.state.lock().queue.push_front(Item::Batch(batch));
                 } else {
                     let (messages, bytes) = (batch.len(), batch.bytes);
@@ -436,24 +445,41 @@ impl Inbox {
             Item::Claimed(message, receipt, handlers) => {
                 let parts = message.parts(Some(receipt));
                 self.handle(shared, parts, &handlers);
+                if shared.is_inherited() {
+                    std::mem::forget(handlers);
+                    return 1;
+                }
                 self.leave();
                 self.acknowledge_handled(shared);
                 shared.release(1, parts.payload.len());
                 contain(|| drop(handlers));
                 1
             }
-            Item::Ended(ended) => {
+            Item::Ended(mut ended) => {
+                let rest = ended.split_off(ended.len().min(limit));
                 let count = ended.len();
-                for Ended { number, outcome, completion, .. } in ended {
+                let mut ended = ended.into_iter();
+                while let Some(Ended { number, outcome, completion, .. }) = ended.next() {
                     let Some(completion) = completion else { continue };
                     contain(|| completion(number, outcome));
+                    if shared.is_inherited() {
+                        std::mem::forget((ended, rest));
+                        return count;
+                    }
+                }
+                if !rest.is_empty() {
+                    self.state.lock().queue.push_front(Item::Ended(rest));
                 }
                 shared.completions_taken(count);
                 count
             }
             Item::Event(event, handler) => {
                 contain(|| handler(&event));
-                contain(|| drop(handler));
+                if shared.is_inherited() {
+                    std::mem::forget(handler);
+                } else {
+                    contain(|| drop(handler));
+                }
                 1
             }
             Item::Call(call) => {
@@ -475,6 +501,9 @@ impl Inbox {
             let parts = batch.parts(batch.next);
             let matched = batch.inbound.deliveries[batch.next].matched as usize;
             self.handle(shared, parts, &batch.handlers[matched]);
+            if shared.is_inherited() {
+                return ran;
+            }
             let acknowledges = parts.receipt.is_some();
             batch.next += 1;
             if acknowledges && since.get_or_insert_with(Instant::now).elapsed() > ACKNOWLEDGE_AFTER
@@ -494,52 +523,57 @@ impl Inbox {
     #[inline]
     fn handle(&self, shared: &Arc<Shared>, parts: Parts<'_>, handlers: &[Arc<Subscription>]) {
         let message = Message { parts, shared, deferred: RefCell::new(None) };
-        let mut calls = Calls::default();
-        for subscription in handlers {
-            self.call(subscription, &message, &mut calls);
+        let mut called = self.call(&message, handlers);
+        if called.is_none() {
+            called = self.call_successors(&message);
         }
-        if calls.replaced {
-            self.call_replacements(shared, handlers, &message, &mut calls);
+        if shared.is_inherited() {
+            return std::mem::forget(message.deferred);
+        }
+        let keeps = called == Some(Handled::Failed) && !shared.options.acknowledge_failed;
+        if let Some(deferred) = message.deferred.into_inner() {
+            return deferred.handlers_returned(keeps);
         }
         let Some(receipt) = parts.receipt else { return };
-        let deferred = message.deferred.into_inner().is_some();
-        // Where no handler is left, nobody could acknowledge it by hand.
-        let manual = shared.options.manual && calls.made;
-        if deferred || manual || (calls.failed && !shared.options.acknowledge_failed) {
-            return;
+        if !keeps && !shared.options.manual {
+            self.handled.lock().push((receipt, ReasonCode::Success));
         }
-        self.handled.lock().push((receipt, ReasonCode::Success));
     }
 
+    /// Calls those of the handlers that are still there; `Failed` when one of them failed, nothing
+    /// when there was none.
     #[inline]
-    fn call(&self, subscription: &Subscription, message: &Message<'_>, calls: &mut Calls) {
-        // Said before the look at `active`, as whoever ends the subscription does the reverse: one
-        // of the two sees the other.
-        self.enter(subscription.route);
-        if !subscription.active.load(Ordering::SeqCst) {
-            calls.replaced |= subscription.replaced.load(Ordering::SeqCst);
-            return;
+    fn call(&self, message: &Message<'_>, handlers: &[Arc<Subscription>]) -> Option<Handled> {
+        let mut called = None;
+        for subscription in handlers {
+            // Said before the look at `active`, as whoever ends the subscription does the reverse:
+            // one of the two sees the other.
+            self.enter(subscription.route);
+            if !subscription.active.load(Ordering::SeqCst) {
+                continue;
+            }
+            let call = || subscription.handler.handle(message);
+            if contain(call).unwrap_or(Handled::Failed) == Handled::Failed {
+                called = Some(Handled::Failed);
+            } else {
+                called.get_or_insert(Handled::Done);
+            }
         }
-        calls.made = true;
-        let call = AssertUnwindSafe(|| subscription.handler.handle(message));
-        calls.failed |= catch_unwind(call).unwrap_or(Handled::Failed) == Handled::Failed;
+        called
     }
 
-    /// Handlers that were replaced while the message waited give it to those that took their place.
+    /// The subscription has ended while the message waited. If another one took its place the message
+    /// is for that; else nobody wants it any more.
     #[cold]
-    fn call_replacements(
-        &self,
-        shared: &Arc<Shared>,
-        handlers: &[Arc<Subscription>],
-        message: &Message<'_>,
-        calls: &mut Calls,
-    ) {
-        for subscription in shared.handlers(message.parts.matched) {
-            if handlers.iter().all(|one| one.route != subscription.route) {
-                self.call(&subscription, message, calls);
-            }
-            contain(|| drop(subscription));
+    fn call_successors(&self, message: &Message<'_>) -> Option<Handled> {
+        let successors = message.shared.handlers(message.topic());
+        let called = self.call(message, &successors);
+        if message.shared.is_inherited() {
+            std::mem::forget(successors);
+        } else {
+            contain(|| drop(successors));
         }
+        called
     }
 
     #[inline]
@@ -578,10 +612,10 @@ impl Inbox {
 
     // ---- waiting for callbacks to end
 
-    /// Returns when no call of these (ended) subscriptions is running; inside any callback at once,
-    /// as two sessions' callbacks could otherwise wait for each other.
+    /// Returns when no call of these (ended) subscriptions is running; at once inside a callback,
+    /// were it another session's: two that waited for each other would never return.
     pub(super) fn wait_until_left(&self, routes: &[RouteId]) {
-        if routes.is_empty() || Self::in_any_callback() {
+        if runtime::on_io_thread() || Self::in_any_callback() {
             return;
         }
         self.leaving.fetch_add(1, Ordering::SeqCst);
@@ -639,19 +673,12 @@ impl Inbox {
     }
 }
 
-/// What came of calling a message's handlers.
-#[derive(Default)]
-struct Calls {
-    /// At least one was called.
-    made: bool,
-    failed: bool,
-    /// One had been replaced.
-    replaced: bool,
-}
-
-/// A panic of a callback ends that callback only.
-fn contain(callback: impl FnOnce()) {
-    if catch_unwind(AssertUnwindSafe(callback)).is_err() {
-        tracing::error!("a callback panicked");
+/// A panic of a callback ends that callback only, and is nothing.
+#[inline]
+fn contain<T>(callback: impl FnOnce() -> T) -> Option<T> {
+    let returned = catch_unwind(AssertUnwindSafe(callback));
+    if returned.is_err() {
+        tracing::error!(target: "mqttsession", "a callback panicked");
     }
+    returned.ok()
 }

@@ -5,31 +5,17 @@ use std::{
     time::{Duration, Instant},
 };
 
-use parking_lot::Mutex;
-
-use super::{fork, session, shared::Shared};
+use super::{runtime::sessions, session, shared::Shared};
 use crate::error::{Code, Result};
 
-static SESSIONS: Mutex<(u32, Vec<Weak<Shared>>)> = Mutex::new((0, Vec::new()));
-
 pub(super) fn add(session: &Arc<Shared>) {
-    let mut sessions = SESSIONS.lock();
-    let generation = fork::generation();
-    if sessions.0 != generation {
-        // Those of the parent process; not even their counts may be touched.
-        std::mem::forget(std::mem::take(&mut sessions.1));
-        sessions.0 = generation;
-    }
-    sessions.1.retain(|session| session.strong_count() > 0);
-    sessions.1.push(Arc::downgrade(session));
+    let mut sessions = sessions().lock();
+    sessions.retain(|session| session.strong_count() > 0);
+    sessions.push(Arc::downgrade(session));
 }
 
 fn all() -> Vec<Arc<Shared>> {
-    let sessions = SESSIONS.lock();
-    if sessions.0 != fork::generation() {
-        return Vec::new();
-    }
-    sessions.1.iter().filter_map(Weak::upgrade).collect()
+    sessions().lock().iter().filter_map(Weak::upgrade).collect()
 }
 
 /// How many sessions exist, closed ones whose memory is still held included; for leak tests.

@@ -97,7 +97,8 @@ impl Message<'_> {
                 shared: self.shared.clone(),
                 receipt: self.parts.receipt,
                 bytes,
-                remaining: AtomicUsize::new(0),
+                // One for the handlers: none of them can settle it for those that follow.
+                remaining: AtomicUsize::new(1),
                 abandoned: AtomicBool::new(false),
                 reason: AtomicU8::new(0),
             })
@@ -216,7 +217,15 @@ pub(super) struct Deferred {
 }
 
 impl Deferred {
-    /// One of the acknowledgements has been used or dropped.
+    /// All handlers have returned. One that failed keeps the message unacknowledged where the options
+    /// say so.
+    pub(super) fn handlers_returned(&self, keeps: bool) {
+        self.abandoned.fetch_or(keeps, Ordering::Relaxed);
+        // When it is the last to settle, whoever acknowledged has had an answer already.
+        let _no_longer_of_interest = self.settle();
+    }
+
+    /// One of the acknowledgements has been used or dropped, or the handlers have returned.
     fn settle(&self) -> Result<()> {
         if self.remaining.fetch_sub(1, Ordering::AcqRel) > 1 {
             return Ok(());

@@ -27,6 +27,10 @@ mod reconnect;
 mod runtime;
 mod session;
 mod shared;
+#[cfg(test)]
+mod tests;
+
+use std::time::{Duration, Instant};
 
 pub use crate::{
     engine::{Completion, Connected, Delivered, Granted, Outcome, Payload, QueuePolicy},
@@ -42,3 +46,9 @@ pub use options::{Acknowledge, CallbackScope, Dispatch, Options};
 pub use pool::set_callback_threads;
 pub use runtime::set_io_threads;
 pub use session::{DisconnectOptions, PublishOptions, Session};
+
+/// That much later. A time that no clock can show stands for ever; a century is as good.
+fn later(now: Instant, wait: Duration) -> Instant {
+    const CENTURY: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
+    now.checked_add(wait).unwrap_or_else(|| now + CENTURY)
+}

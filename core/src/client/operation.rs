@@ -46,7 +46,6 @@ pub(super) struct Signal {
 #[derive(Default)]
 struct SignalState {
     done: bool,
-    /// For the one call that waits inside a callback.
     deadlocked: bool,
 }
 
@@ -56,21 +55,25 @@ impl Signal {
         self.changed.notify_all();
     }
 
-    /// The call inside the callback must not wait any longer: it holds up the queue that would have
-    /// to move.
+    /// A wait inside a callback begins; what an earlier one was told is past.
+    pub(super) fn begin(&self) {
+        self.state.lock().deadlocked = false;
+    }
+
+    /// The call must not wait any longer: it holds up the queue that would have to move.
     pub(super) fn deadlock(&self) {
         self.state.lock().deadlocked = true;
         self.changed.notify_all();
     }
 
-    fn wait(&self, deadline: Option<Instant>, in_callback: bool) -> Result<()> {
+    /// `inside` a callback of the session, the wait also ends by a deadlock.
+    fn wait(&self, deadline: Option<Instant>, inside: bool) -> Result<()> {
         let mut state = self.state.lock();
         loop {
             if state.done {
                 return Ok(());
             }
-            if in_callback && state.deadlocked {
-                state.deadlocked = false;
+            if inside && state.deadlocked {
                 return Err(Code::WouldDeadlock.into());
             }
             match deadline {
@@ -113,14 +116,15 @@ impl<T> Cell<T> {
         }
     }
 
-    /// Ends the operation; whoever waits for it is told. To be called outside all locks: what wakes
-    /// an asynchronous task is the program's.
-    pub(super) fn end(&self, shared: &Arc<Shared>, result: Result<T>)
+    /// Ends the operation; not under a lock, as it wakes a future by whatever its executor does. A
+    /// callback that waits for it is the answer, to be called outside all locks.
+    #[must_use]
+    pub(super) fn end(&self, result: Result<T>) -> Option<Box<dyn FnOnce() + Send>>
     where
         T: Clone + Send + 'static,
     {
         let mut slot = self.slot.lock();
-        let Slot::Running { waker, callback } = &mut *slot else { return };
+        let Slot::Running { waker, callback } = &mut *slot else { return None };
         let (waker, callback) = (waker.take(), callback.take());
         *slot = Slot::Ended(result.clone());
         drop(slot);
@@ -128,9 +132,7 @@ impl<T> Cell<T> {
         if let Some(waker) = waker {
             waker.wake();
         }
-        if let Some(callback) = callback {
-            shared.call_back(Box::new(move || callback(result)));
-        }
+        callback.map(|callback| Box::new(move || callback(result)) as Box<dyn FnOnce() + Send>)
     }
 
     fn result(&self) -> Option<Result<T>>
@@ -153,7 +155,8 @@ impl<T: Clone + Send + 'static> Operation<T> {
     /// One that has ended already.
     pub(super) fn ended(shared: &Arc<Shared>, result: Result<T>) -> Self {
         let (operation, cell) = Self::new(shared);
-        cell.end(shared, result);
+        let callback = cell.end(result);
+        debug_assert!(callback.is_none());
         operation
     }
 
@@ -177,7 +180,12 @@ impl<T: Clone + Send + 'static> Operation<T> {
 
     /// Calls back once with the result, on the thread and in the order of the session's other
     /// callbacks.
+    ///
+    /// In a child of `fork` it calls back at once, with `FORKED`.
     pub fn on_end(self, callback: impl FnOnce(Result<T>) + Send + 'static) {
+        if let Err(error) = self.shared.check_fork() {
+            return callback(Err(error));
+        }
         let mut slot = self.cell.slot.lock();
         match &mut *slot {
             Slot::Running { callback: waiting, .. } => *waiting = Some(Box::new(callback)),
@@ -194,12 +202,14 @@ impl<T: Clone> Future for Operation<T> {
     type Output = Result<T>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        match &mut *self.cell.slot.lock() {
-            Slot::Ended(result) => Poll::Ready(result.clone()),
-            Slot::Running { waker, .. } => {
-                *waker = Some(cx.waker().clone());
-                Poll::Pending
-            }
-        }
+        self.shared.check_fork()?;
+        // A waker is the executor's code: it is cloned and dropped without the lock.
+        let new = cx.waker().clone();
+        let former = match &mut *self.cell.slot.lock() {
+            Slot::Ended(result) => return Poll::Ready(result.clone()),
+            Slot::Running { waker, .. } => waker.replace(new),
+        };
+        drop(former);
+        Poll::Pending
     }
 }

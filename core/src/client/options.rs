@@ -7,7 +7,7 @@ use bytes::Bytes;
 use crate::{
     engine::{QueuePolicy, Settings, Will},
     error::{Code, Error, Result},
-    protocol::{Property, PropertyBlock, QoS, Version, topic},
+    protocol::{Place, Properties, Property, PropertyBlock, QoS, Version, topic},
     transport::{Endpoint, Material, Roots, TlsOptions},
 };
 
@@ -244,7 +244,8 @@ impl Options {
     /// # Errors
     /// `INVALID_OPTION` for a property that a will cannot have.
     pub fn add_will_property(&mut self, property: Property<'_>) -> Result<&mut Self> {
-        add(&mut self.settings.will.get_or_insert_with(Will::default).properties, property)?;
+        let will = self.settings.will.get_or_insert_with(Will::default);
+        add(&mut will.properties, property, Place::Will)?;
         Ok(self)
     }
 
@@ -263,7 +264,7 @@ impl Options {
         match property {
             Property::ReceiveMaximum(value) => self.set_receive_maximum(value).map(drop)?,
             Property::MaximumPacketSize(value) => self.set_maximum_packet_size(value).map(drop)?,
-            other => add(&mut self.settings.properties, other)?,
+            other => add(&mut self.settings.properties, other, Place::Connect)?,
         }
         Ok(self)
     }
@@ -487,10 +488,17 @@ fn text(value: &str, what: &str) -> Result<String> {
     Ok(value.to_owned())
 }
 
-fn add(block: &mut PropertyBlock, property: Property<'_>) -> Result<()> {
-    block.push(property).map_err(|error| {
-        Error::new(Code::InvalidOption, format!("The property cannot be used: {error}"))
-    })
+/// Adds a property that may stand at this place; otherwise the block stays as it is.
+fn add(block: &mut PropertyBlock, property: Property<'_>, place: Place) -> Result<()> {
+    let cannot = |why: &dyn fmt::Display| {
+        Error::new(Code::InvalidOption, format!("The property cannot be used: {why}"))
+    };
+    let mut with = block.clone();
+    with.push(property).map_err(|error| cannot(&error))?;
+    Properties::parse(with.as_properties().as_bytes(), place)
+        .map_err(|violation| cannot(&violation))?;
+    *block = with;
+    Ok(())
 }
 
 fn not_zero(messages: usize, bytes: usize) -> Result<()> {
@@ -498,4 +506,23 @@ fn not_zero(messages: usize, bytes: usize) -> Result<()> {
         return Err(Error::new(Code::InvalidOption, "A limit must not be zero"));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_property_stands_only_where_it_may() {
+        let mut options = Options::new();
+        let refused = options.add_connect_property(Property::ContentType("text")).unwrap_err();
+        assert_eq!(refused.code(), Code::InvalidOption);
+        let refused = options.add_will_property(Property::TopicAlias(1)).unwrap_err();
+        assert_eq!(refused.code(), Code::InvalidOption);
+        options.add_connect_property(Property::SessionExpiryInterval(5)).unwrap();
+        assert!(options.add_connect_property(Property::SessionExpiryInterval(6)).is_err(), "twice");
+        options.add_connect_property(Property::UserProperty("a", "b")).unwrap();
+        options.add_connect_property(Property::UserProperty("a", "b")).unwrap();
+        options.add_will_property(Property::WillDelayInterval(1)).unwrap();
+    }
 }

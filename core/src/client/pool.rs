@@ -48,10 +48,17 @@ pub(super) struct Pool {
 
 #[derive(Default)]
 struct State {
-    ready: VecDeque<(Arc<Shared>, Instant)>,
+    ready: VecDeque<Work>,
     threads: usize,
     idle: usize,
     watched: bool,
+}
+
+struct Work {
+    session: Arc<Shared>,
+    since: Instant,
+    /// Else it is only let go of, by a thread that may own it last.
+    runs: bool,
 }
 
 impl Pool {
@@ -61,22 +68,33 @@ impl Pool {
 
     /// Has a session's callbacks run. Never waits.
     pub(super) fn schedule(self: &Arc<Self>, session: Arc<Shared>) {
-        let io = session.io_thread().handle.clone();
-        let mut state = self.state.lock();
-        state.ready.push_back((session, Instant::now()));
-        // An idle thread that has been notified stays counted until it runs: each takes one only.
-        if state.idle >= state.ready.len() {
-            drop(state);
+        self.enqueue(&mut self.state.lock(), Work { session, since: Instant::now(), runs: true });
+    }
+
+    /// Lets go of a session on a callback thread. Never waits.
+    pub(super) fn bury(self: &Arc<Self>, session: Arc<Shared>) {
+        self.enqueue(&mut self.state.lock(), Work { session, since: Instant::now(), runs: false });
+    }
+
+    fn enqueue(self: &Arc<Self>, state: &mut State, work: Work) {
+        let io = work.session.io_thread().handle.clone();
+        state.ready.push_back(work);
+        // A thread that has been woken counts as idle until it runs, and it takes one session only.
+        let mut at_hand = state.idle;
+        if state.idle > 0 {
             self.work.notify_one();
         } else if state.threads == 0 {
-            self.start_thread(&mut state);
-        } else if !state.watched && state.threads < LIMIT.load(Ordering::Relaxed) {
+            self.start_thread(state);
+            at_hand = state.threads;
+        }
+        let may_start = !state.watched && state.threads < LIMIT.load(Ordering::Relaxed);
+        if state.ready.len() > at_hand && may_start {
             state.watched = true;
             io.spawn(watch(self.clone()));
         }
     }
 
-    /// A failure to start a thread leaves the work to the threads there are, and to the next try.
+    /// When no thread can be started, the work is left to those there are, and to the watch.
     fn start_thread(self: &Arc<Self>, state: &mut State) {
         let pool = self.clone();
         let name = format!("mqtt-callback-{}", state.threads);
@@ -88,15 +106,18 @@ impl Pool {
     fn run(self: &Arc<Self>) {
         let mut state = self.state.lock();
         loop {
-            while let Some((session, _)) = state.ready.pop_front() {
+            while let Some(Work { session, runs, .. }) = state.ready.pop_front() {
                 drop(state);
-                let more = session.run_callbacks();
-                state = self.state.lock();
+                let more = runs && session.run_callbacks();
+                if session.is_inherited() {
+                    // The callback forked, and this is the child, which has no callback threads.
+                    return std::mem::forget(session);
+                }
                 if more {
-                    state.ready.push_back((session, Instant::now()));
+                    state = self.state.lock();
+                    state.ready.push_back(Work { session, since: Instant::now(), runs });
                 } else {
                     // Not under the lock: this may be the last owner.
-                    drop(state);
                     drop(session);
                     state = self.state.lock();
                 }
@@ -117,7 +138,7 @@ async fn watch(pool: Arc<Pool>) {
     loop {
         tokio::time::sleep(PATIENCE).await;
         let mut state = pool.state.lock();
-        let overdue = state.ready.front().is_some_and(|(_, since)| since.elapsed() >= PATIENCE);
+        let overdue = state.ready.front().is_some_and(|work| work.since.elapsed() >= PATIENCE);
         if overdue && state.idle == 0 && state.threads < LIMIT.load(Ordering::Relaxed) {
             pool.start_thread(&mut state);
         }
@@ -125,5 +146,32 @@ async fn watch(pool: Arc<Pool>) {
             state.watched = false;
             return;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::client::Options;
+
+    fn work() -> Work {
+        let session = Shared::new(&Options::new()).unwrap();
+        Work { session, since: Instant::now(), runs: true }
+    }
+
+    #[test]
+    fn work_for_which_no_thread_is_at_hand_is_watched() {
+        let pool = Arc::new(Pool::new());
+        pool.enqueue(&mut pool.state.lock(), work());
+        assert!(!pool.state.lock().watched, "the thread that was started takes it");
+        while pool.state.lock().idle == 0 {
+            std::thread::yield_now();
+        }
+        let mut state = pool.state.lock();
+        pool.enqueue(&mut state, work());
+        assert!(!state.watched, "the idle thread takes it");
+        // The thread has been woken and has not run yet.
+        pool.enqueue(&mut state, work());
+        assert!(state.watched, "the first callback may wait for the second for ever");
     }
 }

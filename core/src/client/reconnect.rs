@@ -2,14 +2,6 @@
 
 use std::time::{Duration, Instant};
 
-/// A time so far away that it never comes, for what would be later than the clock can count.
-const NEVER: Duration = Duration::from_secs(30 * 365 * 24 * 3600);
-
-/// The time this much later.
-pub(super) fn later(now: Instant, duration: Duration) -> Instant {
-    now.checked_add(duration.min(NEVER)).unwrap_or(now)
-}
-
 /// Back-off with full jitter: a random pause below a bound that doubles with each attempt. It starts
 /// anew only after a connection that lasted, so that a broker which accepts and then kicks is not
 /// hammered.

@@ -3,16 +3,17 @@
 use std::{
     cell::Cell,
     sync::{
-        Arc, OnceLock,
+        Arc, OnceLock, Weak,
         atomic::{AtomicUsize, Ordering},
     },
     time::Duration,
 };
 
 use once_cell::sync::OnceCell;
+use parking_lot::Mutex;
 use tokio::runtime::Handle;
 
-use super::{fork, gather::Gather, pool::Pool};
+use super::{fork, gather::Gather, pool::Pool, shared::Shared};
 use crate::error::{Code, Error, Result};
 
 /// The threads of one process. Never dropped: a process that has one keeps it, and a child of fork
@@ -34,38 +35,51 @@ pub(super) struct IoThread {
 struct Generation {
     number: u32,
     runtime: OnceCell<Runtime>,
+    sessions: Mutex<Vec<Weak<Shared>>>,
     next: OnceLock<&'static Generation>,
+}
+
+impl Generation {
+    const fn new(number: u32) -> Self {
+        Self {
+            number,
+            runtime: OnceCell::new(),
+            sessions: Mutex::new(Vec::new()),
+            next: OnceLock::new(),
+        }
+    }
 }
 
 /// How many name lookups may hang at the same time before others have to wait for them.
 const NAME_LOOKUPS: usize = 16;
 
-static FIRST: Generation =
-    Generation { number: 0, runtime: OnceCell::new(), next: OnceLock::new() };
+static FIRST: Generation = Generation::new(0);
 static IO_THREADS: AtomicUsize = AtomicUsize::new(1);
 
 thread_local! {
-    static IS_IO: Cell<bool> = const { Cell::new(false) };
+    /// In which process this is an I/O thread; what a child of fork makes of it is none.
+    static IS_IO: Cell<Option<u32>> = const { Cell::new(None) };
 }
 
 /// Whether this is an I/O thread, where nothing may wait.
 pub(super) fn on_io_thread() -> bool {
-    IS_IO.get()
+    IS_IO.get().is_some_and(|process| process == fork::generation())
 }
 
 fn present() -> &'static Generation {
     let number = fork::generation();
     let mut generation = &FIRST;
     while generation.number != number {
-        generation = generation.next.get_or_init(|| {
-            Box::leak(Box::new(Generation {
-                number: generation.number + 1,
-                runtime: OnceCell::new(),
-                next: OnceLock::new(),
-            }))
-        });
+        generation = generation
+            .next
+            .get_or_init(|| Box::leak(Box::new(Generation::new(generation.number + 1))));
     }
     generation
+}
+
+/// The sessions that were made in this process.
+pub(super) fn sessions() -> &'static Mutex<Vec<Weak<Shared>>> {
+    &present().sessions
 }
 
 /// The threads of this process, started at the first call.
@@ -123,10 +137,11 @@ fn start_io_thread(number: usize) -> Result<IoThread> {
         let _inside = handle.enter();
         Gather::start().map_err(cannot)?
     };
+    let process = fork::generation();
     std::thread::Builder::new()
         .name(format!("mqtt-io-{number}"))
         .spawn(move || {
-            IS_IO.set(true);
+            IS_IO.set(Some(process));
             runtime.block_on(std::future::pending::<()>());
         })
         .map_err(cannot)?;

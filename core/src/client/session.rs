@@ -11,17 +11,19 @@ use super::{
     Connected, Dispatch, EventHandler, Granted, Handler, Operation, Options, State, Statistics,
     driver,
     inbox::Subscription,
-    live,
+    later, live,
     operation::{self, Signal},
-    reconnect::later,
     runtime,
     shared::{Core, Farewell, Goal, Shared, Subscribing},
 };
 use crate::{
     engine::{Completion, LARGE_PAYLOAD, Outcome, Payload, Publication, Refused, RouteId},
     error::{Code, Error, Result},
-    protocol::{PropertyBlock, QoS, ReasonCode, SubscriptionOptions, topic},
+    protocol::{Disconnect, PropertyBlock, QoS, ReasonCode, SubscriptionOptions, Version, topic},
 };
+
+/// The most levels of a filter: routing steps down a stack frame for each. Brokers take fewer.
+const FILTER_LEVELS: usize = 1000;
 
 /// How a message is to be published.
 #[derive(Default)]
@@ -40,8 +42,7 @@ pub struct PublishOptions {
 #[derive(Clone, Debug)]
 pub struct DisconnectOptions {
     /// How long to wait until every accepted publish has ended and its completion has returned
-    /// (inside a callback, and where callbacks are polled for: has ended). What has not by then is
-    /// cancelled.
+    /// (inside a callback: has ended). What has not by then is cancelled.
     pub drain: Duration,
     /// The reason to give (MQTT 5.0). `DisconnectWithWillMessage` has the broker publish the will.
     pub reason: ReasonCode,
@@ -64,7 +65,7 @@ impl Default for DisconnectOptions {
 ///
 /// Clones are the same session. Every method may be called from any thread and from inside any
 /// callback. When the last clone is dropped the session closes as with [`close`](Self::close), but
-/// nobody waits for it.
+/// nobody waits for it; what was left to be polled runs on the library's callback threads.
 #[derive(Clone)]
 pub struct Session(Arc<Handle>);
 
@@ -91,10 +92,10 @@ impl Session {
     pub fn new(options: &Options) -> Result<Self> {
         let shared = Shared::new(options)?;
         live::add(&shared);
-        if options.dispatch == Dispatch::Inline {
-            // It runs the callbacks, those before the first connect too.
+        // Callbacks on the I/O thread are the driver's to run, also before the first connect.
+        if shared.options.dispatch == Dispatch::Inline {
             shared.core.lock().driven = true;
-            shared.io_thread().handle.spawn(driver::drive(shared.clone()));
+            driver::start(&shared);
         }
         Ok(Self(Arc::new(Handle(shared))))
     }
@@ -142,7 +143,7 @@ impl Session {
             waker.wake();
         }
         if starts {
-            shared.io_thread().handle.spawn(driver::drive(shared.clone()));
+            driver::start(shared);
         }
         Ok(operation)
     }
@@ -152,13 +153,14 @@ impl Session {
     /// that had to be cancelled. Subscriptions stay, for the next connect.
     ///
     /// # Errors
-    /// `CLOSED`, `BUSY` while it disconnects already, `FORKED`.
+    /// `INVALID_ARGUMENT` for a reason or a property that DISCONNECT cannot carry, `NOT_SUPPORTED`
+    /// for properties before 5.0, `CLOSED`, `BUSY` while it disconnects already, `FORKED`.
     pub fn disconnect(&self, options: DisconnectOptions) -> Result<Operation<usize>> {
         let shared = self.shared();
         shared.check_fork()?;
+        check_farewell(shared.options.settings.version, &options)?;
         let until = later(Instant::now(), options.drain);
-        // Completions that only this thread could call are not waited for.
-        let called = !shared.inbox.is_current() && shared.options.dispatch != Dispatch::Polled;
+        let called = !shared.inbox.is_current();
         let (operation, cell) = Operation::new(shared);
         let mut core = shared.core.lock();
         match core.goal {
@@ -322,9 +324,6 @@ impl Session {
         shared.check_fork()?;
         let (operation, cell) = Operation::new(shared);
         let mut core = shared.core.lock();
-        if matches!(core.goal, Goal::Close) {
-            return Err(Code::Closed.into());
-        }
         let ticket = core.ticket();
         core.flushing.insert(ticket, cell);
         core.engine.flush(ticket);
@@ -391,6 +390,8 @@ impl Session {
         let ticket = shared.core.lock().ticket();
         let subscription = Arc::new(Subscription::new(ticket, handler));
         shared.subscriptions.lock().insert(ticket, subscription);
+        // From here on until they are claimed, new messages wait behind those that came before.
+        shared.claiming.fetch_add(1, Ordering::Relaxed);
         let mut core = shared.core.lock();
         let subscribed = match core.goal {
             Goal::Close => Err(Code::Closed.into()),
@@ -400,12 +401,19 @@ impl Session {
             core.subscribing.insert(ticket, subscribing);
         }
         shared.settle(core);
-        match &subscribed {
-            Ok(replaced) => self.end_subscriptions(replaced, true),
-            Err(_) => self.end_subscriptions(&[ticket], false),
+        if subscribed.is_ok() {
+            shared.claim();
         }
-        shared.claim();
-        subscribed.map(drop)
+        shared.claiming.fetch_sub(1, Ordering::Release);
+        match subscribed {
+            Ok(replaced) => self.end_subscriptions(&replaced),
+            Err(error) => {
+                // No message can have found it: it is dropped here and now, as by any failing call.
+                drop(shared.end_subscriptions(&[ticket]));
+                return Err(error);
+            }
+        }
+        Ok(())
     }
 
     /// Ends a subscription; a filter that is not subscribed succeeds at once. No call of the
@@ -441,14 +449,18 @@ impl Session {
         core.unsubscribing.insert(ticket, cell);
         let ended = core.engine.unsubscribe(ticket, filters, PropertyBlock::new());
         shared.settle(core);
-        self.end_subscriptions(&ended, false);
+        self.end_subscriptions(&ended);
         Ok(operation)
     }
 
     /// No further call of these handlers begins; outside callbacks none is running afterwards.
-    fn end_subscriptions(&self, routes: &[RouteId], replaced: bool) {
-        self.shared().end_subscriptions(routes, replaced);
+    fn end_subscriptions(&self, routes: &[RouteId]) {
+        let ended = self.shared().end_subscriptions(routes);
+        if ended.is_empty() {
+            return;
+        }
         self.shared().inbox.wait_until_left(routes);
+        self.shared().drop_there(ended);
     }
 
     /// With [`Dispatch::Polled`]: runs at most `limit` queued callbacks on this thread, after
@@ -593,7 +605,28 @@ pub(super) fn begin_close(shared: &Arc<Shared>) {
     }
 }
 
+fn check_farewell(version: Version, options: &DisconnectOptions) -> Result<()> {
+    if !version.is_v5() {
+        return match options.properties.is_empty() {
+            true => Ok(()),
+            false => {
+                let sentence = "Before MQTT 5.0 a disconnect has no properties";
+                Err(Error::new(Code::NotSupported, sentence))
+            }
+        };
+    }
+    let packet =
+        Disconnect { reason: options.reason, properties: options.properties.as_properties() };
+    packet.encode(version, &mut Vec::new()).map_err(|error| {
+        Error::new(Code::InvalidArgument, format!("The disconnect cannot be sent: {error}"))
+    })
+}
+
 fn check_filter(filter: &str) -> Result<()> {
+    if filter.split('/').count() > FILTER_LEVELS {
+        let sentence = format!("A filter has at most {FILTER_LEVELS} levels");
+        return Err(Error::new(Code::InvalidFilter, sentence));
+    }
     topic::check_filter(filter.as_bytes()).map(drop).map_err(|error| {
         Error::new(Code::InvalidFilter, format!("The filter {filter:?} cannot be used: {error}"))
     })

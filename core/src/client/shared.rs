@@ -14,9 +14,9 @@ use std::{
     io::{self, IoSlice},
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicU64, AtomicUsize, Ordering},
     },
-    task::Waker,
+    task::{Context, Waker},
     time::{Duration, Instant},
 };
 
@@ -24,14 +24,15 @@ use parking_lot::{Mutex, MutexGuard};
 use tokio::net::TcpStream;
 
 use super::{
-    Connected, Event, EventHandler, Granted, Options, State, fork,
-    inbox::{Handlers, Inbox, Item, Subscription},
+    Connected, Event, EventHandler, Granted, Options, OwnedMessage, State, fork,
+    inbox::{Inbox, Item, Subscription},
+    later,
     operation::{Cell, Signal},
     pool::Pool,
     runtime::{self, IoThread},
 };
 use crate::{
-    engine::{self, Ended, Engine, Match, Output, Receipt, RouteId, Ticket},
+    engine::{self, Ended, Engine, Output, Receipt, RouteId, Ticket},
     error::{Code, Error, Result},
     protocol::{PropertyBlock, ReasonCode},
 };
@@ -96,9 +97,7 @@ pub(super) struct Core {
     pub(super) asleep: bool,
     /// The driver has been woken because output is made in quick succession.
     pub(super) streaming: bool,
-    pub(super) waker: Option<Waker>,
-    /// Somebody wanted to wake the driver while it was awake: it must not sleep without another look.
-    notified: bool,
+    waker: Option<Waker>,
     wrote_directly: Option<Instant>,
     spare: Output,
     /// What a write could not finish.
@@ -124,15 +123,21 @@ pub(super) struct Core {
 pub(super) struct Effects {
     ended: Vec<Ended>,
     events: Vec<Event>,
-    /// Subscriptions that have no filter left.
-    routes: Vec<RouteId>,
-    operations: Vec<Ending>,
+    /// Each ends an operation.
+    endings: Vec<Box<dyn FnOnce() -> Option<Callback> + Send>>,
+    /// Routes whose subscriptions the broker refused.
+    refused: Vec<RouteId>,
     unblocked: Vec<Arc<Signal>>,
     wakes: Option<Waker>,
 }
 
-/// Ends an operation.
-type Ending = Box<dyn FnOnce(&Arc<Shared>) + Send>;
+type Callback = Box<dyn FnOnce() + Send>;
+
+impl Effects {
+    fn end<T: Clone + Send + 'static>(&mut self, cell: Arc<Cell<T>>, result: Result<T>) {
+        self.endings.push(Box::new(move || cell.end(result)));
+    }
+}
 
 /// How far a write came.
 pub(super) enum Wrote {
@@ -142,7 +147,7 @@ pub(super) enum Wrote {
     Blocked,
     /// There is more, for the next turn.
     More,
-    /// Another thread is writing; it will see to what is there.
+    /// Another thread is writing and will see to what is there, or the connection is gone.
     Elsewhere,
     Failed(io::Error),
 }
@@ -159,7 +164,6 @@ impl Core {
             asleep: false,
             streaming: false,
             waker: None,
-            notified: false,
             wrote_directly: None,
             spare: Output::default(),
             leftover: Output::default(),
@@ -181,14 +185,14 @@ impl Core {
         self.next_ticket
     }
 
+    /// Whether a thread is writing. When it has written it wakes the driver if anything is left.
+    pub(super) fn is_writing(&self) -> bool {
+        self.writing
+    }
+
     /// Whether something waits to be written.
     pub(super) fn has_output(&self) -> bool {
         !self.leftover.is_empty() || self.engine.output_length() > 0
-    }
-
-    /// Whether a thread is writing.
-    pub(super) fn is_writing(&self) -> bool {
-        self.writing
     }
 
     /// Takes every output of the engine but the bytes.
@@ -197,6 +201,7 @@ impl Core {
         while let Some(event) = self.engine.poll_event() {
             self.translate(event, &mut effects);
         }
+        effects.refused = self.engine.poll_refused();
         effects.unblocked = self.take_unblocked();
         if matches!(self.goal, Goal::Disconnect(_)) {
             effects.wakes = self.take_waker();
@@ -205,38 +210,33 @@ impl Core {
     }
 
     fn translate(&mut self, event: engine::Event, effects: &mut Effects) {
-        let mut end = |ending: Ending| effects.operations.push(ending);
         match event {
             engine::Event::Connected(connected) => {
                 self.connected = Some(connected.clone());
                 for cell in self.connecting.drain(..) {
-                    let connected = connected.clone();
-                    end(Box::new(move |shared| cell.end(shared, Ok(connected))));
+                    effects.end(cell, Ok(connected.clone()));
                 }
                 effects.events.push(Event::Connected(connected));
             }
             engine::Event::Subscribed(ticket, results) => match self.subscribing.remove(&ticket) {
                 Some(Subscribing::One(cell)) => {
                     let result = results.into_iter().next().expect("one filter has one result");
-                    end(Box::new(move |shared| cell.end(shared, result)));
+                    effects.end(cell, result);
                 }
-                Some(Subscribing::Many(cell)) => {
-                    end(Box::new(move |shared| cell.end(shared, Ok(results))));
-                }
+                Some(Subscribing::Many(cell)) => effects.end(cell, Ok(results)),
                 None => {}
             },
             engine::Event::SubscriptionRefused(filter, error) => {
                 effects.events.push(Event::SubscriptionRefused(filter, error));
             }
-            engine::Event::RouteEnded(route) => effects.routes.push(route),
             engine::Event::Unsubscribed(ticket, result) => {
                 if let Some(cell) = self.unsubscribing.remove(&ticket) {
-                    end(Box::new(move |shared| cell.end(shared, result)));
+                    effects.end(cell, result);
                 }
             }
             engine::Event::Flushed(ticket) => {
                 if let Some(cell) = self.flushing.remove(&ticket) {
-                    end(Box::new(move |shared| cell.end(shared, Ok(()))));
+                    effects.end(cell, Ok(()));
                 }
             }
         }
@@ -250,31 +250,31 @@ impl Core {
         }
     }
 
-    /// The driver's waker, when it sleeps or waits for its goal to change; when it is awake, it is
-    /// told before it sleeps.
+    /// Says how the driver is woken. It does so before it looks at anything: who changes something
+    /// that it has looked at finds the waker in its place, and it looks again.
+    pub(super) fn arm(&mut self, cx: &Context<'_>) {
+        if !self.waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
+            self.waker = Some(cx.waker().clone());
+        }
+    }
+
+    /// The driver's waker, unless it has been woken already.
     pub(super) fn take_waker(&mut self) -> Option<Waker> {
         self.asleep = false;
-        let waker = self.waker.take();
-        self.notified |= waker.is_none();
-        waker
+        self.waker.take()
     }
 
-    /// The driver is about to sleep; `false` when it has to look again first.
+    /// A connection begins or ends. The socket of the last one is the answer, as dropping it may
+    /// close it: not under the lock.
     #[must_use]
-    pub(super) fn leave_waker(&mut self, waker: &Waker) -> bool {
-        self.waker = Some(waker.clone());
-        !std::mem::take(&mut self.notified)
-    }
-
-    /// A connection begins or ends.
-    pub(super) fn reset_connection(&mut self) {
+    pub(super) fn reset_connection(&mut self) -> Option<Arc<TcpStream>> {
         self.connection += 1;
-        self.direct = None;
         self.asleep = false;
         self.streaming = false;
         self.wrote_directly = None;
         self.leftover.clear(0);
         self.spare.clear(0);
+        self.direct.take()
     }
 
     /// Gives memory back that a busy time left behind.
@@ -285,9 +285,6 @@ impl Core {
         }
     }
 }
-
-/// The handlers in their places.
-pub(super) type Subscriptions = HashMap<RouteId, Arc<Subscription>>;
 
 /// What may be read without the session lock.
 pub(super) struct Status {
@@ -311,11 +308,13 @@ pub(super) struct Shared {
     pub(super) options: Options,
     pub(super) core: Mutex<Core>,
     pub(super) inbox: Inbox,
-    pub(super) subscriptions: Mutex<Subscriptions>,
+    pub(super) subscriptions: Mutex<HashMap<RouteId, Arc<Subscription>>>,
     pub(super) status: Mutex<Status>,
     pub(super) traffic: Traffic,
     /// Messages of QoS 1 and 2 that no handler wants yet.
-    pub(super) unclaimed: Mutex<Vec<(super::OwnedMessage, Receipt)>>,
+    pub(super) unclaimed: Mutex<Vec<(OwnedMessage, Receipt)>>,
+    /// Subscribes that have their route and have not yet claimed what was there before.
+    pub(super) claiming: AtomicUsize,
     born: u32,
     io: IoThread,
     pool: Arc<Pool>,
@@ -339,6 +338,7 @@ impl Shared {
             }),
             traffic: Traffic::default(),
             unclaimed: Mutex::default(),
+            claiming: AtomicUsize::new(0),
             born: fork::generation(),
             io: runtime.next_io_thread(),
             pool: runtime.pool.clone(),
@@ -356,6 +356,12 @@ impl Shared {
     #[inline]
     pub(super) fn check_fork(&self) -> Result<()> {
         fork::check(self.born)
+    }
+
+    /// Whether this is a child of fork, and the session its parent's.
+    #[inline]
+    pub(super) fn is_inherited(&self) -> bool {
+        self.check_fork().is_err()
     }
 
     pub(super) fn wake_driver(&self) {
@@ -435,13 +441,15 @@ impl Shared {
         let quick = core.wrote_directly.is_some_and(|wrote| now.duration_since(wrote) < QUICK);
         let direct = core.direct.clone().filter(|_| !quick);
         if let Some(stream) = direct {
+            let connection = core.connection;
             drop(core);
-            let wrote = self.write_out(now, 1, |slices| stream.try_write_vectored(slices));
+            let write = |slices: &[IoSlice<'_>]| stream.try_write_vectored(slices);
+            let wrote = self.write_out(connection, now, 1, write);
             let finished = Instant::now();
             let mut core = self.core.lock();
             core.wrote_directly = Some(finished);
-            let stays = matches!(core.goal, Goal::Connect);
-            if matches!(wrote, Wrote::All) && !core.has_output() && stays {
+            let leaving = matches!(core.goal, Goal::Disconnect(_));
+            if matches!(wrote, Wrote::All) && !core.has_output() && !leaving {
                 return;
             }
             let waker = core.take_waker();
@@ -455,19 +463,20 @@ impl Shared {
         waker.into_iter().for_each(Waker::wake);
     }
 
-    /// Writes what there is, at most this many times a whole buffer. `now` is the time of the first
-    /// write.
+    /// Writes what there is to the stream of this connection, at most this many times a whole
+    /// buffer. `now` is the time of the first write.
     pub(super) fn write_out(
         self: &Arc<Self>,
+        connection: u64,
         now: Instant,
         rounds: usize,
         mut write: impl FnMut(&[IoSlice<'_>]) -> io::Result<usize>,
     ) -> Wrote {
         let mut core = self.core.lock();
-        if core.writing {
+        // Whoever comes late must not write to the former stream what the next one is to carry.
+        if core.writing || core.connection != connection {
             return Wrote::Elsewhere;
         }
-        let connection = core.connection;
         for _ in 0..rounds {
             let mut output = std::mem::take(&mut core.leftover);
             if output.is_empty() {
@@ -486,12 +495,9 @@ impl Shared {
             let wrote = self.write_whole(&mut output, &mut write);
             core = self.core.lock();
             if core.connection != connection {
-                // Its connection is gone; what the new one has to write waits for this thread.
+                // Its connection is gone; the driver of the next one is woken by the caller.
                 core.writing = false;
-                let waker = core.take_waker();
-                drop(core);
-                waker.into_iter().for_each(Waker::wake);
-                return Wrote::All;
+                return Wrote::Elsewhere;
             }
             if let Err(error) = wrote {
                 core.leftover = output;
@@ -535,19 +541,12 @@ impl Shared {
         Ok(())
     }
 
-    /// Acts on what the engine had to tell.
+    /// Acts on what the engine had to tell: messages first, as a flush ends after them; operations
+    /// last, so that whoever waited for one finds the state that it led to.
     pub(super) fn apply(self: &Arc<Self>, effects: Effects) {
-        let Effects { mut ended, events, routes, operations, unblocked, wakes } = effects;
+        let Effects { mut ended, events, endings, refused, unblocked, wakes } = effects;
         unblocked.iter().for_each(|signal| signal.done());
         wakes.into_iter().for_each(Waker::wake);
-        // First the state, so that it is right when a call returns.
-        for event in events {
-            self.report(event);
-        }
-        self.end_subscriptions(&routes, false);
-        for end in operations {
-            end(self);
-        }
         for one in &mut ended {
             for watcher in std::mem::take(&mut one.watchers) {
                 watcher(one.number, one.outcome.clone());
@@ -557,6 +556,38 @@ impl Shared {
         if !ended.is_empty() {
             self.inbox.push(self, Item::Ended(ended));
         }
+        for event in events {
+            self.report(event);
+        }
+        for end in endings {
+            end().into_iter().for_each(|call| self.call_back(call));
+        }
+        let refused = self.end_subscriptions(&refused);
+        if !refused.is_empty() {
+            self.drop_there(refused);
+        }
+    }
+
+    /// No further call of these handlers begins. The answer is theirs, to be dropped on a callback
+    /// thread.
+    #[must_use]
+    pub(super) fn end_subscriptions(&self, routes: &[RouteId]) -> Vec<Arc<Subscription>> {
+        if routes.is_empty() {
+            return Vec::new();
+        }
+        let ended: Vec<_> = {
+            let mut subscriptions = self.subscriptions.lock();
+            routes.iter().filter_map(|route| subscriptions.remove(route)).collect()
+        };
+        ended.iter().for_each(|subscription: &Arc<Subscription>| subscription.end());
+        ended
+    }
+
+    /// The handlers that want a topic now.
+    pub(super) fn handlers(&self, topic: &str) -> Vec<Arc<Subscription>> {
+        let found = self.core.lock().engine.find(topic);
+        let subscriptions = self.subscriptions.lock();
+        found.routes.iter().filter_map(|route| subscriptions.get(&route.id).cloned()).collect()
     }
 
     /// Keeps what an event says about the state, and hands it on.
@@ -586,47 +617,32 @@ impl Shared {
         }
     }
 
-    /// The handlers of the routes that were found for a topic. A route that has been replaced since
-    /// then gives way to the one that replaced it.
-    pub(super) fn handlers(&self, found: &Match) -> Handlers {
-        let subscriptions = self.subscriptions.lock();
-        if found.routes.iter().all(|route| subscriptions.contains_key(&route.id)) {
-            return handlers_of(found, &subscriptions);
+    /// Keeps a message that nobody wants, unless a handler has come meanwhile.
+    pub(super) fn set_apart(self: &Arc<Self>, message: OwnedMessage, receipt: Receipt) {
+        self.inbox.hold(message.payload().len());
+        let mut unclaimed = self.unclaimed.lock();
+        let wanted = !self.handlers(message.topic()).is_empty();
+        unclaimed.push((message, receipt));
+        if wanted {
+            self.hand_out(&mut unclaimed);
         }
-        drop(subscriptions);
-        let found = self.core.lock().engine.find(&found.topic);
-        handlers_of(&found, &self.subscriptions.lock())
     }
 
     /// Gives messages that nobody wanted to handlers that have come since.
     pub(super) fn claim(self: &Arc<Self>) {
-        // Locked throughout: a message that one thread has just looked at in vain must be seen by
-        // the next, whose handler may be the one.
-        self.unclaimed.lock().retain(|(message, receipt)| {
-            let found = self.core.lock().engine.find(message.topic());
-            let handlers = handlers_of(&found, &self.subscriptions.lock());
+        self.hand_out(&mut self.unclaimed.lock());
+    }
+
+    /// With the lock held throughout: what the handlers get next must not overtake these.
+    fn hand_out(self: &Arc<Self>, unclaimed: &mut Vec<(OwnedMessage, Receipt)>) {
+        unclaimed.retain(|(message, receipt)| {
+            let handlers = self.handlers(message.topic());
             if handlers.is_empty() {
                 return true;
             }
             self.inbox.push(self, Item::Claimed(message.clone(), *receipt, handlers));
             false
         });
-    }
-
-    /// No further call of these handlers begins. `replaced` says that others took their filters, and
-    /// get what still waits for them.
-    pub(super) fn end_subscriptions(self: &Arc<Self>, routes: &[RouteId], replaced: bool) {
-        if routes.is_empty() {
-            return;
-        }
-        let ended: Vec<_> = {
-            let mut subscriptions = self.subscriptions.lock();
-            routes.iter().filter_map(|route| subscriptions.remove(route)).collect()
-        };
-        ended.iter().for_each(|subscription| subscription.end(replaced));
-        if !ended.is_empty() {
-            self.drop_there(ended);
-        }
     }
 
     /// Drops a program's object on a callback thread.
@@ -639,7 +655,7 @@ impl Shared {
         self: &Arc<Self>,
         mut attempt: impl FnMut(&mut Core) -> Option<T>,
     ) -> Result<T> {
-        let deadline = Instant::now().checked_add(self.options.outgoing_wait);
+        let deadline = later(Instant::now(), self.options.outgoing_wait);
         loop {
             let signal = Arc::new(Signal::default());
             let mut core = self.core.lock();
@@ -649,8 +665,8 @@ impl Shared {
             }
             core.blocked.push(signal.clone());
             self.settle(core);
-            let left = deadline.map(|at| at.saturating_duration_since(Instant::now()));
-            let waited = super::operation::wait_for(self, &signal, left);
+            let left = deadline.saturating_duration_since(Instant::now());
+            let waited = super::operation::wait_for(self, &signal, Some(left));
             if let Err(error) = waited {
                 self.core.lock().blocked.retain(|blocked| !Arc::ptr_eq(blocked, &signal));
                 return Err(match error.code() {
@@ -664,8 +680,4 @@ impl Shared {
             }
         }
     }
-}
-
-fn handlers_of(found: &Match, subscriptions: &Subscriptions) -> Handlers {
-    found.routes.iter().filter_map(|route| subscriptions.get(&route.id).cloned()).collect()
 }

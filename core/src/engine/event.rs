@@ -1,6 +1,8 @@
 //! What the engine has to tell.
 
-use super::RouteId;
+use std::{ops::Range, sync::Arc};
+
+use super::{Match, Receipt};
 use crate::{
     error::{Error, Result},
     protocol::{PropertyBlock, QoS, ReasonCode},
@@ -50,8 +52,6 @@ pub enum Event {
     Subscribed(Ticket, Vec<Result<Granted>>),
     /// A subscription was refused when it was renewed; its filter.
     SubscriptionRefused(String, Error),
-    /// A route has lost its last filter, because that was refused: its handler is not needed any more.
-    RouteEnded(RouteId),
     /// An unsubscribe has been answered. The handler has no more claim to messages.
     Unsubscribed(Ticket, Result<()>),
     /// Every message published before this flush has ended.
@@ -68,4 +68,55 @@ pub struct Ended {
     pub completion: Option<Completion>,
     /// What [`Engine::watch`](super::Engine::watch) added.
     pub watchers: Vec<Completion>,
+}
+
+/// A received message: where it stands in the input, and who wants it.
+#[derive(Clone, Debug)]
+pub struct Delivery {
+    /// Index into [`Inbound::matches`].
+    pub matched: u32,
+    /// Where the payload stands.
+    pub payload: Range<u32>,
+    /// Where the property block stands (MQTT 5.0).
+    pub properties: Range<u32>,
+    /// The quality of service at which it came.
+    pub qos: QoS,
+    /// Whether it was a retained message (or, as published, is to be retained).
+    pub retain: bool,
+    /// Whether the broker had sent it before.
+    pub duplicate: bool,
+    /// What acknowledges it; none at QoS 0.
+    pub receipt: Option<Receipt>,
+}
+
+/// The messages found in one piece of input. Positions count from the start of that piece.
+#[derive(Debug, Default)]
+pub struct Inbound {
+    /// In the order of arrival.
+    pub deliveries: Vec<Delivery>,
+    /// Topics and routes, each once for a run of messages with the same topic.
+    pub matches: Vec<Arc<Match>>,
+}
+
+/// Counts of what happened since the engine was made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Messages accepted for publishing.
+    pub published: u64,
+    /// Messages received, without repetitions.
+    pub received: u64,
+    /// Received messages of QoS 0 that no subscription wanted.
+    pub unrouted: u64,
+    /// Outgoing messages dropped by the queue's policy.
+    pub dropped: u64,
+    /// Accepted messages that have not ended.
+    pub outgoing_messages: usize,
+    /// The bytes of their packets.
+    pub outgoing_bytes: usize,
+    /// Own messages of QoS 1 and 2 that have been sent and not confirmed.
+    pub in_flight: usize,
+    /// Received messages that have not been acknowledged.
+    pub unacknowledged: usize,
+    /// Subscriptions.
+    pub subscriptions: usize,
 }

@@ -152,18 +152,29 @@ impl Incoming {
         Ok(())
     }
 
-    /// [MQTT-3.3.4-9]: the broker must not have more in flight than we announced.
+    /// [MQTT-3.3.4-9]: the broker must not have more in flight than we announced; before 5.0, not
+    /// more than there are packet ids, or what waits for its acknowledgement would grow for ever.
     fn count_one(&mut self) -> Result<(), Violation> {
-        if self.version.is_v5() && self.outstanding >= self.receive_maximum {
-            return Err(Violation {
+        let v5 = self.version.is_v5();
+        if self.outstanding < if v5 { self.receive_maximum } else { u16::MAX } {
+            self.outstanding += 1;
+            return Ok(());
+        }
+        let packet = Some(PacketType::Publish);
+        Err(match v5 {
+            true => Violation {
                 reason: ReasonCode::ReceiveMaximumExceeded,
-                packet: Some(PacketType::Publish),
+                packet,
                 detail: "above the receive maximum that this session announced",
                 statement: "MQTT-3.3.4-9",
-            });
-        }
-        self.outstanding = self.outstanding.saturating_add(1);
-        Ok(())
+            },
+            false => Violation {
+                reason: ReasonCode::ProtocolError,
+                packet,
+                detail: "with more messages unacknowledged than there are packet ids",
+                statement: "MQTT-2.3.1-2",
+            },
+        })
     }
 
     /// A message has been handled. `false` when there is nothing left to acknowledge: it has been

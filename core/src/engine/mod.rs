@@ -7,6 +7,7 @@
 //!
 //! - *getters* look and change nothing: [`is_online`](Engine::is_online),
 //!   [`is_connecting`](Engine::is_connecting), [`output_length`](Engine::output_length),
+//!   [`is_choked`](Engine::is_choked),
 //!   [`needed`](Engine::needed), [`counters`](Engine::counters),
 //!   [`has_room`](Engine::has_room), [`outstanding`](Engine::outstanding),
 //!   [`find`](Engine::find), [`filters`](Engine::filters),
@@ -23,7 +24,7 @@
 //!   [`shrink`](Engine::shrink);
 //! - `poll_*` hands over what has to be done next: first [`poll_output`](Engine::poll_output), then
 //!   [`poll_ended`](Engine::poll_ended) and [`poll_event`](Engine::poll_event) until they are
-//!   empty; last `poll_timeout`.
+//!   empty, then [`poll_refused`](Engine::poll_refused); last `poll_timeout`.
 //!
 //! ```text
 //!                connect                CONNACK accepted
@@ -57,9 +58,12 @@ mod settings;
 mod subscriptions;
 mod timer;
 
-pub use event::{Completion, Connected, Delivered, Ended, Event, Granted, Outcome, Ticket};
+pub use event::{
+    Completion, Connected, Counters, Delivered, Delivery, Ended, Event, Granted, Inbound, Outcome,
+    Ticket,
+};
 pub use incoming::Receipt;
-pub use machine::{Counters, Delivery, Engine, Inbound};
+pub use machine::Engine;
 pub use output::{LARGE_PAYLOAD, Output};
 pub use publication::{Payload, Publication};
 pub use queue::{QueueLimit, QueuePolicy};

@@ -27,7 +27,7 @@ use crate::{
 
 /// How much encoded output may wait for the socket. More would only grow the buffers out of the
 /// processor's caches: what does not fit waits as a message or makes the caller wait.
-const OUTPUT_LIMIT: usize = 512 << 10;
+pub(super) const OUTPUT_LIMIT: usize = 512 << 10;
 
 /// A message that a flush found unended; as long as it is, nothing else needs a look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

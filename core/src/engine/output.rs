@@ -33,6 +33,11 @@ impl Output {
         self.bytes.len() + self.large_length - self.written
     }
 
+    /// The bytes without the large payloads.
+    pub(super) fn encoded_len(&self) -> usize {
+        self.bytes.len()
+    }
+
     /// Whether nothing is left to write.
     pub fn is_empty(&self) -> bool {
         self.len() == 0

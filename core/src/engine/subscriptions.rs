@@ -48,6 +48,8 @@ pub(super) struct Subscriptions {
     waiting: VecDeque<usize>,
     /// Requests that wait for their answer, in the order in which they were sent.
     sent: VecDeque<usize>,
+    /// Routes whose last filter was refused.
+    refused: Vec<RouteId>,
 }
 
 impl Subscriptions {
@@ -59,6 +61,7 @@ impl Subscriptions {
             requests: Slab::new(),
             waiting: VecDeque::new(),
             sent: VecDeque::new(),
+            refused: Vec::new(),
         }
     }
 
@@ -138,6 +141,10 @@ impl Subscriptions {
             self.request(Request::new(Kind::Unsubscribe, ticket, asked, properties));
         }
         self.unwanted(routes)
+    }
+
+    pub(super) fn take_refused(&mut self) -> Vec<RouteId> {
+        std::mem::take(&mut self.refused)
     }
 
     /// Every filter that is subscribed.
@@ -314,7 +321,8 @@ impl Subscriptions {
                 }
             }
         }
-        events.extend(self.unwanted(refused).into_iter().map(Event::RouteEnded));
+        let refused = self.unwanted(refused);
+        self.refused.extend(refused);
         if let Some(ticket) = request.ticket {
             events.push_back(Event::Subscribed(ticket, results));
         }
@@ -337,8 +345,6 @@ impl Subscriptions {
 
     /// Ends every request as cancelled and forgets every subscription.
     pub(super) fn cancel_all(&mut self, ids: &mut PacketIds, events: &mut VecDeque<Event>) {
-        self.wanted.clear();
-        self.router = Router::default();
         let cancelled = Code::Cancelled.into();
         let mut keys = std::mem::take(&mut self.sent);
         keys.append(&mut self.waiting);
@@ -350,6 +356,8 @@ impl Subscriptions {
                 None => drop(self.requests.remove(key)),
             }
         }
+        self.wanted.clear();
+        self.router = Router::default();
     }
 }
 

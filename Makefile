@@ -1,0 +1,105 @@
+# The project's commands. `make help` lists them.
+#
+# Everything is built into the ignored folders `target` and `build`; nothing has to be set up by hand.
+
+CARGO  ?= cargo
+PYTHON ?= python3
+CC     ?= cc
+CXX    ?= c++
+PREFIX ?= /usr/local
+
+BUILD := build
+VENV  := $(BUILD)/venv
+VPY   := $(VENV)/bin/python
+BENCH_VENV := $(BUILD)/bench/venv
+
+# What the Python package is built from.
+PYTHON_SOURCES := $(shell find core/src python/src python/python -name '*.rs' -o -name '*.py' -o -name '*.pyi') \
+	core/Cargo.toml python/Cargo.toml python/pyproject.toml Cargo.lock
+
+.DEFAULT_GOAL := help
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+# ---- what a user wants to see first
+
+demo: $(BUILD)/demo.stamp ## shows the main job: C, C++, Python and mqttSession programs and a broker
+	@sh examples/demo.sh $(BUILD) $(VPY)
+
+$(BUILD)/demo.stamp: library broker $(VENV)/package.stamp
+	@mkdir -p $(BUILD)/demo
+	$(CC) -std=c11 -Wall -Wextra -Iinclude examples/c/first.c -o $(BUILD)/demo/first-c -Ltarget/debug -lmqttsession -Wl,-rpath,$(CURDIR)/target/debug
+	$(CC) -std=c11 -Wall -Wextra -Iinclude examples/wlanguage/first.c -o $(BUILD)/demo/first-wlanguage -Ltarget/debug -lmqttsession -Wl,-rpath,$(CURDIR)/target/debug
+	$(CXX) -std=c++17 -Wall -Wextra -Iinclude examples/cpp/first.cpp -o $(BUILD)/demo/first-cpp -Ltarget/debug -lmqttsession -Wl,-rpath,$(CURDIR)/target/debug
+
+# ---- building
+
+library: ## the shared and static library (debug)
+	$(CARGO) build --locked -p mqttsession-ffi
+	@ln -sf libmqttsession.so target/debug/libmqttsession.so.0
+
+release: ## the shared and static library (release)
+	$(CARGO) build --locked --release -p mqttsession-ffi
+
+broker: ## the embedded broker of the demo and the tests
+	$(CARGO) build --locked -p mqttsession-broker
+
+header: ## writes include/*.h and ffi/symbols.txt anew
+	UPDATE_HEADER=1 $(CARGO) test --locked -q -p mqttsession-ffi --test header --test symbols
+
+install: release ## into PREFIX (default /usr/local), below DESTDIR if set
+	$(PYTHON) ffi/install/install.py --prefix "$(PREFIX)" --destdir "$(DESTDIR)"
+
+# ---- testing
+
+test: setup library broker $(VENV)/package.stamp ## every test: Rust, C, C++, Python, real brokers
+	MQTTSESSION_REQUIRE_BROKER=1 $(CARGO) test --locked --workspace --exclude mqttsession-python
+	MQTTSESSION_BROKER=$(CURDIR)/target/debug/mqttsession-broker $(VPY) -m pytest -q tests/python
+
+lint: $(VENV)/package.stamp ## format, warnings as errors, types of the Python package
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+	$(CARGO) clippy --locked -p mqttsession --no-default-features -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps -q -p mqttsession
+	$(VPY) -m ruff check python tests/python examples/python benches
+	$(VPY) -m ruff format --check python tests/python examples/python benches
+	cd python && ../$(VPY) -m mypy --strict python/mqttsession
+	cd python && ../$(VPY) -m mypy.stubtest mqttsession._native
+
+setup: ## installs what the tests need from the system's packages, where that is possible
+	@sh tests/setup.sh
+
+$(VENV)/bin/activate:
+	@mkdir -p $(BUILD)
+	@sh tests/venv.sh $(PYTHON) $(VENV)
+
+$(VENV)/tools.stamp: $(VENV)/bin/activate tests/python/requirements.txt
+	$(VPY) -m pip install -q --disable-pip-version-check -r tests/python/requirements.txt
+	@touch $@
+
+# The development profile: the package is the same, and built in a tenth of the time.
+$(VENV)/package.stamp: $(VENV)/tools.stamp $(PYTHON_SOURCES)
+	PATH="$(CURDIR)/$(VENV)/bin:$$PATH" $(VPY) -m pip install -q --disable-pip-version-check --no-build-isolation --force-reinstall --no-deps -C build-args="--profile dev" ./python
+	@touch $@
+
+# ---- measuring
+
+bench: release $(BENCH_VENV)/package.stamp ## measures against the raw limit and the peers that are installed (ROW=pub/0/16 for one row)
+	$(PYTHON) benches/run.py $(if $(ROW),--row $(ROW)) $(if $(ONLY),--only $(ONLY)) $(if $(REPETITIONS),--repetitions $(REPETITIONS))
+
+# The release profile, and the Python peers.
+$(BENCH_VENV)/package.stamp: $(PYTHON_SOURCES) benches/requirements.txt
+	@mkdir -p $(BUILD)/bench
+	@sh tests/venv.sh $(PYTHON) $(BENCH_VENV)
+	$(BENCH_VENV)/bin/python -m pip install -q --disable-pip-version-check -r benches/requirements.txt ./python
+	@touch $@
+
+fuzz: ## fuzzes the codec in both directions for a minute each (nightly Rust, cargo-fuzz)
+	cd fuzz && for target in decode_from_server decode_from_client; do $(CARGO) +nightly fuzz run $$target -- -max_total_time=60 || exit 1; done
+
+clean: ## removes everything that was built
+	$(CARGO) clean
+	rm -rf $(BUILD)
+
+.PHONY: help demo library release broker header install test lint setup bench fuzz clean

@@ -1,0 +1,100 @@
+/* mqttsession through its C interface. With -DINLINE callbacks run on the I/O thread. */
+#include "bench.h"
+
+#include <mqttsession.h>
+#include <stdio.h>
+
+static mqtt_publish_options *qos1, *qos2;
+
+static void check(mqtt_status status, const char *call)
+{
+    if (status != MQTT_OK)
+        fail("%s: %s", call, mqtt_last_error_message());
+}
+
+static void on_connected(const mqtt_operation *operation, mqtt_status status, void *user)
+{
+    (void)operation, (void)user;
+    check(status, "connect");
+    tally_add(&connected, 1);
+}
+
+static void on_subscribed(const mqtt_operation *operation, mqtt_status status, void *user)
+{
+    (void)operation, (void)user;
+    check(status, "subscribe");
+    tally_add(&subscribed, 1);
+}
+
+static void on_published(uint64_t number, mqtt_status status, int32_t reason, void *user)
+{
+    (void)number, (void)reason, (void)user;
+    check(status, "publish");
+    tally_add(&completed, 1);
+}
+
+static void on_message(const mqtt_message *message, void *user)
+{
+    (void)message, (void)user;
+    tally_add(&received, 1);
+}
+
+const char *bench_library(void)
+{
+    static char text[48];
+    snprintf(text, sizeof text, "mqttsession %s", mqtt_library_version());
+    return text;
+}
+
+void *bench_connect(const struct run *run, const char *client_id)
+{
+    char address[128];
+    snprintf(address, sizeof address, "%s:%d", run->host, run->port);
+    mqtt_options *options = NULL;
+    mqtt_session *session = NULL;
+    mqtt_operation *operation = NULL;
+    check(mqtt_options_new(&options), "mqtt_options_new");
+    check(mqtt_options_set_address(options, address), "address");
+    check(mqtt_options_set_client_id(options, client_id), "client id");
+    check(mqtt_options_set_version(options, run->version), "version");
+#ifdef INLINE
+    check(mqtt_options_set_dispatch(options, MQTT_DISPATCH_INLINE), "dispatch");
+#endif
+    check(mqtt_session_new(options, &session), "mqtt_session_new");
+    mqtt_options_free(options);
+    check(mqtt_session_connect_start(session, &operation), "mqtt_session_connect_start");
+    check(mqtt_operation_on_end(operation, on_connected, NULL, NULL), "mqtt_operation_on_end");
+    if (!qos1) {
+        check(mqtt_publish_options_new(&qos1), "mqtt_publish_options_new");
+        check(mqtt_publish_options_set_qos(qos1, 1), "QoS 1");
+        check(mqtt_publish_options_new(&qos2), "mqtt_publish_options_new");
+        check(mqtt_publish_options_set_qos(qos2, 2), "QoS 2");
+    }
+    return session;
+}
+
+void bench_subscribe(void *session, const char *filter, int qos)
+{
+    mqtt_subscribe_options *options = NULL;
+    mqtt_operation *operation = NULL;
+    check(mqtt_subscribe_options_new(&options), "mqtt_subscribe_options_new");
+    check(mqtt_subscribe_options_set_qos(options, qos), "QoS");
+    check(mqtt_session_subscribe_start(session, &filter, 1, options, on_message, NULL, NULL,
+                                       &operation),
+          "mqtt_session_subscribe_start");
+    check(mqtt_operation_on_end(operation, on_subscribed, NULL, NULL), "mqtt_operation_on_end");
+    mqtt_subscribe_options_free(options);
+}
+
+/* At QoS 0 the library's own queue is bounded: a full one makes the call wait. */
+void bench_publish(void *session, const char *topic, const void *payload, size_t size, int qos)
+{
+    if (qos == 0) {
+        check(mqtt_session_publish(session, topic, payload, size, 0, 0, NULL), "publish");
+        tally_add(&completed, 1);
+        return;
+    }
+    check(mqtt_session_publish_with(session, topic, payload, size, qos == 1 ? qos1 : qos2,
+                                    on_published, NULL, NULL, NULL),
+          "publish");
+}

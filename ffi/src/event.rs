@@ -1,0 +1,226 @@
+//! What happens to a session, as its event handler sees it.
+
+use std::{ffi::c_void, sync::Arc, sync::OnceLock};
+
+use mqttsession::{
+    client::{Event, EventHandler},
+    error::Error,
+};
+
+use crate::{
+    boundary::{boundary, boundary_or},
+    callback::{Inside, UserData, mqtt_destroy},
+    error, handle,
+    property::mqtt_properties,
+    session::mqtt_session,
+    status::{MQTT_OK, mqtt_status},
+    value::mqtt_view,
+};
+
+/// An attempt to connect starts.
+pub const MQTT_EVENT_CONNECTING: i32 = 1;
+/// The broker has accepted: mqtt_event_session_present, mqtt_event_client_id and
+/// mqtt_event_properties tell more.
+pub const MQTT_EVENT_CONNECTED: i32 = 2;
+/// The connection was lost or an attempt failed: mqtt_event_status says why.
+pub const MQTT_EVENT_LOST: i32 = 3;
+/// The next attempt starts after a pause: mqtt_event_delay_ms.
+pub const MQTT_EVENT_RETRYING: i32 = 4;
+/// The session has stopped: after a disconnect, with MQTT_OK as its status, or because trying
+/// again makes no sense, with the reason.
+pub const MQTT_EVENT_DISCONNECTED: i32 = 5;
+/// The broker refused to renew a subscription: mqtt_event_filter and mqtt_event_status.
+pub const MQTT_EVENT_SUBSCRIPTION_REFUSED: i32 = 6;
+
+/// Something that happened to a session. New kinds may come: ignore one that you do not know.
+pub struct mqtt_event<'a> {
+    event: &'a Event,
+    /// A copy that is made when the properties are first asked for.
+    properties: OnceLock<mqtt_properties>,
+}
+
+/// Receives the events of a session, in order with its other callbacks.
+///
+/// @param event Borrowed. Valid until the function returns.
+/// @param user_data Borrowed. The user data of the triple.
+pub type mqtt_event_handler =
+    Option<unsafe extern "C" fn(event: *const mqtt_event<'_>, user_data: *mut c_void)>;
+
+/// Sets the receiver of the session's events. An earlier one is replaced.
+///
+/// @param session Borrowed. The session.
+/// @param handler Callback. The function; NULL for none any more.
+/// @param user_data Taken. Its user data, kept until it is replaced or the session ends.
+/// @param destroy Callback. Ends the user data; may be NULL.
+/// @return MQTT_OK; MQTT_CLOSED.
+/// @threads Any.
+/// @callbacks Any.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mqtt_session_set_event_handler(
+    session: *const mqtt_session,
+    handler: mqtt_event_handler,
+    user_data: *mut c_void,
+    destroy: mqtt_destroy,
+) -> mqtt_status {
+    boundary(|| {
+        let user_data = UserData::new(user_data, destroy);
+        // SAFETY: a session of the caller's, by the conventions.
+        let session = unsafe { mqtt_session::borrow(session) }?;
+        let handler = handler.map(|function| -> EventHandler {
+            Arc::new(move |event: &Event| {
+                let _inside = Inside::enter();
+                if let Some(error) = failure(event) {
+                    error::remember(error.clone());
+                }
+                let event = mqtt_event { event, properties: OnceLock::new() };
+                // Captured whole, so that the destroy comes with the handler's end.
+                let user_data = &user_data;
+                // SAFETY: the triple is the caller's promise; the event outlives the call.
+                unsafe { function(&raw const event, user_data.data) };
+            })
+        });
+        session.0.set_event_handler(handler)
+    })
+}
+
+/// Says what happened.
+///
+/// @param event Borrowed.
+/// @return An MQTT_EVENT_...; 0 for one that this version of the header has no name for, and for
+///         NULL.
+/// @threads Any, while the handler runs.
+/// @callbacks The event's handler.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mqtt_event_kind(event: *const mqtt_event<'_>) -> i32 {
+    boundary_or(0, || {
+        // SAFETY: the handler's event, by the conventions.
+        let event = unsafe { handle::borrow(event, "event") }?;
+        Ok(match event.event {
+            Event::Connecting => MQTT_EVENT_CONNECTING,
+            Event::Connected(_) => MQTT_EVENT_CONNECTED,
+            Event::Lost(_) => MQTT_EVENT_LOST,
+            Event::Retrying(_) => MQTT_EVENT_RETRYING,
+            Event::Disconnected(_) => MQTT_EVENT_DISCONNECTED,
+            Event::SubscriptionRefused(..) => MQTT_EVENT_SUBSCRIPTION_REFUSED,
+            _ => 0,
+        })
+    })
+}
+
+/// Gives the error that the event carries. mqtt_last_error_message and its sisters tell the rest
+/// about it.
+///
+/// @param event Borrowed.
+/// @return The status; MQTT_OK when the event carries no error.
+/// @threads Any, while the handler runs; the rest is told on the handler's own thread.
+/// @callbacks The event's handler.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mqtt_event_status(event: *const mqtt_event<'_>) -> mqtt_status {
+    boundary_or(MQTT_OK, || {
+        // SAFETY: the handler's event, by the conventions.
+        let event = unsafe { handle::borrow(event, "event") }?;
+        Ok(failure(event.event).map_or(MQTT_OK, Error::number))
+    })
+}
+
+/// Says whether the broker had kept the session, for MQTT_EVENT_CONNECTED.
+///
+/// @param event Borrowed.
+/// @return 1 if so, else 0; 0 for other events.
+/// @threads Any, while the handler runs.
+/// @callbacks The event's handler.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mqtt_event_session_present(event: *const mqtt_event<'_>) -> i32 {
+    boundary_or(0, || {
+        // SAFETY: the handler's event, by the conventions.
+        let event = unsafe { handle::borrow(event, "event") }?;
+        Ok(match event.event {
+            Event::Connected(connected) => i32::from(connected.session_present),
+            _ => 0,
+        })
+    })
+}
+
+/// Gives the client id in use, which the broker may have assigned, for MQTT_EVENT_CONNECTED.
+///
+/// @param event Borrowed.
+/// @return The client id, valid as long as the event; empty for other events.
+/// @threads Any, while the handler runs.
+/// @callbacks The event's handler.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mqtt_event_client_id(event: *const mqtt_event<'_>) -> mqtt_view {
+    boundary_or(mqtt_view::EMPTY, || {
+        // SAFETY: the handler's event, by the conventions.
+        let event = unsafe { handle::borrow(event, "event") }?;
+        Ok(match event.event {
+            Event::Connected(connected) => mqtt_view::new(connected.client_id.as_bytes()),
+            _ => mqtt_view::EMPTY,
+        })
+    })
+}
+
+/// Gives the properties of the broker's answer (MQTT 5.0), for MQTT_EVENT_CONNECTED.
+///
+/// @param event Borrowed.
+/// @return The properties, which belong to the event and live as long as it; never to be freed;
+///         NULL only for NULL.
+/// @threads Any, while the handler runs.
+/// @callbacks The event's handler.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mqtt_event_properties(
+    event: *const mqtt_event<'_>,
+) -> *const mqtt_properties {
+    boundary_or(std::ptr::null(), || {
+        // SAFETY: the handler's event, by the conventions.
+        let event = unsafe { handle::borrow(event, "event") }?;
+        let copy = match event.event {
+            Event::Connected(connected) => connected.properties.clone(),
+            _ => Default::default(),
+        };
+        Ok(&raw const *event.properties.get_or_init(|| copy.into()))
+    })
+}
+
+/// Gives the filter whose subscription was refused, for MQTT_EVENT_SUBSCRIPTION_REFUSED.
+///
+/// @param event Borrowed.
+/// @return The filter, valid as long as the event; empty for other events.
+/// @threads Any, while the handler runs.
+/// @callbacks The event's handler.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mqtt_event_filter(event: *const mqtt_event<'_>) -> mqtt_view {
+    boundary_or(mqtt_view::EMPTY, || {
+        // SAFETY: the handler's event, by the conventions.
+        let event = unsafe { handle::borrow(event, "event") }?;
+        Ok(match event.event {
+            Event::SubscriptionRefused(filter, _) => mqtt_view::new(filter.as_bytes()),
+            _ => mqtt_view::EMPTY,
+        })
+    })
+}
+
+/// Gives the pause before the next attempt, for MQTT_EVENT_RETRYING.
+///
+/// @param event Borrowed.
+/// @return Milliseconds; 0 for other events.
+/// @threads Any, while the handler runs.
+/// @callbacks The event's handler.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mqtt_event_delay_ms(event: *const mqtt_event<'_>) -> i64 {
+    boundary_or(0, || {
+        // SAFETY: the handler's event, by the conventions.
+        let event = unsafe { handle::borrow(event, "event") }?;
+        Ok(match event.event {
+            Event::Retrying(pause) => i64::try_from(pause.as_millis()).unwrap_or(i64::MAX),
+            _ => 0,
+        })
+    })
+}
+
+fn failure(event: &Event) -> Option<&Error> {
+    match event {
+        Event::Lost(error) | Event::SubscriptionRefused(_, error) => Some(error),
+        Event::Disconnected(error) => error.as_ref(),
+        _ => None,
+    }
+}

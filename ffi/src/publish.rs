@@ -1,0 +1,305 @@
+//! Publishing, and learning how it ended.
+
+use std::ffi::{c_char, c_void};
+
+use mqttsession::{
+    client::{Payload, PublishOptions},
+    error::Code,
+};
+
+use crate::{
+    boundary::{boundary, boundary_or},
+    callback::{self, UserData, mqtt_destroy, mqtt_publish_handler},
+    handle::{self, Output},
+    operation::{self, mqtt_operation},
+    property::mqtt_properties,
+    session::mqtt_session,
+    status::mqtt_status,
+    value,
+};
+
+/// How a message is published, for mqtt_session_publish_with. One object serves any number of
+/// publishes.
+#[derive(Default)]
+pub struct mqtt_publish_options {
+    qos: mqttsession::protocol::QoS,
+    retain: bool,
+    properties: mqttsession::protocol::PropertyBlock,
+}
+
+/// Makes publish options: quality of service 0, not retained, no properties.
+///
+/// @param options Output. The options; free them with mqtt_publish_options_free.
+/// @return MQTT_OK.
+/// @threads Any.
+/// @callbacks Any.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mqtt_publish_options_new(
+    options: *mut *mut mqtt_publish_options,
+) -> mqtt_status {
+    boundary(|| {
+        let options = Output::required(options, "options")?;
+        // SAFETY: the caller's place for a pointer.
+        unsafe { options.write(handle::give(mqtt_publish_options::default())) };
+        Ok(())
+    })
+}
+
+/// Frees publish options.
+///
+/// @param options Taken. The options, or NULL.
+/// @threads Any.
+/// @callbacks Any.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mqtt_publish_options_free(options: *mut mqtt_publish_options) {
+    boundary_or((), || {
+        // SAFETY: the caller's options, by the conventions.
+        drop(unsafe { handle::take(options) });
+        Ok(())
+    });
+}
+
+/// Sets the quality of service.
+///
+/// @param options Borrowed. The options.
+/// @param qos Value. 0, 1 or 2.
+/// @return MQTT_OK; MQTT_INVALID_QOS.
+/// @threads One at a time for each options object.
+/// @callbacks Any.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mqtt_publish_options_set_qos(
+    options: *mut mqtt_publish_options,
+    qos: i32,
+) -> mqtt_status {
+    boundary(|| {
+        // SAFETY: options of the caller's, by the conventions.
+        let options = unsafe { handle::borrow_mut(options, "options") }?;
+        options.qos = value::qos(qos)?;
+        Ok(())
+    })
+}
+
+/// Says whether the broker keeps the message for later subscribers.
+///
+/// @param options Borrowed. The options.
+/// @param retain Value. Yes to have it kept.
+/// @return MQTT_OK.
+/// @threads One at a time for each options object.
+/// @callbacks Any.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mqtt_publish_options_set_retain(
+    options: *mut mqtt_publish_options,
+    retain: i32,
+) -> mqtt_status {
+    boundary(|| {
+        // SAFETY: options of the caller's, by the conventions.
+        let options = unsafe { handle::borrow_mut(options, "options") }?;
+        options.retain = retain != 0;
+        Ok(())
+    })
+}
+
+/// Sets the properties of the message (MQTT 5.0). They are copied.
+///
+/// @param options Borrowed. The options.
+/// @param properties Borrowed. The properties; NULL for none.
+/// @return MQTT_OK.
+/// @threads One at a time for each options object.
+/// @callbacks Any.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mqtt_publish_options_set_properties(
+    options: *mut mqtt_publish_options,
+    properties: *const mqtt_properties,
+) -> mqtt_status {
+    boundary(|| {
+        // SAFETY: options of the caller's, by the conventions.
+        let options = unsafe { handle::borrow_mut(options, "options") }?;
+        // SAFETY: a list of the caller's, by the conventions.
+        let properties = unsafe { handle::borrow_optional(properties) };
+        options.properties = properties.map(|list| list.block().clone()).unwrap_or_default();
+        Ok(())
+    })
+}
+
+/// Publishes a message: hands it over and returns.
+///
+/// It is accepted also while the connection is lost, and sent when it is back. It ends exactly
+/// once: written (quality of service 0), acknowledged (1 and 2), or with the error that says why
+/// not. mqtt_session_wait tells of one message, mqtt_session_flush of all.
+///
+/// It waits only when the outgoing queue is full and its policy says so
+/// (mqtt_options_set_outgoing_policy).
+///
+/// @param session Borrowed. The session, which must have been told to connect.
+/// @param topic Borrowed. The topic, without wildcards, 1 to 65,535 bytes.
+/// @param payload Borrowed. The payload; may be NULL when the size is 0.
+/// @param size Value. The number of bytes; topic and payload fit in 268,435,455 together.
+/// @param qos Value. 0, 1 or 2.
+/// @param retain Value. Yes to have the broker keep it for later subscribers.
+/// @param number Output, optional. The number of the message, above 0 and ascending.
+/// @return MQTT_OK; MQTT_INVALID_TOPIC; MQTT_INVALID_UTF8; MQTT_INVALID_QOS;
+///         MQTT_PAYLOAD_TOO_LARGE; MQTT_NOT_CONNECTED before mqtt_session_connect and after
+///         mqtt_session_disconnect;
+///         MQTT_QUEUE_FULL; MQTT_WOULD_DEADLOCK when it would have to wait for the queue that this
+///         callback holds up; MQTT_CLOSED.
+/// @threads Any.
+/// @callbacks Any.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mqtt_session_publish(
+    session: *const mqtt_session,
+    topic: *const c_char,
+    payload: *const c_void,
+    size: usize,
+    qos: i32,
+    retain: i32,
+    number: *mut u64,
+) -> mqtt_status {
+    boundary(|| {
+        // SAFETY: a session of the caller's, by the conventions.
+        let session = unsafe { mqtt_session::borrow(session) }?;
+        // SAFETY: a text of the caller's, by the conventions.
+        let topic = unsafe { value::text(topic, "topic") }?;
+        // SAFETY: bytes of the caller's, by the conventions.
+        let payload = unsafe { value::bytes(payload, size, "payload") }?;
+        let qos = value::qos(qos)?;
+        let options = || PublishOptions { qos, retain: retain != 0, ..PublishOptions::default() };
+        // Most often there is room, and then the handle is borrowed only: no count is touched.
+        let accepted = match session.0.try_publish(topic, Payload::Borrowed(payload), options()) {
+            Err(error) if error.code() == Code::QueueFull => {
+                session.hold().publish(topic, Payload::Borrowed(payload), options())?
+            }
+            done => done?,
+        };
+        // SAFETY: the caller's place for a number, or NULL.
+        unsafe { Output::optional(number).write(accepted) };
+        Ok(())
+    })
+}
+
+/// Publishes a message with all there is to say about it, and calls back when it has ended.
+///
+/// Otherwise as mqtt_session_publish. The handler may be called before this function returns.
+///
+/// @param session Borrowed. The session, which must have been told to connect.
+/// @param topic Borrowed. The topic, without wildcards, 1 to 65,535 bytes.
+/// @param payload Borrowed. The payload; may be NULL when the size is 0.
+/// @param size Value. The number of bytes.
+/// @param options Borrowed. How it is published; NULL for the defaults.
+/// @param handler Callback. Told once how it ended, in order with the session's other callbacks;
+///        NULL for none.
+/// @param user_data Taken. Its user data.
+/// @param destroy Callback. Ends the user data; may be NULL.
+/// @param number Output, optional. The number of the message, above 0 and ascending.
+/// @return As mqtt_session_publish; MQTT_NOT_SUPPORTED for properties before MQTT 5.0. After an
+///         error the handler is not called; the user data is destroyed.
+/// @threads Any.
+/// @callbacks Any.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mqtt_session_publish_with(
+    session: *const mqtt_session,
+    topic: *const c_char,
+    payload: *const c_void,
+    size: usize,
+    options: *const mqtt_publish_options,
+    handler: mqtt_publish_handler,
+    user_data: *mut c_void,
+    destroy: mqtt_destroy,
+    number: *mut u64,
+) -> mqtt_status {
+    boundary(|| {
+        let completion = callback::completion(handler, UserData::new(user_data, destroy));
+        // SAFETY: a session of the caller's, by the conventions.
+        let session = unsafe { mqtt_session::borrow(session) }?;
+        // SAFETY: a text of the caller's, by the conventions.
+        let topic = unsafe { value::text(topic, "topic") }?;
+        // SAFETY: bytes of the caller's, by the conventions.
+        let payload = unsafe { value::bytes(payload, size, "payload") }?;
+        // SAFETY: options of the caller's, by the conventions.
+        let options = match unsafe { handle::borrow_optional(options) } {
+            Some(options) => PublishOptions {
+                qos: options.qos,
+                retain: options.retain,
+                properties: options.properties.clone(),
+                completion,
+            },
+            None => PublishOptions { completion, ..PublishOptions::default() },
+        };
+        let accepted = session.hold().publish(topic, Payload::Borrowed(payload), options)?;
+        // SAFETY: the caller's place for a number, or NULL.
+        unsafe { Output::optional(number).write(accepted) };
+        Ok(())
+    })
+}
+
+/// Waits until a message has ended.
+///
+/// @param session Borrowed. The session.
+/// @param number Value. The number of the message, from a publish of this session.
+/// @param timeout_ms Value. The longest time to wait; 0 asks, MQTT_FOREVER has no limit.
+/// @param reason Output, optional. The reason code of the acknowledgement: 0, or
+///        MQTT_REASON_NO_MATCHING_SUBSCRIBERS where a 5.0 broker says so.
+/// @return MQTT_OK when it was written (quality of service 0) or acknowledged (1 and 2);
+///         MQTT_TIMEOUT when it goes on; MQTT_PUBLISH_REFUSED, MQTT_EXPIRED, MQTT_DROPPED,
+///         MQTT_SET_ASIDE, MQTT_STORE_FAILED, MQTT_SESSION_LOST or MQTT_CANCELLED when it ended so;
+///         MQTT_UNKNOWN_MESSAGE; MQTT_WOULD_DEADLOCK when it goes on and this thread must not wait.
+/// @threads Any.
+/// @callbacks Any; an inline one can only ask.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mqtt_session_wait(
+    session: *const mqtt_session,
+    number: u64,
+    timeout_ms: i64,
+    reason: *mut i32,
+) -> mqtt_status {
+    boundary(|| {
+        // SAFETY: a session of the caller's, by the conventions.
+        let session = unsafe { mqtt_session::borrow(session) }?;
+        let delivered = session.hold().wait(number, value::timeout(timeout_ms)?)?;
+        // SAFETY: the caller's place for a number, or NULL.
+        unsafe { Output::optional(reason).write(delivered.reason.as_u8().into()) };
+        Ok(())
+    })
+}
+
+/// Waits until every message that was accepted before this call has ended.
+///
+/// @param session Borrowed. The session.
+/// @param timeout_ms Value. The longest time to wait; 0 asks, MQTT_FOREVER has no limit.
+/// @return MQTT_OK, however the messages ended; MQTT_TIMEOUT when some go on; MQTT_WOULD_DEADLOCK
+///         when some go on and this thread must not wait; MQTT_CLOSED.
+/// @threads Any.
+/// @callbacks Any; an inline one can only ask.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mqtt_session_flush(
+    session: *const mqtt_session,
+    timeout_ms: i64,
+) -> mqtt_status {
+    boundary(|| {
+        // SAFETY: a session of the caller's, by the conventions.
+        let session = unsafe { mqtt_session::borrow(session) }?;
+        let timeout = value::timeout(timeout_ms)?;
+        session.hold().flush()?.wait(timeout)
+    })
+}
+
+/// Starts to wait for every message that was accepted before this call, without waiting here.
+///
+/// @param session Borrowed. The session.
+/// @param operation Output. Ends when all have ended; free it with mqtt_operation_free.
+/// @return MQTT_OK; MQTT_CLOSED.
+/// @threads Any.
+/// @callbacks Any.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mqtt_session_flush_start(
+    session: *const mqtt_session,
+    operation: *mut *mut mqtt_operation,
+) -> mqtt_status {
+    boundary(|| {
+        // SAFETY: a session of the caller's, by the conventions.
+        let session = unsafe { mqtt_session::borrow(session) }?;
+        let operation = Output::required(operation, "operation")?;
+        // SAFETY: the caller's place for a pointer.
+        unsafe { operation::give(session.0.flush()?, operation) };
+        Ok(())
+    })
+}

@@ -1,0 +1,447 @@
+//! The session: making, connecting, asking, ending.
+
+use std::time::Duration;
+
+use mqttsession::{
+    client::{DisconnectOptions, Session, State},
+    error::{Code, Error, Result},
+    protocol::PacketType,
+};
+
+use crate::{
+    boundary::{boundary, boundary_or},
+    callback, error,
+    handle::{self, Output},
+    library::{self, Born},
+    operation::{self, finish, mqtt_operation},
+    options::mqtt_options,
+    property::mqtt_properties,
+    status::mqtt_status,
+    value::{self, Wait},
+};
+
+/// Not connected, and not trying.
+pub const MQTT_STATE_DISCONNECTED: i32 = 0;
+/// Trying to connect.
+pub const MQTT_STATE_CONNECTING: i32 = 1;
+/// Connected.
+pub const MQTT_STATE_CONNECTED: i32 = 2;
+/// Waiting before it tries again.
+pub const MQTT_STATE_RETRYING: i32 = 3;
+/// Closed for good.
+pub const MQTT_STATE_CLOSED: i32 = 4;
+
+/// Messages that publish has accepted.
+pub const MQTT_STATISTIC_PUBLISHED: i32 = 1;
+/// Messages received.
+pub const MQTT_STATISTIC_RECEIVED: i32 = 2;
+/// Messages received that no handler wanted (quality of service 0), dropped.
+pub const MQTT_STATISTIC_UNROUTED: i32 = 3;
+/// Messages to publish that a policy dropped.
+pub const MQTT_STATISTIC_DROPPED: i32 = 4;
+/// Bytes written to the network.
+pub const MQTT_STATISTIC_BYTES_OUT: i32 = 5;
+/// Bytes read from the network.
+pub const MQTT_STATISTIC_BYTES_IN: i32 = 6;
+/// Write calls of the operating system.
+pub const MQTT_STATISTIC_WRITES: i32 = 7;
+/// Read calls of the operating system.
+pub const MQTT_STATISTIC_READS: i32 = 8;
+/// Connections made.
+pub const MQTT_STATISTIC_CONNECTIONS: i32 = 9;
+/// Messages to publish that have not ended, now.
+pub const MQTT_STATISTIC_OUTGOING_MESSAGES: i32 = 10;
+/// Their bytes, now.
+pub const MQTT_STATISTIC_OUTGOING_BYTES: i32 = 11;
+/// Messages received that have not been handled, now.
+pub const MQTT_STATISTIC_INCOMING_MESSAGES: i32 = 12;
+/// Their bytes, now.
+pub const MQTT_STATISTIC_INCOMING_BYTES: i32 = 13;
+/// Messages of quality of service 1 and 2 on their way to the broker, now.
+pub const MQTT_STATISTIC_IN_FLIGHT: i32 = 14;
+/// Messages received with quality of service 1 and 2 that have not been acknowledged, now.
+pub const MQTT_STATISTIC_UNACKNOWLEDGED: i32 = 15;
+/// Subscriptions, now.
+pub const MQTT_STATISTIC_SUBSCRIPTIONS: i32 = 16;
+
+/// A session with one broker: it connects, stays connected, publishes and receives.
+pub struct mqtt_session(pub(crate) Session, Born);
+
+/// Makes a session. Nothing is sent before mqtt_session_connect.
+///
+/// @param options Borrowed. The options, which are copied; NULL for the defaults.
+/// @param session Output. The session; free it with mqtt_session_free.
+/// @return MQTT_OK; MQTT_INVALID_CLIENT_ID, MQTT_INVALID_OPTION or MQTT_NOT_SUPPORTED for options
+///         that contradict each other.
+/// @threads Any.
+/// @callbacks Any.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mqtt_session_new(
+    options: *const mqtt_options,
+    session: *mut *mut mqtt_session,
+) -> mqtt_status {
+    boundary(|| {
+        let place = Output::required(session, "session")?;
+        library::watch_forks();
+        // SAFETY: options of the caller's, by the conventions.
+        let session = match unsafe { handle::borrow_optional(options) } {
+            Some(options) => Session::new(&options.0)?,
+            None => Session::new(&Default::default())?,
+        };
+        // SAFETY: the caller's place for a pointer.
+        unsafe { place.write(handle::give(mqtt_session(session, Born::now()))) };
+        Ok(())
+    })
+}
+
+/// Ends a session for good: disconnects if it is connected, ends everything that has not ended
+/// with MQTT_CANCELLED, and destroys the user data of every callback.
+///
+/// Outside callbacks it returns after the last callback and the last destroy of the session. This
+/// wait has no timeout: a callback that never returns never lets it return. Inside any callback it
+/// does not wait: the callbacks that are still to come, come, and the handle stays valid until that
+/// callback has returned. To lose nothing, call mqtt_session_disconnect before.
+///
+/// @param session Taken. The session, or NULL.
+/// @threads Any; no other call on the session may begin any more.
+/// @callbacks Any, those of the same session too.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mqtt_session_free(session: *mut mqtt_session) {
+    boundary_or((), || {
+        // SAFETY: the caller's session, by the conventions.
+        match unsafe { handle::take(session) } {
+            // What the parent of a fork owns is left alone, its user data too.
+            Some(session) if session.1.is_inherited() => std::mem::forget(session),
+            Some(session) => {
+                session.0.close();
+                callback::drop_outside(session);
+            }
+            None => {}
+        }
+        Ok(())
+    });
+}
+
+/// Connects and waits for the broker's answer.
+///
+/// Once it has been connected, a session stays so: it reconnects by itself, renews its
+/// subscriptions and sends what has been published meanwhile, until mqtt_session_disconnect. On a
+/// connected session this call succeeds at once.
+///
+/// @param session Borrowed. The session.
+/// @param timeout_ms Value. The longest time to wait; 0 starts it, MQTT_FOREVER has no limit. The
+///        attempt itself has the limit of mqtt_options_set_connect_timeout.
+/// @return MQTT_OK; MQTT_TIMEOUT, after which the attempt goes on; MQTT_WOULD_DEADLOCK, likewise;
+///         MQTT_CANCELLED when the session was disconnected or freed meanwhile; MQTT_CLOSED;
+///         otherwise the reason why the attempt failed, a status of the families -2xx (name
+///         lookup) to -9xx (broker). After such a reason the session is disconnected, and
+///         connecting again may help when mqtt_last_error_is_retryable says so.
+/// @threads Any.
+/// @callbacks Any; an inline one can only start it.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mqtt_session_connect(
+    session: *const mqtt_session,
+    timeout_ms: i64,
+) -> mqtt_status {
+    boundary(|| {
+        // SAFETY: a session of the caller's, by the conventions.
+        let session = unsafe { mqtt_session::borrow(session) }?;
+        let wait = Wait::new(timeout_ms)?;
+        finish(&session.0.connect()?, wait).map(drop)
+    })
+}
+
+/// Starts to connect, without waiting.
+///
+/// @param session Borrowed. The session.
+/// @param operation Output. Ends as mqtt_session_connect returns; free it with
+///        mqtt_operation_free.
+/// @return MQTT_OK; MQTT_CLOSED.
+/// @threads Any.
+/// @callbacks Any.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mqtt_session_connect_start(
+    session: *const mqtt_session,
+    operation: *mut *mut mqtt_operation,
+) -> mqtt_status {
+    boundary(|| {
+        // SAFETY: a session of the caller's, by the conventions.
+        let session = unsafe { mqtt_session::borrow(session) }?;
+        let place = Output::required(operation, "operation")?;
+        // SAFETY: the caller's place for a pointer.
+        unsafe { operation::give(session.0.connect()?, place) };
+        Ok(())
+    })
+}
+
+/// Disconnects in good order: waits until every accepted publish has ended and its callback has
+/// returned (inside a callback: has ended), then closes the connection. The session stops
+/// reconnecting; its subscriptions stay, and it can be connected again.
+///
+/// What has not ended in time is given up and ends as MQTT_CANCELLED.
+///
+/// @param session Borrowed. The session; one that is not connected succeeds at once.
+/// @param reason Value. MQTT_REASON_SUCCESS, or under MQTT 5.0 another that a client may give, for
+///        example MQTT_REASON_DISCONNECT_WITH_WILL.
+/// @param timeout_ms Value. The longest time to wait for messages to end; 0 gives them up at once,
+///        MQTT_FOREVER has no limit.
+/// @return MQTT_OK; MQTT_CANCELLED when the connection is closed, but messages had to be given up;
+///         MQTT_INVALID_ARGUMENT for a reason that a client must not give; MQTT_BUSY while it is
+///         disconnected by another call; MQTT_WOULD_DEADLOCK, after which it goes on; MQTT_CLOSED.
+/// @threads Any.
+/// @callbacks Any; in an inline one it answers MQTT_WOULD_DEADLOCK and goes on.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mqtt_session_disconnect(
+    session: *const mqtt_session,
+    reason: i32,
+    timeout_ms: i64,
+) -> mqtt_status {
+    boundary(|| {
+        // SAFETY: a session of the caller's, by the conventions.
+        let session = unsafe { mqtt_session::borrow(session) }?;
+        let options = farewell(reason, timeout_ms, None)?;
+        all_ended(session.0.disconnect(options)?.wait(None)?)
+    })
+}
+
+/// Starts to disconnect in good order, without waiting.
+///
+/// @param session Borrowed. The session.
+/// @param reason Value. As for mqtt_session_disconnect.
+/// @param timeout_ms Value. As for mqtt_session_disconnect.
+/// @param properties Borrowed. The properties of the DISCONNECT (MQTT 5.0); NULL for none.
+/// @param operation Output. Ends as mqtt_session_disconnect returns; free it with
+///        mqtt_operation_free.
+/// @return MQTT_OK; MQTT_INVALID_ARGUMENT for a reason that a client must not give; MQTT_BUSY;
+///         MQTT_CLOSED.
+/// @threads Any.
+/// @callbacks Any.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mqtt_session_disconnect_start(
+    session: *const mqtt_session,
+    reason: i32,
+    timeout_ms: i64,
+    properties: *const mqtt_properties,
+    operation: *mut *mut mqtt_operation,
+) -> mqtt_status {
+    boundary(|| {
+        // SAFETY: a session of the caller's, by the conventions.
+        let session = unsafe { mqtt_session::borrow(session) }?;
+        // SAFETY: a list of the caller's, by the conventions.
+        let properties = unsafe { handle::borrow_optional(properties) };
+        let place = Output::required(operation, "operation")?;
+        let operation = session.0.disconnect(farewell(reason, timeout_ms, properties)?)?;
+        // SAFETY: the caller's place for a pointer.
+        unsafe { operation::give(operation, place) };
+        Ok(())
+    })
+}
+
+/// Runs the queued callbacks of a session with MQTT_DISPATCH_POLLED on this thread.
+///
+/// @param session Borrowed. The session.
+/// @param timeout_ms Value. The longest time to wait for the first; 0 does not wait, MQTT_FOREVER
+///        has no limit.
+/// @param limit Value. The most callbacks to run; 0 for all that are queued.
+/// @param count Output, optional. How many ran; 0 when the time passed.
+/// @return MQTT_OK; MQTT_BUSY inside a callback of the session, or while another thread polls it;
+///         MQTT_NOT_SUPPORTED with another dispatch; MQTT_CLOSED.
+/// @threads Any, one at a time for each session.
+/// @callbacks None of the same session.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mqtt_session_poll(
+    session: *const mqtt_session,
+    timeout_ms: i64,
+    limit: usize,
+    count: *mut usize,
+) -> mqtt_status {
+    boundary(|| {
+        // SAFETY: a session of the caller's, by the conventions.
+        let session = unsafe { mqtt_session::borrow(session) }?;
+        let limit = if limit == 0 { usize::MAX } else { limit };
+        let ran = session.hold().poll(value::timeout(timeout_ms)?, limit)?;
+        // SAFETY: the caller's place for a number, or NULL.
+        unsafe { Output::optional(count).write(ran) };
+        Ok(())
+    })
+}
+
+/// Gives a descriptor that is readable while callbacks of a session with MQTT_DISPATCH_POLLED are
+/// queued, for select, poll, epoll or the loop of a user interface. Unix only.
+///
+/// @param session Borrowed. The session.
+/// @param descriptor Output. The descriptor, which belongs to the session: wait for it, but do not
+///        read, write or close it.
+/// @return MQTT_OK; MQTT_NOT_SUPPORTED with another dispatch, and on systems without descriptors;
+///         MQTT_CLOSED.
+/// @threads Any.
+/// @callbacks Any.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mqtt_session_descriptor(
+    session: *const mqtt_session,
+    descriptor: *mut i32,
+) -> mqtt_status {
+    boundary(|| {
+        // SAFETY: a session of the caller's, by the conventions.
+        let session = unsafe { mqtt_session::borrow(session) }?;
+        let place = Output::required(descriptor, "descriptor")?;
+        #[cfg(unix)]
+        let descriptor = session.0.descriptor()?;
+        #[cfg(not(unix))]
+        let descriptor = session.no_descriptor()?;
+        // SAFETY: the caller's place for a number.
+        unsafe { place.write(descriptor) };
+        Ok(())
+    })
+}
+
+/// Says what a session is doing.
+///
+/// @param session Borrowed. The session.
+/// @param state Output. An MQTT_STATE_...
+/// @return MQTT_OK.
+/// @threads Any.
+/// @callbacks Any.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mqtt_session_state(
+    session: *const mqtt_session,
+    state: *mut i32,
+) -> mqtt_status {
+    boundary(|| {
+        // SAFETY: a session of the caller's, by the conventions.
+        let session = unsafe { mqtt_session::borrow(session) }?;
+        let place = Output::required(state, "state")?;
+        let state = match session.0.state() {
+            State::Disconnected => MQTT_STATE_DISCONNECTED,
+            State::Connecting => MQTT_STATE_CONNECTING,
+            State::Connected => MQTT_STATE_CONNECTED,
+            State::Retrying => MQTT_STATE_RETRYING,
+            State::Closed => MQTT_STATE_CLOSED,
+        };
+        // SAFETY: the caller's place for a number.
+        unsafe { place.write(state) };
+        Ok(())
+    })
+}
+
+/// Gives the last failure of the session's connection, also while it still tries to connect, and
+/// makes it this thread's last failure: mqtt_last_error_message and its sisters tell the rest.
+///
+/// @param session Borrowed. The session.
+/// @param failure Output. The status of that failure; MQTT_OK when there has been none.
+/// @return MQTT_OK.
+/// @threads Any.
+/// @callbacks Any.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mqtt_session_last_failure(
+    session: *const mqtt_session,
+    failure: *mut mqtt_status,
+) -> mqtt_status {
+    boundary(|| {
+        // SAFETY: a session of the caller's, by the conventions.
+        let session = unsafe { mqtt_session::borrow(session) }?;
+        let place = Output::required(failure, "failure")?;
+        let failure = session.0.last_error().map_or(0, error::remember);
+        // SAFETY: the caller's place for a number.
+        unsafe { place.write(failure) };
+        Ok(())
+    })
+}
+
+/// Gives one of the session's counters and levels.
+///
+/// @param session Borrowed. The session.
+/// @param which Value. An MQTT_STATISTIC_...
+/// @param number Output. Its value.
+/// @return MQTT_OK; MQTT_INVALID_ARGUMENT for one that does not exist.
+/// @threads Any.
+/// @callbacks Any.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mqtt_session_statistic(
+    session: *const mqtt_session,
+    which: i32,
+    number: *mut u64,
+) -> mqtt_status {
+    boundary(|| {
+        // SAFETY: a session of the caller's, by the conventions.
+        let session = unsafe { mqtt_session::borrow(session) }?;
+        let place = Output::required(number, "number")?;
+        let statistics = session.0.statistics();
+        let number = match which {
+            MQTT_STATISTIC_PUBLISHED => statistics.published,
+            MQTT_STATISTIC_RECEIVED => statistics.received,
+            MQTT_STATISTIC_UNROUTED => statistics.unrouted,
+            MQTT_STATISTIC_DROPPED => statistics.dropped,
+            MQTT_STATISTIC_BYTES_OUT => statistics.bytes_out,
+            MQTT_STATISTIC_BYTES_IN => statistics.bytes_in,
+            MQTT_STATISTIC_WRITES => statistics.writes,
+            MQTT_STATISTIC_READS => statistics.reads,
+            MQTT_STATISTIC_CONNECTIONS => statistics.connections,
+            MQTT_STATISTIC_OUTGOING_MESSAGES => statistics.outgoing_messages as u64,
+            MQTT_STATISTIC_OUTGOING_BYTES => statistics.outgoing_bytes as u64,
+            MQTT_STATISTIC_INCOMING_MESSAGES => statistics.incoming_messages as u64,
+            MQTT_STATISTIC_INCOMING_BYTES => statistics.incoming_bytes as u64,
+            MQTT_STATISTIC_IN_FLIGHT => statistics.in_flight as u64,
+            MQTT_STATISTIC_UNACKNOWLEDGED => statistics.unacknowledged as u64,
+            MQTT_STATISTIC_SUBSCRIPTIONS => statistics.subscriptions as u64,
+            _ => return Err(value::out_of_range(which.into(), "which")),
+        };
+        // SAFETY: the caller's place for a number.
+        unsafe { place.write(number) };
+        Ok(())
+    })
+}
+
+impl mqtt_session {
+    /// Borrows a session for a call. One from before a fork is refused here, before any lock.
+    ///
+    /// # Safety
+    /// The pointer is NULL or points to a session that lives for `'a`.
+    #[inline]
+    pub(crate) unsafe fn borrow<'a>(session: *const Self) -> Result<&'a Self> {
+        // SAFETY: the caller's promise.
+        let session = unsafe { handle::borrow(session, "session") }?;
+        if session.1.is_inherited() { Err(Code::Forked.into()) } else { Ok(session) }
+    }
+
+    /// The session for a call that may wait: it outlives a free on another thread.
+    pub(crate) fn hold(&self) -> Session {
+        self.0.clone()
+    }
+
+    #[cfg(not(unix))]
+    fn no_descriptor(&self) -> Result<i32> {
+        Err(Code::NotSupported.into())
+    }
+}
+
+/// How to disconnect.
+fn farewell(
+    reason: i32,
+    timeout_ms: i64,
+    properties: Option<&mqtt_properties>,
+) -> Result<DisconnectOptions> {
+    // A century for "no limit": it is added to the present moment, which must not overflow.
+    const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
+    let drain = value::timeout(timeout_ms)?.unwrap_or(LONGEST).min(LONGEST);
+    let reason = value::reason(reason)?;
+    if !reason.allowed_in(PacketType::Disconnect) {
+        return Err(Error::new(
+            Code::InvalidArgument,
+            format!("{} is no reason to disconnect", reason.name()),
+        ));
+    }
+    let properties = properties.map(|list| list.block().clone()).unwrap_or_default();
+    Ok(DisconnectOptions { drain, reason, properties })
+}
+
+/// A disconnect that had to give messages up is a failure, though it is done.
+pub(crate) fn all_ended(cancelled: usize) -> Result<()> {
+    match cancelled {
+        0 => Ok(()),
+        count => Err(Error::new(
+            Code::Cancelled,
+            format!("{count} messages had not ended when the session was disconnected"),
+        )),
+    }
+}

@@ -1,0 +1,109 @@
+//! Runs compiled programs, each under what finds its memory errors, and the brokers they need.
+
+use std::{
+    fs,
+    process::{Command, Output},
+    sync::Arc,
+    thread,
+};
+
+use mqttsession_tests::{
+    DEADLINE,
+    player::play,
+    process::{find, skipped},
+    real::{Config, Mosquitto},
+    script::Script,
+    scripted::ScriptedBroker,
+    trace::Trace,
+};
+use rustls::ServerConfig;
+
+use super::compile::{Build, compile, repository};
+
+/// What watches a program while it runs.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Under {
+    AddressSanitizer,
+    Valgrind,
+}
+
+impl Under {
+    /// Runs a program of tests/c, which must succeed.
+    pub(crate) fn run(self, name: &str, arguments: &[&str]) {
+        let source = format!("tests/c/{name}.c");
+        let mut command = match self {
+            Self::AddressSanitizer => Command::new(compile(&source, Build::Sanitized)),
+            Self::Valgrind => {
+                let mut command = Command::new("valgrind");
+                command.args(["--quiet", "--error-exitcode=9", "--leak-check=full"]);
+                command.args(["--errors-for-leak-kinds=definite", "--show-leak-kinds=definite"]);
+                let known = repository().join("tests/c/valgrind.supp");
+                command.arg(format!("--suppressions={}", known.display()));
+                if name == "fork" {
+                    // A child has lost the parent's threads, and with their stacks all they held.
+                    command.arg("--leak-check=no");
+                }
+                command.arg(compile(&source, Build::Plain));
+                command
+            }
+        };
+        let output = command.args(arguments).output().unwrap();
+        assert!(output.status.success(), "{self:?} {arguments:?}: {}", said(&output));
+    }
+}
+
+/// Does a test under everything that there is.
+pub(crate) fn under_each(test: impl Fn(Under)) {
+    test(Under::AddressSanitizer);
+    if find("valgrind", &[]).is_some() {
+        test(Under::Valgrind);
+    } else {
+        skipped("valgrind is not installed", "MQTTSESSION_REQUIRE_VALGRIND");
+    }
+}
+
+/// Gives a test the address of a broker that plays this script, which must come to its end.
+pub(crate) fn script(text: &str, test: impl FnOnce(&str)) {
+    played(text, ScriptedBroker::start(), "mqtt", test);
+}
+
+/// The same with a script of tests/scenarios.
+pub(crate) fn scenario(name: &str, test: impl FnOnce(&str)) {
+    let path = repository().join("tests/scenarios").join(name).with_extension("script");
+    script(&fs::read_to_string(path).unwrap(), test);
+}
+
+/// Gives a test the address of a TLS server; what comes of the handshake is the test's to say.
+pub(crate) fn tls(config: Arc<ServerConfig>, test: impl FnOnce(&str)) {
+    let broker = ScriptedBroker::start_with(Some(config), Trace::default(), DEADLINE);
+    let address = format!("mqtts://localhost:{}", broker.port());
+    let script = Script::parse("accept\nexpect CONNECT").unwrap();
+    let server = thread::spawn(move || play(&script, &broker));
+    test(&address);
+    let played = server.join().unwrap();
+    assert!(played.is_err(), "a session spoke MQTT over TLS that it should not have trusted");
+}
+
+/// Gives a test the port of a real broker; a loud line where there is none.
+pub(crate) fn real(test: impl FnOnce(u16)) {
+    if let Some(broker) = Mosquitto::start(&Config::default()) {
+        test(broker.port());
+    }
+}
+
+fn played(text: &str, broker: ScriptedBroker, scheme: &str, test: impl FnOnce(&str)) {
+    let script = Script::parse(text).unwrap();
+    let address = format!("{scheme}://127.0.0.1:{}", broker.port());
+    let trace = broker.trace().clone();
+    let server = thread::spawn(move || play(&script, &broker));
+    test(&address);
+    if let Err(reason) = server.join().unwrap() {
+        panic!("the script did not come to its end: {reason}\n{trace}");
+    }
+}
+
+fn said(output: &Output) -> String {
+    let (stdout, stderr) =
+        (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    format!("{}\n{stdout}\n{stderr}", output.status)
+}

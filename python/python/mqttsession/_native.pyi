@@ -1,0 +1,445 @@
+"""The native part of mqttsession. Its public names are those of the package."""
+
+from asyncio import AbstractEventLoop, Future
+from collections.abc import Callable
+from types import TracebackType
+from typing import Literal, TypeAlias, Unpack, final
+
+from .error import MqttError
+from .options import Duration, Payload, Properties, QoS, SessionOptions
+
+__all__ = [
+    "AsyncSession",
+    "Connected",
+    "Event",
+    "Message",
+    "Session",
+    "Statistics",
+    "Stream",
+    "Subscription",
+    "after_fork_in_child",
+    "check_subscription",
+    "error_table",
+    "live_sessions",
+    "option_names",
+    "set_callback_threads",
+    "set_io_threads",
+    "shutdown",
+]
+
+_State: TypeAlias = Literal["disconnected", "connecting", "connected", "retrying", "closed"]
+
+@final
+class Session:
+    """A session with one MQTT broker.
+
+    ``address`` is ``mqtt://host:port``, ``mqtts://host``, ``host``, ``host:port`` or
+    ``[::1]:1883``; the options are those of :class:`~mqttsession.SessionOptions`. Nothing is sent
+    before :meth:`connect`, which ``with`` calls; leaving the ``with`` block waits (at most
+    ``connect_timeout``) until everything published has ended, disconnects and closes.
+
+    Every method may be called from any thread and from inside any callback. A method that waits
+    lets other threads run, sees Ctrl-C, and raises CallTimeoutError when its ``timeout`` has
+    passed; what it waited for goes on. None as timeout means as long as it takes.
+
+    Callbacks run on threads of the library, one at a time and in order for each session, so none
+    may wait for another one of the same session to be called. An exception in a callback goes to
+    ``sys.unraisablehook``.
+
+    A session lives until it is closed or nothing refers to it any more; what its handlers refer
+    to, they keep alive.
+    """
+
+    def __new__(cls, address: str = "localhost", **options: Unpack[SessionOptions]) -> Session:
+        """Make a session. An option that cannot be used raises ArgumentError."""
+
+    def connect(self, timeout: Duration | None = None) -> Connected:
+        """Connect and wait for the broker's answer.
+
+        Ends at once when the session is connected. When the first attempt fails, its error is
+        raised and the session rests; when a connection is lost later, the session reconnects by
+        itself (option ``reconnect``), and ``on_event`` and ``last_error`` say how that goes.
+        """
+
+    def disconnect(
+        self,
+        drain: Duration = 10,
+        *,
+        reason_code: int = 0,
+        properties: Properties | None = None,
+    ) -> int:
+        """End the connection in good order, without the will, and stop reconnecting.
+
+        Waits at most ``drain`` until every accepted message has ended and its ``on_complete`` has
+        returned; returns how many had not by then and are cancelled. Subscriptions stay for the
+        next :meth:`connect`. ``reason_code`` (4: publish the will all the same) and ``properties``
+        need MQTT 5.0.
+        """
+
+    def close(self) -> None:
+        """Close for good: disconnect, end everything outstanding as cancelled, drop the handlers.
+
+        Returns when the last callback has returned; inside a callback it does not wait. Closing
+        twice is allowed.
+        """
+
+    def publish(
+        self,
+        topic: str,
+        payload: Payload = b"",
+        qos: QoS = 0,
+        retain: bool = False,
+        *,
+        properties: Properties | None = None,
+        on_complete: Callable[[int, MqttError | None], object] | None = None,
+    ) -> int:
+        """Publish a message and return its number, at once.
+
+        It waits only when the outgoing queue is full and ``outgoing_policy`` is "block". Between
+        connections messages are queued. ``on_complete(number, error)`` is called once, when the
+        message has been written (QoS 0), acknowledged (QoS 1 and 2), or will not be; it may be
+        called before this returns.
+        """
+
+    def wait(self, number: int, timeout: Duration | None = None) -> int:
+        """Wait until the message with this number has ended, and return the reason code.
+
+        That is 0, or 16 where a broker of MQTT 5.0 says that nobody has subscribed. A message that
+        was not delivered raises the error that says why.
+        """
+
+    def flush(self, timeout: Duration | None = None) -> None:
+        """Wait until every message published so far has ended."""
+
+    def subscribe(
+        self,
+        filter: str,
+        handler: Callable[[Message], object],
+        qos: QoS = 0,
+        *,
+        no_local: bool = False,
+        retain_as_published: bool = False,
+        retain_handling: Literal[0, 1, 2] = 0,
+        timeout: Duration | None = None,
+    ) -> QoS | None:
+        """Subscribe, and return the QoS that the broker granted.
+
+        ``handler(message)`` is called for every message that the filter matches; the message is
+        acknowledged when it has returned. An earlier handler of the same filter is replaced. A
+        subscription outlives connections: it is renewed when the broker has lost it. Before
+        :meth:`connect` it is noted, sent with the first connection, and None is returned.
+        The options ``no_local``, ``retain_as_published`` and ``retain_handling`` need MQTT 5.0.
+        """
+
+    def start_subscription(
+        self, filter: str, handler: Callable[[Message], object], qos: QoS = 0
+    ) -> Subscription:
+        """Subscribe without waiting, and return what can be waited for."""
+
+    def unsubscribe(self, filter: str, timeout: Duration | None = None) -> None:
+        """End a subscription. Outside callbacks its handler is not running any more after that."""
+
+    def unsubscribe_all(self, timeout: Duration | None = None) -> None:
+        """End every subscription."""
+
+    def poll(self, timeout: Duration | None = 0, limit: int | None = None) -> int:
+        """Run at most ``limit`` queued callbacks on this thread and return how many ran.
+
+        For ``dispatch="polled"``. Waits up to ``timeout`` for the first. A KeyboardInterrupt that
+        interrupts a callback here is raised.
+        """
+
+    def fileno(self) -> int:
+        """Return a descriptor that is readable while callbacks wait for :meth:`poll` (Unix)."""
+
+    @property
+    def state(self) -> _State:
+        """What the session is doing."""
+
+    @property
+    def last_error(self) -> MqttError | None:
+        """The last failure of the connection, readable while the session still tries."""
+
+    @property
+    def statistics(self) -> Statistics:
+        """Counters and levels, as they are now."""
+
+    @property
+    def in_callback(self) -> bool:
+        """Whether this thread is inside a callback of this session."""
+
+    @property
+    def on_event(self) -> Callable[[Event], object] | None:
+        """Called with each :class:`Event`, in order with the other callbacks; None for nobody."""
+
+    @on_event.setter
+    def on_event(self, value: Callable[[Event], object] | None) -> None: ...
+    def __enter__(self) -> Session:
+        """Connect."""
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        _error: BaseException | None,
+        _traceback: TracebackType | None,
+    ) -> None:
+        """Wait until everything published has ended, disconnect and close.
+
+        What has not ended within ``connect_timeout`` is cancelled, and said so by a CallerError.
+        After an exception in the block it does not wait.
+        """
+
+@final
+class Message:
+    """A received message. It may be kept as long as you like."""
+
+    @property
+    def topic(self) -> str:
+        """The topic that it was published to."""
+
+    @property
+    def payload(self) -> bytes:
+        """What was published."""
+
+    @property
+    def qos(self) -> QoS:
+        """The quality of service that it was delivered with."""
+
+    @property
+    def retain(self) -> bool:
+        """Whether it is a retained message from before the subscription."""
+
+    @property
+    def duplicate(self) -> bool:
+        """Whether the broker may have delivered it before."""
+
+    @property
+    def properties(self) -> Properties:
+        """The properties of MQTT 5.0, by name; empty before 5.0."""
+
+    def acknowledge(self) -> None:
+        """Tell the broker that the message has been handled.
+
+        For sessions with ``acknowledge="manual"``; legal once, from any thread, in any order. In
+        asyncio it may also be called early, before the next message is asked for.
+        """
+
+    def refuse(self, reason_code: int = 0x83) -> None:
+        """Tell the broker that the message cannot be handled, with a reason code of MQTT 5.0."""
+
+@final
+class Connected:
+    """What the broker answered to CONNECT."""
+
+    @property
+    def session_present(self) -> bool:
+        """Whether the broker had kept the session."""
+
+    @property
+    def client_id(self) -> str:
+        """The client id in use, the broker's choice where it made one."""
+
+    @property
+    def properties(self) -> Properties:
+        """The properties of CONNACK (MQTT 5.0), by name."""
+
+@final
+class Event:
+    """What happened to a session."""
+
+    @property
+    def kind(
+        self,
+    ) -> Literal[
+        "connecting",
+        "connected",
+        "lost",
+        "retrying",
+        "disconnected",
+        "subscription_refused",
+        "other",
+    ]:
+        """Which event it is."""
+
+    @property
+    def error(self) -> MqttError | None:
+        """Why; None where there is no reason, or after a disconnect that was asked for."""
+
+    @property
+    def connected(self) -> Connected | None:
+        """What the broker answered ("connected")."""
+
+    @property
+    def delay(self) -> float | None:
+        """The seconds until the next attempt ("retrying")."""
+
+    @property
+    def filter(self) -> str | None:
+        """The filter of the subscription ("subscription_refused")."""
+
+@final
+class Statistics:
+    """Counters and levels of a session at one moment."""
+
+    @property
+    def published(self) -> int:
+        """Messages accepted by publish()."""
+
+    @property
+    def received(self) -> int:
+        """Messages received, without repetitions."""
+
+    @property
+    def unrouted(self) -> int:
+        """Received messages that no handler wanted (QoS 0), dropped."""
+
+    @property
+    def dropped(self) -> int:
+        """Outgoing messages dropped by policy."""
+
+    @property
+    def bytes_out(self) -> int:
+        """Bytes written to the network."""
+
+    @property
+    def bytes_in(self) -> int:
+        """Bytes read from the network."""
+
+    @property
+    def writes(self) -> int:
+        """Write calls."""
+
+    @property
+    def reads(self) -> int:
+        """Read calls."""
+
+    @property
+    def connections(self) -> int:
+        """Connections made."""
+
+    @property
+    def outgoing_messages(self) -> int:
+        """Outgoing messages that have not ended."""
+
+    @property
+    def outgoing_bytes(self) -> int:
+        """Their bytes."""
+
+    @property
+    def incoming_messages(self) -> int:
+        """Received messages that have not been handled."""
+
+    @property
+    def incoming_bytes(self) -> int:
+        """Their bytes."""
+
+    @property
+    def in_flight(self) -> int:
+        """Own messages of QoS 1 and 2 that have been sent and not confirmed."""
+
+    @property
+    def unacknowledged(self) -> int:
+        """Received messages of QoS 1 and 2 that have not been acknowledged."""
+
+    @property
+    def subscriptions(self) -> int:
+        """Subscriptions."""
+
+@final
+class Subscription:
+    """A subscription on its way."""
+
+    def wait(self, timeout: Duration | None = None) -> QoS:
+        """Wait for the QoS that the broker grants; a refusal raises."""
+
+@final
+class Stream:
+    """The messages of a subscription, for one event loop."""
+
+    def next(self) -> Message | Future[None] | None:
+        """Return the next message, a future that is done when there is one, or None at the end."""
+
+    def fail(self) -> None:
+        """Leave the message that was given out last unacknowledged."""
+
+    def close(self) -> bool:
+        """End it: what was given out is handled, the rest is left unacknowledged.
+
+        Returns whether it was still subscribed.
+        """
+
+@final
+class AsyncSession:
+    """A session seen from one event loop. Every call belongs on the loop's thread; none waits."""
+
+    def __new__(cls, session: Session, event_loop: AbstractEventLoop) -> AsyncSession: ...
+    def connect(self) -> Future[Connected]:
+        """Connect."""
+
+    def disconnect(
+        self, drain: Duration, reason_code: int, properties: Properties | None
+    ) -> Future[int]:
+        """End the connection in good order; a future of the number of messages cancelled."""
+
+    def close(self) -> Future[None]:
+        """Close the session for good."""
+
+    def publish(
+        self, topic: str, payload: Payload, qos: QoS, retain: bool, properties: Properties | None
+    ) -> int | Future[int] | None:
+        """Publish: 0 when done with (QoS 0), a future of the reason code, None when full."""
+
+    def publish_nowait(
+        self, topic: str, payload: Payload, qos: QoS, retain: bool, properties: Properties | None
+    ) -> int:
+        """Publish, or raise where the queue is full; the number of the message."""
+
+    def flush(self) -> Future[None]:
+        """Done when every message published so far has ended."""
+
+    def stream(self) -> Stream:
+        """Return a queue for the messages of a subscription."""
+
+    def subscribe(
+        self,
+        filter: str,
+        stream: Stream,
+        qos: QoS,
+        no_local: bool,
+        retain_as_published: bool,
+        retain_handling: int,
+    ) -> Future[QoS]:
+        """Subscribe a stream; a future of the granted QoS."""
+
+    def unsubscribe(self, filter: str) -> Future[None]:
+        """End a subscription."""
+
+    def unsubscribe_all(self) -> Future[None]:
+        """End every subscription."""
+
+def shutdown(timeout: Duration | None = None) -> None:
+    """Close all sessions of the process and wait until no callback is running.
+
+    Runs by itself when the interpreter exits. Ctrl-C ends the waiting.
+    """
+
+def set_io_threads(threads: int) -> None:
+    """Set the number of I/O threads of the process (default 1), before the first connect."""
+
+def set_callback_threads(threads: int) -> None:
+    """Set the most threads of the process for callbacks (default 256)."""
+
+def live_sessions() -> int:
+    """Return the number of sessions that have not been closed, for tests that look for leaks."""
+
+def after_fork_in_child() -> None:
+    """Make sessions of the parent process harmless. Runs by itself after os.fork()."""
+
+def option_names() -> tuple[str, ...]:
+    """Return the names of all session options."""
+
+def error_table() -> tuple[tuple[int, str, str, bool, str], ...]:
+    """Return (number, name, layer, retryable, sentence) for each error code."""
+
+def check_subscription(filter: str, qos: int) -> None:
+    """Raise where this filter or QoS cannot be subscribed."""

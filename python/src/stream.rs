@@ -1,0 +1,198 @@
+//! The messages of a subscription, to be asked for one by one by `async for`.
+
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak},
+};
+
+use mqttsession::{
+    client::{self, Handled, Handler},
+    error::Code,
+};
+use pyo3::{prelude::*, types::PyString};
+
+use crate::{error::invalid, future::Mailbox, message::Message};
+
+/// Messages that have been received and wait to be asked for.
+///
+/// Each keeps its place in the session's receiving queue until it has been handled, so a slow
+/// consumer makes the session read no further; nothing piles up here beyond that limit.
+#[pyclass(frozen, module = "mqttsession._native")]
+pub(crate) struct Stream {
+    shared: Arc<Shared>,
+    session: Weak<client::Session>,
+    filter: OnceLock<String>,
+    manual: bool,
+}
+
+struct Shared {
+    mailbox: Arc<Mailbox>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    queue: VecDeque<Py<Message>>,
+    /// The one that was given out last: handled when the next is asked for.
+    current: Option<Py<Message>>,
+    /// The future of the consumer that waits for the next.
+    consumer: Option<Py<PyAny>>,
+    ended: bool,
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Returns whether it had not ended before.
+    fn end(&self, py: Python<'_>) -> bool {
+        let (before, consumer) = {
+            let mut state = self.lock();
+            (std::mem::replace(&mut state.ended, true), state.consumer.take())
+        };
+        if let Some(consumer) = consumer {
+            self.mailbox.post(py, consumer, Ok(py.None()));
+        }
+        !before
+    }
+}
+
+impl Stream {
+    pub(crate) fn new(mailbox: Arc<Mailbox>, session: Weak<client::Session>, manual: bool) -> Self {
+        let shared = Arc::new(Shared { mailbox, state: Mutex::default() });
+        Self { shared, session, filter: OnceLock::new(), manual }
+    }
+
+    /// What the core hands the messages of this filter to; None for a stream that is in use.
+    pub(crate) fn subscribe(&self, filter: &str) -> Option<Arc<dyn Handler>> {
+        self.filter.set(filter.to_owned()).ok()?;
+        let shared = Arc::clone(&self.shared);
+        Some(Arc::new(Entrance { shared, last_topic: Mutex::default() }))
+    }
+
+    fn handled(&self, message: Option<Py<Message>>) {
+        if self.manual {
+            return;
+        }
+        let acknowledgement = message.and_then(|message| message.get().take_acknowledgement());
+        if let Some(acknowledgement) = acknowledgement {
+            // On a connection that is gone it cannot be acknowledged; the broker sends it again.
+            let _ = acknowledgement.acknowledge();
+        }
+    }
+}
+
+#[pymethods]
+impl Stream {
+    /// The next message; or a future that is done when there is one; or None at the end.
+    fn next(&self, py: Python<'_>) -> PyResult<Option<Py<PyAny>>> {
+        let (before, next) = {
+            let mut state = self.shared.lock();
+            let next = state.queue.pop_front();
+            let current = next.as_ref().map(|message| message.clone_ref(py));
+            (std::mem::replace(&mut state.current, current), next)
+        };
+        self.handled(before);
+        if let Some(message) = next {
+            return Ok(Some(message.into_any()));
+        }
+        let future = self.shared.mailbox.future(py)?;
+        let mut state = self.shared.lock();
+        if state.ended && state.queue.is_empty() {
+            return Ok(None);
+        }
+        let arrived = !state.queue.is_empty();
+        let earlier = if arrived { None } else { state.consumer.replace(future.clone_ref(py)) };
+        drop(state);
+        if arrived {
+            future.call_method1(py, "set_result", (py.None(),))?;
+        }
+        if let Some(earlier) = earlier
+            && !earlier.call_method0(py, "done")?.is_truthy(py)?
+        {
+            // Two tasks ask the same iterator: the first keeps waiting, the second hears why not.
+            self.shared.lock().consumer = Some(earlier);
+            let message = "Another task waits for the next message of this iterator already";
+            return Err(invalid(py, Code::Busy, message));
+        }
+        Ok(Some(future))
+    }
+
+    /// The message that was given out last is not to be acknowledged.
+    fn fail(&self) {
+        let failed = self.shared.lock().current.take();
+        drop(failed);
+    }
+
+    /// Ends it: the message that was given out last is handled, those that nobody asked for are
+    /// left unacknowledged. Returns whether it was still subscribed.
+    fn close(&self, py: Python<'_>) -> bool {
+        let (current, rest) = {
+            let mut state = self.shared.lock();
+            (state.current.take(), std::mem::take(&mut state.queue))
+        };
+        self.handled(current);
+        drop(rest);
+        self.shared.end(py) && self.filter.get().is_some()
+    }
+}
+
+impl Drop for Stream {
+    /// An iterator that a `break` left behind ends its subscription, without waiting for the
+    /// broker to confirm that.
+    fn drop(&mut self) {
+        let (current, ended) = {
+            let mut state = self.shared.lock();
+            (state.current.take(), state.ended)
+        };
+        self.handled(current);
+        if let (false, Some(filter), Some(session)) =
+            (ended, self.filter.get(), self.session.upgrade())
+        {
+            // Detached, because the entrance may be letting a message in.
+            Python::attach(|py| py.detach(|| drop(session.unsubscribe(filter))));
+        }
+    }
+}
+
+/// The end of a stream that the core holds; when the core lets go of it, no more will come.
+struct Entrance {
+    shared: Arc<Shared>,
+    last_topic: Mutex<Option<Py<PyString>>>,
+}
+
+impl Handler for Entrance {
+    fn handle(&self, message: &client::Message<'_>) -> Handled {
+        let kept = Python::try_attach(|py| {
+            let acknowledgement = Some(message.acknowledgement());
+            let message = match Message::new(py, message, &self.last_topic, acknowledgement) {
+                Ok(message) => message,
+                Err(error) => {
+                    error.write_unraisable(py, None);
+                    return Handled::Failed;
+                }
+            };
+            let consumer = {
+                let mut state = self.shared.lock();
+                if state.ended {
+                    return Handled::Deferred;
+                }
+                state.queue.push_back(message);
+                state.consumer.take()
+            };
+            if let Some(consumer) = consumer {
+                self.shared.mailbox.post(py, consumer, Ok(py.None()));
+            }
+            Handled::Deferred
+        });
+        kept.unwrap_or(Handled::Failed)
+    }
+}
+
+impl Drop for Entrance {
+    fn drop(&mut self) {
+        // The core drops handlers on callback threads, where waiting for the interpreter is right.
+        let _ = Python::try_attach(|py| self.shared.end(py));
+    }
+}

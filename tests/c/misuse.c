@@ -1,0 +1,336 @@
+/* Everything that a caller can do wrong: a clear status, no crash, outputs untouched, and the
+ * destroy of each triple exactly once. Needs no broker. */
+#include "check.h"
+
+#include <stdint.h>
+
+/* What an output holds before a call that must leave it alone. */
+static void *const UNTOUCHED = (void *)(uintptr_t)0x5a5a5a5a;
+
+static const char BAD_UTF8[] = "caf\xe9";
+
+static void ignore_message(const mqtt_message *message, void *user_data)
+{
+    (void)message;
+    (void)user_data;
+}
+
+static void ignore_publish(uint64_t number, mqtt_status status, int32_t reason, void *user_data)
+{
+    (void)number;
+    (void)status;
+    (void)reason;
+    (void)user_data;
+}
+
+static void ignore_event(const mqtt_event *event, void *user_data)
+{
+    (void)event;
+    (void)user_data;
+}
+
+static void ignore_end(const mqtt_operation *operation, mqtt_status status, void *user_data)
+{
+    (void)operation;
+    (void)status;
+    (void)user_data;
+}
+
+static void ignore_log(int32_t level, const char *text, void *user_data)
+{
+    (void)level;
+    (void)text;
+    (void)user_data;
+}
+
+static void null_outputs(void)
+{
+    CHECK_STATUS(MQTT_INVALID_ARGUMENT, mqtt_options_new(NULL));
+    CHECK_STATUS(MQTT_INVALID_ARGUMENT, mqtt_properties_new(NULL));
+    CHECK_STATUS(MQTT_INVALID_ARGUMENT, mqtt_publish_options_new(NULL));
+    CHECK_STATUS(MQTT_INVALID_ARGUMENT, mqtt_subscribe_options_new(NULL));
+    CHECK_STATUS(MQTT_INVALID_ARGUMENT, mqtt_session_new(NULL, NULL));
+    CHECK(strstr(mqtt_last_error_message(), "session") != NULL);
+}
+
+static void null_objects_to_free(void)
+{
+    mqtt_options_free(NULL);
+    mqtt_properties_free(NULL);
+    mqtt_publish_options_free(NULL);
+    mqtt_subscribe_options_free(NULL);
+    mqtt_session_free(NULL);
+    mqtt_message_free(NULL);
+    mqtt_acknowledgement_free(NULL);
+    mqtt_operation_free(NULL);
+}
+
+static void null_objects_to_read(void)
+{
+    CHECK(mqtt_message_topic(NULL).size == 0 && mqtt_message_topic(NULL).data != NULL);
+    CHECK(mqtt_message_payload(NULL).size == 0);
+    CHECK(mqtt_message_qos(NULL) == -1);
+    CHECK(mqtt_message_retain(NULL) == 0);
+    CHECK(mqtt_message_duplicate(NULL) == 0);
+    CHECK(mqtt_message_properties(NULL) == NULL);
+    CHECK_STATUS(MQTT_INVALID_ARGUMENT, mqtt_message_fail(NULL));
+    mqtt_message *kept = UNTOUCHED;
+    CHECK_STATUS(MQTT_INVALID_ARGUMENT, mqtt_message_keep(NULL, &kept));
+    CHECK(kept == UNTOUCHED);
+    mqtt_acknowledgement *acknowledgement = UNTOUCHED;
+    CHECK_STATUS(MQTT_INVALID_ARGUMENT, mqtt_message_acknowledgement(NULL, &acknowledgement));
+    CHECK(acknowledgement == UNTOUCHED);
+    CHECK_STATUS(MQTT_INVALID_ARGUMENT, mqtt_acknowledgement_send(NULL));
+    CHECK_STATUS(MQTT_INVALID_ARGUMENT, mqtt_acknowledgement_refuse(NULL, 0x80));
+
+    CHECK(mqtt_event_kind(NULL) == 0);
+    CHECK(mqtt_event_status(NULL) == MQTT_OK);
+    CHECK(mqtt_event_session_present(NULL) == 0);
+    CHECK(mqtt_event_client_id(NULL).size == 0);
+    CHECK(mqtt_event_properties(NULL) == NULL);
+    CHECK(mqtt_event_filter(NULL).size == 0);
+    CHECK(mqtt_event_delay_ms(NULL) == 0);
+
+    CHECK_STATUS(MQTT_INVALID_ARGUMENT, mqtt_operation_wait(NULL, 0));
+    int32_t granted = 77;
+    CHECK_STATUS(MQTT_INVALID_ARGUMENT, mqtt_operation_granted(NULL, 0, &granted));
+    CHECK(granted == 77);
+}
+
+static void properties(void)
+{
+    CHECK(mqtt_properties_count(NULL) == 0);
+    CHECK(mqtt_properties_find(NULL, MQTT_PROPERTY_CONTENT_TYPE, 0) == -1);
+    CHECK(mqtt_properties_identifier(NULL, 0) == -1);
+    CHECK(mqtt_properties_number(NULL, 0) == 0);
+    CHECK(mqtt_properties_value(NULL, 0).size == 0);
+    CHECK(mqtt_properties_name(NULL, 0).size == 0);
+    CHECK_STATUS(MQTT_INVALID_ARGUMENT,
+                 mqtt_properties_add_number(NULL, MQTT_PROPERTY_MESSAGE_EXPIRY_INTERVAL, 1));
+
+    mqtt_properties *list = NULL;
+    CHECK_OK(mqtt_properties_new(&list));
+    CHECK_STATUS(MQTT_INVALID_ARGUMENT,
+                 mqtt_properties_add_number(list, MQTT_PROPERTY_CONTENT_TYPE, 1));
+    CHECK_STATUS(MQTT_INVALID_ARGUMENT, mqtt_properties_add_number(list, 99, 1));
+    CHECK_STATUS(MQTT_INVALID_ARGUMENT,
+                 mqtt_properties_add_number(list, MQTT_PROPERTY_TOPIC_ALIAS, 65536));
+    CHECK_STATUS(MQTT_INVALID_ARGUMENT,
+                 mqtt_properties_add_text(list, MQTT_PROPERTY_CONTENT_TYPE, NULL));
+    CHECK_STATUS(MQTT_INVALID_UTF8,
+                 mqtt_properties_add_text(list, MQTT_PROPERTY_CONTENT_TYPE, BAD_UTF8));
+    CHECK_STATUS(MQTT_INVALID_ARGUMENT,
+                 mqtt_properties_add_binary(list, MQTT_PROPERTY_CORRELATION_DATA, NULL, 1));
+    CHECK_STATUS(MQTT_INVALID_ARGUMENT, mqtt_properties_add_user_property(list, "name", NULL));
+    CHECK(mqtt_properties_count(list) == 0);
+
+    CHECK_OK(mqtt_properties_add_user_property(list, "colour", "red"));
+    CHECK_OK(mqtt_properties_add_number(list, MQTT_PROPERTY_MESSAGE_EXPIRY_INTERVAL, 60));
+    CHECK_OK(mqtt_properties_add_binary(list, MQTT_PROPERTY_CORRELATION_DATA, "\0\1", 2));
+    CHECK_OK(mqtt_properties_add_user_property(list, "colour", "blue"));
+    CHECK(mqtt_properties_count(list) == 4);
+    int64_t first = mqtt_properties_find(list, MQTT_PROPERTY_USER_PROPERTY, 0);
+    CHECK(first == 0);
+    int64_t second = mqtt_properties_find(list, MQTT_PROPERTY_USER_PROPERTY, (size_t)first + 1);
+    CHECK(second == 3);
+    CHECK(view_is(mqtt_properties_name(list, 3), "colour"));
+    CHECK(view_is(mqtt_properties_value(list, 3), "blue"));
+    CHECK(mqtt_properties_number(list, 1) == 60);
+    CHECK(mqtt_properties_value(list, 2).size == 2);
+    CHECK(mqtt_properties_identifier(list, 4) == -1);
+    mqtt_properties_free(list);
+}
+
+static void options(void)
+{
+    CHECK_STATUS(MQTT_INVALID_ARGUMENT, mqtt_options_set_address(NULL, "localhost"));
+    CHECK_STATUS(MQTT_INVALID_ARGUMENT, mqtt_options_set_tls(NULL, 1));
+    CHECK_STATUS(MQTT_INVALID_ARGUMENT, mqtt_options_clear_will(NULL));
+
+    mqtt_options *options = NULL;
+    CHECK_OK(mqtt_options_new(&options));
+    CHECK_STATUS(MQTT_INVALID_ARGUMENT, mqtt_options_set_address(options, NULL));
+    CHECK_STATUS(MQTT_INVALID_ADDRESS, mqtt_options_set_address(options, "gopher://host"));
+    CHECK_STATUS(MQTT_INVALID_ADDRESS, mqtt_options_set_address(options, ""));
+    CHECK_STATUS(MQTT_INVALID_ADDRESS, mqtt_options_set_host(options, "a b"));
+    CHECK_STATUS(MQTT_INVALID_UTF8, mqtt_options_set_host(options, BAD_UTF8));
+    CHECK_STATUS(MQTT_INVALID_ARGUMENT, mqtt_options_set_port(options, -1));
+    CHECK_STATUS(MQTT_INVALID_ARGUMENT, mqtt_options_set_port(options, 65536));
+    CHECK_STATUS(MQTT_INVALID_ARGUMENT, mqtt_options_set_version(options, 6));
+    CHECK_STATUS(MQTT_INVALID_UTF8, mqtt_options_set_client_id(options, BAD_UTF8));
+    CHECK_STATUS(MQTT_INVALID_UTF8, mqtt_options_set_user_name(options, BAD_UTF8));
+    CHECK_STATUS(MQTT_INVALID_ARGUMENT, mqtt_options_set_password(options, NULL, 1));
+    CHECK_STATUS(MQTT_INVALID_ARGUMENT, mqtt_options_set_keep_alive_seconds(options, 65536));
+    CHECK_STATUS(MQTT_INVALID_ARGUMENT, mqtt_options_set_keep_alive_seconds(options, -1));
+    CHECK_STATUS(MQTT_INVALID_OPTION, mqtt_options_set_connect_timeout(options, 0));
+    CHECK_STATUS(MQTT_INVALID_ARGUMENT, mqtt_options_set_connect_timeout(options, -1));
+    CHECK_STATUS(MQTT_INVALID_OPTION, mqtt_options_set_reconnect_delay(options, 2, 1));
+    CHECK_STATUS(MQTT_INVALID_QOS, mqtt_options_set_will(options, "gone", "", 0, 3, 0, NULL));
+    CHECK_STATUS(MQTT_INVALID_TOPIC, mqtt_options_set_will(options, "gone/#", "", 0, 0, 0, NULL));
+    CHECK_STATUS(MQTT_INVALID_OPTION, mqtt_options_set_maximum_packet_size(options, 0));
+    CHECK_STATUS(MQTT_INVALID_OPTION, mqtt_options_set_receive_maximum(options, 0));
+    CHECK_STATUS(MQTT_INVALID_OPTION, mqtt_options_set_in_flight_limit(options, 0));
+    CHECK_STATUS(MQTT_INVALID_ARGUMENT, mqtt_options_set_in_flight_limit(options, 65536));
+    CHECK_STATUS(MQTT_INVALID_OPTION, mqtt_options_set_outgoing_limit(options, 0, 1));
+    CHECK_STATUS(MQTT_INVALID_OPTION, mqtt_options_set_incoming_limit(options, 1, 0));
+    CHECK_STATUS(MQTT_INVALID_ARGUMENT, mqtt_options_set_outgoing_policy(options, 5));
+    CHECK_STATUS(MQTT_INVALID_ARGUMENT, mqtt_options_set_dispatch(options, -1));
+    CHECK_STATUS(MQTT_INVALID_ARGUMENT, mqtt_options_set_acknowledge(options, 3));
+    CHECK_STATUS(MQTT_INVALID_ARGUMENT, mqtt_options_add_connect_properties(options, NULL));
+    mqtt_options_free(options);
+}
+
+/* Each way in which a function with a triple can fail before it does anything. */
+static void triples(mqtt_session *session)
+{
+    static const char topic[] = "a/b";
+    const char *const filters[] = {"a/+", BAD_UTF8};
+    counter destroyed = COUNTER;
+    int expected = 0;
+    uint64_t number = 77;
+    int32_t granted = 77;
+    mqtt_operation *operation = UNTOUCHED;
+
+#define FAILS(status, call)                          \
+    do {                                             \
+        CHECK_STATUS(status, call);                  \
+        expected += 1;                               \
+        CHECK(counter_value(&destroyed) == expected); \
+    } while (0)
+#define TRIPLE(function) function, &destroyed, count_destroy
+
+    FAILS(MQTT_INVALID_ARGUMENT, mqtt_session_publish_with(NULL, topic, "", 0, NULL,
+                                                           TRIPLE(ignore_publish), &number));
+    FAILS(MQTT_INVALID_ARGUMENT, mqtt_session_publish_with(session, NULL, "", 0, NULL,
+                                                           TRIPLE(ignore_publish), &number));
+    FAILS(MQTT_INVALID_UTF8, mqtt_session_publish_with(session, BAD_UTF8, "", 0, NULL,
+                                                       TRIPLE(ignore_publish), &number));
+    FAILS(MQTT_INVALID_TOPIC, mqtt_session_publish_with(session, "a/#", "", 0, NULL,
+                                                        TRIPLE(ignore_publish), &number));
+    FAILS(MQTT_INVALID_TOPIC, mqtt_session_publish_with(session, "", "", 0, NULL,
+                                                        TRIPLE(ignore_publish), &number));
+    FAILS(MQTT_INVALID_ARGUMENT, mqtt_session_publish_with(session, topic, NULL, 1, NULL,
+                                                           TRIPLE(ignore_publish), &number));
+    FAILS(MQTT_INVALID_TOPIC, mqtt_session_publish_with(session, "+", "", 0, NULL, NULL,
+                                                        &destroyed, count_destroy, &number));
+    CHECK(number == 77);
+
+    FAILS(MQTT_INVALID_ARGUMENT,
+          mqtt_session_subscribe(NULL, topic, 0, 0, TRIPLE(ignore_message), &granted));
+    FAILS(MQTT_INVALID_ARGUMENT,
+          mqtt_session_subscribe(session, NULL, 0, 0, TRIPLE(ignore_message), &granted));
+    FAILS(MQTT_INVALID_ARGUMENT,
+          mqtt_session_subscribe(session, topic, 0, 0, TRIPLE(NULL), &granted));
+    FAILS(MQTT_INVALID_QOS,
+          mqtt_session_subscribe(session, topic, 3, 0, TRIPLE(ignore_message), &granted));
+    FAILS(MQTT_INVALID_UTF8,
+          mqtt_session_subscribe(session, BAD_UTF8, 0, 0, TRIPLE(ignore_message), &granted));
+    FAILS(MQTT_INVALID_FILTER,
+          mqtt_session_subscribe(session, "a/#/b", 0, 0, TRIPLE(ignore_message), &granted));
+    FAILS(MQTT_INVALID_FILTER,
+          mqtt_session_subscribe(session, "", 0, 0, TRIPLE(ignore_message), &granted));
+    FAILS(MQTT_INVALID_ARGUMENT,
+          mqtt_session_subscribe(session, topic, 0, -2, TRIPLE(ignore_message), &granted));
+    FAILS(MQTT_INVALID_ARGUMENT,
+          mqtt_session_subscribe_with(session, NULL, NULL, 0, TRIPLE(ignore_message), &granted));
+    FAILS(MQTT_INVALID_UTF8, mqtt_session_subscribe_many(session, filters, 2, NULL, 0,
+                                                         TRIPLE(ignore_message), &granted));
+    FAILS(MQTT_INVALID_ARGUMENT, mqtt_session_subscribe_many(session, filters, 0, NULL, 0,
+                                                             TRIPLE(ignore_message), &granted));
+    FAILS(MQTT_INVALID_ARGUMENT, mqtt_session_subscribe_many(session, NULL, 1, NULL, 0,
+                                                             TRIPLE(ignore_message), &granted));
+    FAILS(MQTT_INVALID_ARGUMENT, mqtt_session_subscribe_start(session, filters, 1, NULL,
+                                                              TRIPLE(ignore_message), NULL));
+    FAILS(MQTT_INVALID_UTF8, mqtt_session_subscribe_start(session, filters, 2, NULL,
+                                                          TRIPLE(ignore_message), &operation));
+    CHECK(granted == 77);
+    CHECK(operation == UNTOUCHED);
+
+    FAILS(MQTT_INVALID_ARGUMENT, mqtt_session_set_event_handler(NULL, TRIPLE(ignore_event)));
+    FAILS(MQTT_INVALID_ARGUMENT, mqtt_operation_on_end(NULL, TRIPLE(ignore_end)));
+    FAILS(MQTT_INVALID_ARGUMENT, mqtt_library_set_log(6, TRIPLE(ignore_log)));
+    FAILS(MQTT_OK, mqtt_library_set_log(MQTT_LOG_OFF, TRIPLE(NULL)));
+}
+
+static void sessions(mqtt_session *session)
+{
+    uint64_t number = 77;
+    int32_t small = 77;
+    size_t count = 77;
+    mqtt_operation *operation = UNTOUCHED;
+
+    CHECK_STATUS(MQTT_INVALID_ARGUMENT, mqtt_session_connect(NULL, 0));
+    CHECK_STATUS(MQTT_INVALID_ARGUMENT, mqtt_session_connect(session, -7));
+    CHECK_STATUS(MQTT_INVALID_ARGUMENT, mqtt_session_connect_start(session, NULL));
+    CHECK_STATUS(MQTT_INVALID_ARGUMENT, mqtt_session_connect_start(NULL, &operation));
+    CHECK_STATUS(MQTT_INVALID_ARGUMENT, mqtt_session_disconnect(NULL, 0, 0));
+    CHECK_STATUS(MQTT_INVALID_ARGUMENT, mqtt_session_disconnect(session, 256, 0));
+    CHECK_STATUS(MQTT_INVALID_ARGUMENT, mqtt_session_disconnect(session, 3, 0));
+    CHECK_STATUS(MQTT_INVALID_ARGUMENT, mqtt_session_disconnect_start(session, 0, 0, NULL, NULL));
+    CHECK_STATUS(MQTT_INVALID_ARGUMENT, mqtt_session_publish(NULL, "a", "", 0, 0, 0, &number));
+    CHECK_STATUS(MQTT_INVALID_ARGUMENT, mqtt_session_publish(session, NULL, "", 0, 0, 0, &number));
+    CHECK_STATUS(MQTT_INVALID_ARGUMENT,
+                 mqtt_session_publish(session, "a", NULL, 1, 0, 0, &number));
+    CHECK_STATUS(MQTT_INVALID_ARGUMENT,
+                 mqtt_session_publish(session, "a", "", SIZE_MAX, 0, 0, &number));
+    CHECK_STATUS(MQTT_INVALID_QOS, mqtt_session_publish(session, "a", "", 0, 3, 0, &number));
+    CHECK_STATUS(MQTT_INVALID_QOS, mqtt_session_publish(session, "a", "", 0, -1, 0, &number));
+    CHECK_STATUS(MQTT_INVALID_UTF8, mqtt_session_publish(session, BAD_UTF8, "", 0, 0, 0, &number));
+    CHECK_STATUS(MQTT_INVALID_TOPIC, mqtt_session_publish(session, "", "", 0, 0, 0, &number));
+    CHECK_STATUS(MQTT_INVALID_TOPIC, mqtt_session_publish(session, "a/+", "", 0, 0, 0, &number));
+    CHECK_STATUS(MQTT_NOT_CONNECTED, mqtt_session_publish(session, "a", "", 0, 0, 0, &number));
+    CHECK_STATUS(MQTT_INVALID_ARGUMENT, mqtt_session_wait(NULL, 1, 0, &small));
+    CHECK_STATUS(MQTT_UNKNOWN_MESSAGE, mqtt_session_wait(session, 12345, 0, &small));
+    CHECK_STATUS(MQTT_INVALID_ARGUMENT, mqtt_session_flush(NULL, 0));
+    CHECK_STATUS(MQTT_INVALID_ARGUMENT, mqtt_session_flush_start(session, NULL));
+    CHECK_STATUS(MQTT_INVALID_ARGUMENT, mqtt_session_unsubscribe(session, NULL, 0));
+    CHECK_STATUS(MQTT_INVALID_FILTER, mqtt_session_unsubscribe(session, "a/#/b", 0));
+    CHECK_STATUS(MQTT_INVALID_ARGUMENT, mqtt_session_unsubscribe_start(session, "a", NULL));
+    CHECK_STATUS(MQTT_INVALID_ARGUMENT, mqtt_session_unsubscribe_all(NULL, 0));
+    CHECK_STATUS(MQTT_INVALID_ARGUMENT, mqtt_session_unsubscribe_all_start(session, NULL));
+    CHECK_STATUS(MQTT_NOT_SUPPORTED, mqtt_session_poll(session, 0, 0, &count));
+    CHECK_STATUS(MQTT_NOT_SUPPORTED, mqtt_session_descriptor(session, &small));
+    CHECK_STATUS(MQTT_INVALID_ARGUMENT, mqtt_session_descriptor(session, NULL));
+    CHECK_STATUS(MQTT_INVALID_ARGUMENT, mqtt_session_state(session, NULL));
+    CHECK_STATUS(MQTT_INVALID_ARGUMENT, mqtt_session_state(NULL, &small));
+    CHECK_STATUS(MQTT_INVALID_ARGUMENT, mqtt_session_last_failure(session, NULL));
+    CHECK_STATUS(MQTT_INVALID_ARGUMENT, mqtt_session_statistic(session, 99, &number));
+    CHECK_STATUS(MQTT_INVALID_ARGUMENT,
+                 mqtt_session_statistic(session, MQTT_STATISTIC_PUBLISHED, NULL));
+    CHECK(number == 77 && small == 77 && count == 77 && operation == UNTOUCHED);
+
+    CHECK_STATUS(MQTT_INVALID_ARGUMENT, mqtt_library_set_io_threads(0));
+    CHECK_STATUS(MQTT_INVALID_ARGUMENT, mqtt_library_set_callback_threads(-1));
+    CHECK_STATUS(MQTT_INVALID_ARGUMENT, mqtt_library_shutdown(-2));
+}
+
+static void last_error(void)
+{
+    CHECK(mqtt_last_error_status() == MQTT_OK);
+    CHECK(strcmp(mqtt_last_error_message(), "") == 0);
+    CHECK(strcmp(mqtt_last_error_layer(), "") == 0);
+    CHECK(mqtt_last_error_reason_code() == -1);
+    CHECK_STATUS(MQTT_INVALID_ARGUMENT, mqtt_options_new(NULL));
+    CHECK(mqtt_last_error_status() == MQTT_INVALID_ARGUMENT);
+    CHECK(strcmp(mqtt_last_error_layer(), "caller") == 0);
+    CHECK(strcmp(mqtt_status_name(MQTT_INVALID_ARGUMENT), "MQTT_INVALID_ARGUMENT") == 0);
+    CHECK(mqtt_status_ends_session(MQTT_CLOSED) == 1);
+    CHECK(mqtt_status_ends_session(MQTT_TIMEOUT) == 0);
+}
+
+int main(void)
+{
+    last_error();
+    null_outputs();
+    null_objects_to_free();
+    null_objects_to_read();
+    properties();
+    options();
+    mqtt_session *session = NULL;
+    CHECK_OK(mqtt_session_new(NULL, &session));
+    triples(session);
+    sessions(session);
+    mqtt_session_free(session);
+    CHECK(mqtt_library_live_objects() == 0);
+    return 0;
+}

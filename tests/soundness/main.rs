@@ -1,0 +1,8 @@
+//! Who waits for whom, and who may let go of what: what a session owes its callbacks when things
+//! meet at the worst moment.
+
+mod acknowledge;
+mod ending;
+mod inline;
+mod meeting;
+mod support;
