@@ -121,6 +121,8 @@ struct State {
     /// Given to the pool, or being run.
     scheduled: bool,
     running: bool,
+    /// A thread waits in `poll`.
+    polled: bool,
     /// The driver has stopped reading.
     paused: bool,
     /// Calls that wait inside callbacks.
@@ -333,25 +335,18 @@ impl Inbox {
         }
         let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         let mut state = self.state.lock();
-        if state.running {
+        if state.running || state.polled {
             return Err(Code::Busy.into());
         }
-        while state.queue.is_empty() {
-            let timed_out = match deadline {
-                _ if state.finished => true,
-                None => {
-                    self.changed.wait(&mut state);
-                    false
-                }
-                Some(deadline) => self.changed.wait_until(&mut state, deadline).timed_out(),
-            };
-            if state.running {
-                return Err(Code::Busy.into());
-            }
-            if timed_out && state.queue.is_empty() {
-                return Ok(0);
+        state.polled = true;
+        let mut timed_out = false;
+        while state.queue.is_empty() && !state.finished && !timed_out {
+            match deadline {
+                None => self.changed.wait(&mut state),
+                Some(at) => timed_out = self.changed.wait_until(&mut state, at).timed_out(),
             }
         }
+        state.polled = false;
         drop(state);
         let ran = self.run(shared, limit);
         shared.check_fork()?;
@@ -535,7 +530,9 @@ impl Inbox {
             return deferred.handlers_returned(keeps);
         }
         let Some(receipt) = parts.receipt else { return };
-        if !keeps && !shared.options.manual {
+        // Where no handler is left, nobody could acknowledge it by hand.
+        let manual = shared.options.manual && called.is_some();
+        if !keeps && !manual {
             self.handled.lock().push((receipt, ReasonCode::Success));
         }
     }

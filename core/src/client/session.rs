@@ -42,7 +42,8 @@ pub struct PublishOptions {
 #[derive(Clone, Debug)]
 pub struct DisconnectOptions {
     /// How long to wait until every accepted publish has ended and its completion has returned
-    /// (inside a callback: has ended). What has not by then is cancelled.
+    /// (inside a callback, and where callbacks are polled for: has ended). What has not by then is
+    /// cancelled.
     pub drain: Duration,
     /// The reason to give (MQTT 5.0). `DisconnectWithWillMessage` has the broker publish the will.
     pub reason: ReasonCode,
@@ -160,7 +161,8 @@ impl Session {
         shared.check_fork()?;
         check_farewell(shared.options.settings.version, &options)?;
         let until = later(Instant::now(), options.drain);
-        let called = !shared.inbox.is_current();
+        // Completions that only this thread could call are not waited for.
+        let called = !shared.inbox.is_current() && shared.options.dispatch != Dispatch::Polled;
         let (operation, cell) = Operation::new(shared);
         let mut core = shared.core.lock();
         match core.goal {
@@ -324,6 +326,9 @@ impl Session {
         shared.check_fork()?;
         let (operation, cell) = Operation::new(shared);
         let mut core = shared.core.lock();
+        if matches!(core.goal, Goal::Close) {
+            return Err(Code::Closed.into());
+        }
         let ticket = core.ticket();
         core.flushing.insert(ticket, cell);
         core.engine.flush(ticket);

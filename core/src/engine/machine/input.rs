@@ -57,6 +57,13 @@ impl Engine {
                     result.map_err(|fault| self.fail(fault))?;
                     from += length;
                 }
+                // Something else may never send as much as its first bytes would mean in MQTT.
+                Ok(Cut::Partial { .. })
+                    if self.phase == Phase::Connecting
+                        && input[from] >> 4 != PacketType::Connack as u8 =>
+                {
+                    return Err(self.fail(NO_CONNACK.into()));
+                }
                 Ok(Cut::Partial { header }) => {
                     self.needed = header.map_or(0, |(_, total)| total);
                     break;
@@ -301,6 +308,13 @@ impl Engine {
         }
     }
 }
+
+const NO_CONNACK: Violation = Violation {
+    reason: ReasonCode::ProtocolError,
+    packet: None,
+    detail: "the beginning of another packet before CONNACK",
+    statement: "MQTT-3.2.0-1",
+};
 
 const FOR_A_REQUEST: &str = "with the packet id of a subscribe or unsubscribe";
 

@@ -1,0 +1,336 @@
+//! Nothing is acknowledged before it is handled.
+
+use std::{
+    sync::{
+        Arc, Mutex,
+        mpsc::{Receiver, channel},
+    },
+    thread,
+};
+
+use mqttsession::{
+    client::{Acknowledge, Acknowledgement, Handled, Handler, Message, Options, Session},
+    error::Code,
+    protocol::{QoS, ReasonCode, Version},
+};
+use mqttsession_tests::{
+    scripted::{Peer, ScriptedBroker},
+    seen::Seen,
+    wire,
+};
+
+use crate::support::*;
+
+/// A handler that hands out the right to acknowledge.
+struct Deferring(Mutex<std::sync::mpsc::Sender<Acknowledgement>>);
+
+impl Handler for Deferring {
+    fn handle(&self, message: &Message<'_>) -> Handled {
+        self.0.lock().unwrap().send(message.acknowledgement()).unwrap();
+        Handled::Deferred
+    }
+}
+
+fn deferring() -> (Arc<dyn Handler>, Receiver<Acknowledgement>) {
+    let (sender, acknowledgements) = channel();
+    (Arc::new(Deferring(Mutex::new(sender))), acknowledgements)
+}
+
+/// A handler that fails.
+struct Failing;
+
+impl Handler for Failing {
+    fn handle(&self, _: &Message<'_>) -> Handled {
+        Handled::Failed
+    }
+}
+
+#[track_caller]
+fn subscribed(
+    options: &Options,
+    broker: &ScriptedBroker,
+    handler: Arc<dyn Handler>,
+) -> (Session, Peer) {
+    let (session, mut peer) = connect(broker, options);
+    subscribe(&session, &mut peer, "in", handler);
+    (session, peer)
+}
+
+#[test]
+fn not_before_the_handler_has_returned() {
+    let broker = ScriptedBroker::start();
+    let (gate, handler) = gated();
+    let (session, mut peer) = subscribed(&options(&broker), &broker, handler);
+    for (qos, id) in [(1, 1), (2, 2)] {
+        peer.publish("in", qos, id, "");
+        gate.wait_for_arrival();
+        assert!(peer.fence().is_empty(), "acknowledged too early");
+        assert_eq!(session.statistics().unacknowledged, 1);
+        gate.let_one_pass();
+        match qos {
+            1 => peer.expect_puback(id),
+            _ => peer.expect_pubrec(id),
+        };
+    }
+    peer.send(&wire::pubrel(2));
+    peer.expect_pubcomp(2);
+}
+
+#[test]
+fn not_before_every_handler_has_returned() {
+    let broker = ScriptedBroker::start();
+    let (gate, handler) = gated();
+    let (session, mut peer) = subscribed(&options(&broker), &broker, ignore());
+    subscribe(&session, &mut peer, "#", handler);
+    peer.publish("in", 1, 1, "");
+    gate.wait_for_arrival();
+    assert!(peer.fence().is_empty(), "acknowledged too early");
+    gate.let_one_pass();
+    peer.expect_puback(1);
+}
+
+#[test]
+fn what_has_been_handled_is_acknowledged_although_the_next_handler_is_stuck() {
+    let broker = ScriptedBroker::start();
+    let (gate, threshold) = gate();
+    let handler = move |message: &Message<'_>| {
+        if message.payload() == b"stuck" {
+            threshold.pass();
+        }
+    };
+    let (_session, mut peer) = subscribed(&options(&broker), &broker, Arc::new(handler));
+    peer.send(&[wire::publish("in", 1, 1, ""), wire::publish("in", 1, 2, "stuck")].concat());
+    gate.wait_for_arrival();
+    peer.expect_puback(1);
+    gate.let_one_pass();
+    peer.expect_puback(2);
+}
+
+#[test]
+fn deferred_and_out_of_order_they_leave_in_order() {
+    let broker = ScriptedBroker::start();
+    let (handler, acknowledgements) = deferring();
+    let (_session, mut peer) = subscribed(&options(&broker), &broker, handler);
+    (1..=3).for_each(|id| peer.publish("in", 1, id, ""));
+    let [first, second, third] = [(); 3].map(|()| next(&acknowledgements));
+    third.acknowledge().unwrap();
+    second.acknowledge().unwrap();
+    assert!(peer.fence().is_empty(), "the first was overtaken");
+    first.acknowledge().unwrap();
+    (1..=3).for_each(|id| drop(peer.expect_puback(id)));
+}
+
+#[test]
+fn from_another_thread() {
+    let broker = ScriptedBroker::start();
+    let (handler, acknowledgements) = deferring();
+    let (session, mut peer) = subscribed(&options(&broker), &broker, handler);
+    peer.publish("in", 2, 1, "");
+    let acknowledgement = next(&acknowledgements);
+    eventually("only it keeps a place", || session.statistics().incoming_messages == 1);
+    thread::spawn(|| acknowledgement.acknowledge()).join().unwrap().unwrap();
+    peer.expect_pubrec(1);
+    eventually("its place is free", || session.statistics().incoming_messages == 0);
+}
+
+#[test]
+fn each_of_two_handlers_has_to_acknowledge() {
+    let broker = ScriptedBroker::start();
+    let (handler, acknowledgements) = deferring();
+    let (session, mut peer) = subscribed(&options(&broker), &broker, handler.clone());
+    subscribe(&session, &mut peer, "#", handler);
+    peer.publish("in", 1, 1, "");
+    let [first, second] = [(); 2].map(|()| next(&acknowledgements));
+    first.acknowledge().unwrap();
+    assert!(peer.fence().is_empty(), "acknowledged too early");
+    second.acknowledge().unwrap();
+    peer.expect_puback(1);
+}
+
+#[test]
+fn dropped_it_comes_again_on_the_next_connection() {
+    let broker = ScriptedBroker::start();
+    let (handler, acknowledgements) = deferring();
+    let (session, mut peer) = subscribed(&lasting(&broker), &broker, handler);
+    peer.publish("in", 1, 1, "");
+    drop(next(&acknowledgements));
+    assert!(peer.fence().is_empty(), "it was acknowledged");
+    eventually("its place is free", || session.statistics().incoming_messages == 0);
+}
+
+#[test]
+fn refused_with_a_reason() {
+    let broker = ScriptedBroker::start();
+    let mut options = options(&broker);
+    options.set_version(Version::V5);
+    let (handler, acknowledgements) = deferring();
+    let (_session, mut peer) = subscribed(&options, &broker, handler);
+    peer.publish("in", 1, 1, "");
+    peer.publish("in", 2, 2, "");
+    let [first, second] = [(); 2].map(|()| next(&acknowledgements));
+    first.refuse(ReasonCode::QuotaExceeded).unwrap();
+    assert_eq!(peer.expect_puback(1).reason, 0x97);
+    second.refuse(ReasonCode::NotAuthorized).unwrap();
+    assert_eq!(peer.expect_pubrec(2).reason, 0x87);
+}
+
+#[test]
+fn a_refusal_needs_an_error() {
+    let broker = ScriptedBroker::start();
+    let (handler, acknowledgements) = deferring();
+    let (_session, mut peer) = subscribed(&options(&broker), &broker, handler);
+    peer.publish("in", 1, 1, "");
+    let error = next(&acknowledgements).refuse(ReasonCode::Success).unwrap_err();
+    assert_eq!(error.code(), Code::InvalidArgument);
+    assert!(peer.fence().is_empty());
+}
+
+#[test]
+fn a_message_that_waits_across_a_connection_is_delivered_once_and_acknowledged_there() {
+    let broker = ScriptedBroker::start();
+    let (handler, acknowledgements) = deferring();
+    let (_session, mut peer) = subscribed(&lasting(&broker), &broker, handler);
+    peer.publish("in", 1, 7, "");
+    let acknowledgement = next(&acknowledgements);
+    peer.reset();
+    let mut peer = broker.accept();
+    peer.expect_connect();
+    peer.connack(true, 0);
+    peer.send(&wire::duplicate(wire::publish("in", 1, 7, "")));
+    assert!(peer.fence().is_empty());
+    acknowledgement.acknowledge().unwrap();
+    peer.expect_puback(7);
+    assert!(acknowledgements.try_recv().is_err(), "delivered twice");
+}
+
+#[test]
+fn when_the_broker_has_lost_the_session_there_is_nothing_to_acknowledge() {
+    let broker = ScriptedBroker::start();
+    let (handler, acknowledgements) = deferring();
+    let (session, mut peer) = subscribed(&lasting(&broker), &broker, handler);
+    peer.publish("in", 1, 7, "");
+    let acknowledgement = next(&acknowledgements);
+    peer.reset();
+    let mut peer = broker.accept_session();
+    peer.accept_subscription("in");
+    eventually("it is connected", || session.statistics().connections == 2);
+    assert_eq!(acknowledgement.acknowledge().unwrap_err().code(), Code::SessionLost);
+    assert!(peer.fence().is_empty());
+}
+
+#[test]
+fn a_failed_message_is_acknowledged_or_not_as_the_options_say() {
+    for acknowledge in [true, false] {
+        let broker = ScriptedBroker::start();
+        let mut options = options(&broker);
+        options.set_acknowledge_failed(acknowledge);
+        let (session, mut peer) = subscribed(&options, &broker, Arc::new(Failing));
+        peer.publish("in", 1, 1, "");
+        match acknowledge {
+            true => drop(peer.expect_puback(1)),
+            false => {
+                eventually("it was handled", || session.statistics().incoming_messages == 0);
+                assert!(peer.fence().is_empty());
+                assert_eq!(session.statistics().unacknowledged, 1);
+            }
+        }
+    }
+}
+
+#[test]
+fn manual_means_when_the_program_says_so() {
+    let broker = ScriptedBroker::start();
+    let mut options = options(&broker);
+    options.set_acknowledge(Acknowledge::Manual);
+    let (session, mut peer) = connect(&broker, &options);
+    let (sender, acknowledgements) = channel();
+    // It returns `Done`; that alone is no acknowledgement.
+    let handler = move |message: &Message<'_>| {
+        if message.payload() == b"take" {
+            sender.send(message.acknowledgement()).unwrap();
+        }
+    };
+    subscribe(&session, &mut peer, "in", Arc::new(handler));
+    peer.publish("in", 1, 1, "take");
+    next(&acknowledgements).acknowledge().unwrap();
+    peer.expect_puback(1);
+    peer.publish("in", 1, 2, "leave");
+    eventually("it was handled", || session.statistics().incoming_messages == 0);
+    assert!(peer.fence().is_empty());
+}
+
+#[test]
+fn manual_and_nobody_left_to_say_so() {
+    let broker = ScriptedBroker::start();
+    let mut options = options(&broker);
+    options.set_acknowledge(Acknowledge::Manual);
+    let (session, mut peer) = connect(&broker, &options);
+    subscribe(&session, &mut peer, "in", ignore());
+    session.unsubscribe("in").unwrap();
+    peer.expect_unsubscribe();
+    // Sent before the broker knew; it must not hold back the acknowledgements after it.
+    peer.publish("in", 1, 1, "");
+    peer.expect_puback(1);
+}
+
+#[test]
+fn on_receipt_means_before_the_handler_returns() {
+    let broker = ScriptedBroker::start();
+    let mut options = options(&broker);
+    options.set_acknowledge(Acknowledge::OnReceipt);
+    let (gate, handler) = gated();
+    let (_session, mut peer) = subscribed(&options, &broker, handler);
+    peer.publish("in", 1, 1, "");
+    peer.publish("in", 2, 2, "");
+    peer.expect_puback(1);
+    peer.expect_pubrec(2);
+    gate.wait_for_arrival();
+}
+
+#[test]
+fn an_unclaimed_message_waits_for_a_handler() {
+    let (_broker, session, mut peer) = connected();
+    for (qos, id) in [(1, 1), (2, 2), (1, 3)] {
+        peer.publish("in", qos, id, format!("{id}"));
+    }
+    assert!(peer.fence().is_empty(), "acknowledged without a handler");
+    assert_eq!(session.statistics().incoming_messages, 3);
+    let (handler, messages) = collect();
+    session.subscribe("in", at(QoS::AtMostOnce), handler).unwrap();
+    assert_eq!(payloads(&messages, 3), ["1", "2", "3"]);
+    let mut seen = [(); 4].map(|()| peer.receive());
+    seen.sort_by_key(Seen::name);
+    assert_eq!(seen.each_ref().map(Seen::name), ["PUBACK", "PUBACK", "PUBREC", "SUBSCRIBE"]);
+    eventually("every place is free", || session.statistics().incoming_messages == 0);
+}
+
+#[test]
+fn unclaimed_messages_fill_the_queue_and_a_handler_empties_it() {
+    let broker = ScriptedBroker::start();
+    let mut options = options(&broker);
+    options.set_incoming_limit(1, 1 << 20).unwrap();
+    let (session, mut peer) = connect(&broker, &options);
+    peer.publish("in", 1, 1, "a");
+    eventually("it is held", || session.statistics().incoming_messages == 1);
+    peer.publish("in", 1, 2, "b");
+    let (handler, messages) = collect();
+    let subscribing = session.subscribe("in", at(QoS::AtLeastOnce), handler);
+    assert_eq!(payloads(&messages, 2), ["a", "b"]);
+    let served = serve(peer);
+    ended(subscribing).unwrap();
+    session.close();
+    served.join().unwrap();
+}
+
+#[test]
+fn a_kept_message_outlives_everything() {
+    let (_broker, session, mut peer) = connected();
+    let (handler, messages) = collect();
+    subscribe(&session, &mut peer, "in", handler);
+    for size in [0, 1, 4096, 4097, 100_000] {
+        let payload = vec![b'k'; size];
+        peer.publish("in", 0, 0, &payload);
+        let message = next(&messages);
+        assert_eq!((message.topic(), message.payload()), ("in", &payload[..]));
+    }
+}

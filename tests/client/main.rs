@@ -1,0 +1,24 @@
+//! The session handle and its threads, contract by contract, against a scripted broker and against
+//! Mosquitto.
+//!
+//! What must happen is waited for, up to [`DEADLINE`](mqttsession_tests::DEADLINE); what must not is
+//! shown by something that comes after it (see [`support`]).
+
+mod acknowledge;
+mod callback;
+mod connect;
+mod disconnect;
+mod dispatch;
+mod event;
+mod handler;
+mod incoming;
+mod inline;
+mod limit;
+mod mosquitto;
+mod poll;
+mod publish;
+mod reconnect;
+mod split;
+mod subscribe;
+mod support;
+mod tls;
