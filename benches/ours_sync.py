@@ -11,9 +11,8 @@ LIBRARY = f"mqttsession {mqttsession.__version__}"
 
 def connect(run: Run, client_id: str = "bench") -> mqttsession.Session:
     version = "5.0" if run.version == 5 else "3.1.1"
-    session = mqttsession.Session(
-        f"{run.host}:{run.port}", client_id=client_id, version=version
-    )
+    address = f"{run.host}:{run.port}"
+    session = mqttsession.Session(address, client_id=client_id, version=version)
     session.connect()
     return session
 
