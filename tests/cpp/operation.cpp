@@ -8,12 +8,15 @@ using namespace std::chrono_literals;
 // Sees every event once.
 class Watch {
   public:
+    explicit Watch(Counter &connected) : connected_(connected) {}
+
     void operator()(const Event &event) {
         kinds_.push_back(event.kind());
         if (event.kind() == EventKind::connected) {
             CHECK(event.client_id() == "operation");
             CHECK(!event.session_present() && event.properties().empty() && !event.error());
             CHECK(event.filter().empty() && event.delay() == 0ms);
+            connected_.add();
         }
         if (event.kind() == EventKind::disconnected)
             CHECK(kinds_ == (std::vector<EventKind>{EventKind::connecting, EventKind::connected,
@@ -21,22 +24,23 @@ class Watch {
     }
 
   private:
+    Counter &connected_;
     std::vector<EventKind> kinds_;
 };
 
 int main(int count, char **arguments) {
     CHECK(count == 2);
-    Counter ended, destroyed;
+    Counter connected, ended, destroyed;
     std::optional<Operation> orphan;
     {
         const Session session(Options().address(arguments[1]).client_id("operation"));
-        session.set_event_handler(Watch());
+        session.set_event_handler(Watch(connected));
         CHECK(session.state() == State::disconnected && !session.last_failure());
         CHECK_THROWS(MQTT_TIMEOUT, session.subscribe_start({"early"}, SubscribeOptions(),
                                                            [](const Message &) {})
                                        .wait(0s));
         session.connect_start().wait(deadline);
-        CHECK(session.state() == State::connected);
+        CHECK(connected.reaches(1) && session.state() == State::connected);
         session.connect(0s);
 
         const std::vector<std::string> filters{"a", "b/+", "c/#"};

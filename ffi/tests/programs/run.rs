@@ -19,6 +19,7 @@ use mqttsession_tests::{
 use rustls::ServerConfig;
 
 use super::compile::{Build, compile, repository};
+use crate::artifact;
 
 /// What watches a program while it runs.
 #[derive(Clone, Copy, Debug)]
@@ -66,6 +67,8 @@ impl Under {
 
 /// Does a test under everything that there is.
 pub(crate) fn under_each(test: impl Fn(Under)) {
+    // Built before any broker waits for a program.
+    artifact::directory();
     test(Under::AddressSanitizer);
     if find("valgrind", &[]).is_some() {
         test(Under::Valgrind);
