@@ -57,6 +57,7 @@ void *bench_connect(const struct run *run, const char *client_id)
     check(mqtt_options_set_address(options, address), "address");
     check(mqtt_options_set_client_id(options, client_id), "client id");
     check(mqtt_options_set_version(options, run->version), "version");
+    check(mqtt_options_set_in_flight_limit(options, (int32_t)run->window), "window");
 #ifdef INLINE
     check(mqtt_options_set_dispatch(options, MQTT_DISPATCH_INLINE), "dispatch");
 #endif

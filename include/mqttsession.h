@@ -1442,7 +1442,8 @@ mqtt_status mqtt_options_set_stable_time(mqtt_options *options,
 
 /**
  * Sets how many messages of QoS 1 and 2 may be on their way to the broker at the same time.
- * Under MQTT 5.0 the broker may allow fewer.
+ * Under MQTT 5.0 the broker may allow fewer. Before, it cannot say how many of QoS 2 it remembers:
+ * unless this is set, at most 20 are of QoS 2, as many as Mosquitto takes.
  *
  * @param options Borrowed. The options.
  * @param limit Value. 1 to 65,535; 1000 by default.
@@ -2105,7 +2106,8 @@ mqtt_status mqtt_options_set_receive_maximum(mqtt_options *options,
 
 /**
  * Sets how many messages of QoS 1 and 2 may be on their way to the broker at the same time.
- * Under MQTT 5.0 the broker may allow fewer.
+ * Under MQTT 5.0 the broker may allow fewer. Before, it cannot say how many of QoS 2 it remembers:
+ * unless this is set, at most 20 are of QoS 2, as many as Mosquitto takes.
  *
  * @param options Borrowed. The options.
  * @param limit Value. 1 to 65,535; 1000 by default.

@@ -121,3 +121,26 @@ fn a_subscribe_waits_for_an_id_and_gets_the_first_that_is_free() {
     assert_eq!(pair.events(), ["connected".into(), format!("subscribed {ticket}: q0")]);
     assert_eq!(pair.sent(), ["PUBLISH q1 #777 a="]);
 }
+
+#[test]
+fn before_5_0_no_more_of_qos_2_than_a_broker_remembers_unasked() {
+    for (version, expected) in [(Version::V311, 20), (Version::V5, 30)] {
+        let mut pair = Pair::online(version);
+        for _ in 0..30 {
+            pair.publish(2, "a", "");
+        }
+        assert_eq!(pair.sent().len(), expected, "{}", version.name());
+    }
+    let mut pair = Pair::online(Version::V311);
+    for _ in 0..21 {
+        pair.publish(2, "a", "");
+    }
+    pair.publish(1, "b", "behind it, in order");
+    pair.sent();
+    pair.receive(pubrec(1));
+    assert_eq!(pair.sent(), ["PUBREL #1"], "the broker still remembers it");
+    pair.receive(pubcomp(1));
+    let sent = pair.sent();
+    assert_eq!(sent[0], "PUBLISH q2 #21 a=");
+    assert!(sent[1].starts_with("PUBLISH q1 #22 b="), "{sent:?}");
+}

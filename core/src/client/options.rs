@@ -298,7 +298,9 @@ impl Options {
     }
 
     /// The most messages of QoS 1 and 2 on their way at the same time. Default 1000; under 5.0 at
-    /// most the broker's receive maximum.
+    /// most the broker's receive maximum. Before 5.0 a broker cannot say how many messages of QoS 2
+    /// it remembers, so by default at most 20 are of QoS 2, as many as Mosquitto takes; setting the
+    /// limit sets it for both.
     ///
     /// # Errors
     /// `INVALID_OPTION` for zero.
@@ -307,6 +309,7 @@ impl Options {
             return Err(Error::new(Code::InvalidOption, "The in-flight limit must not be zero"));
         }
         self.settings.in_flight_limit = limit;
+        self.settings.exactly_once_limit = limit;
         Ok(self)
     }
 

@@ -64,11 +64,14 @@ pub(super) struct Flights {
     limit: u16,
     window: u16,
     on_wire: u16,
+    /// Before 5.0 the broker cannot say how many messages of QoS 2 it remembers at a time.
+    exactly_once_limit: u16,
+    exactly_once: u16,
     weight: usize,
 }
 
 impl Flights {
-    pub(super) fn new(version: Version, limit: u16) -> Self {
+    pub(super) fn new(version: Version, limit: u16, exactly_once_limit: u16) -> Self {
         Self {
             version,
             flights: Slab::new(),
@@ -76,6 +79,8 @@ impl Flights {
             limit,
             window: limit,
             on_wire: 0,
+            exactly_once_limit: if version.is_v5() { u16::MAX } else { exactly_once_limit },
+            exactly_once: 0,
             weight: 0,
         }
     }
@@ -103,9 +108,10 @@ impl Flights {
         self.flights.iter().find(|(_, flight)| flight.stored.number <= number).map(|(key, _)| key)
     }
 
-    /// Whether the window has a place.
-    pub(super) fn has_place(&self) -> bool {
+    /// Whether the window has a place for a message of this quality.
+    pub(super) fn has_place(&self, qos: QoS) -> bool {
         self.on_wire < self.window
+            && (qos != QoS::ExactlyOnce || self.exactly_once < self.exactly_once_limit)
     }
 
     /// Takes a packet id for the message that is launched next; nothing if all are in use.
@@ -117,6 +123,7 @@ impl Flights {
     pub(super) fn launch(&mut self, stored: Stored, packet_id: PacketId, output: &mut Output) {
         stored.write(Some(packet_id), false, output);
         self.on_wire += 1;
+        self.exactly_once += u16::from(stored.qos == QoS::ExactlyOnce);
         self.weight += stored.weight();
         self.flights.insert(Flight { stored, packet_id, released: false, counted: true });
     }
@@ -225,6 +232,7 @@ impl Flights {
         ids.release(flight.packet_id);
         self.weight -= flight.stored.weight();
         self.on_wire -= u16::from(flight.counted);
+        self.exactly_once -= u16::from(flight.stored.qos == QoS::ExactlyOnce);
         (flight.stored, outcome)
     }
 
@@ -251,6 +259,7 @@ impl Flights {
     pub(super) fn take_all(&mut self, ids: &mut PacketIds) -> Vec<Flight> {
         self.resend.clear();
         self.on_wire = 0;
+        self.exactly_once = 0;
         self.weight = 0;
         let keys = self.keys_in_order();
         let flights = keys.into_iter().map(|key| self.flights.remove(key));

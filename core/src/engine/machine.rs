@@ -85,7 +85,7 @@ impl Engine {
             clean_start: settings.clean_session,
             server: ServerLimits::default(),
             output: Output::default(),
-            outgoing: Outgoing::new(version, settings.in_flight_limit, settings.queue),
+            outgoing: Outgoing::new(&settings),
             incoming: Incoming::new(version, settings.receive_maximum),
             subscriptions: Subscriptions::new(version),
             aliases: IncomingAliases::default(),

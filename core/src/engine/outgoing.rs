@@ -12,7 +12,8 @@
 //! ```
 
 use super::{
-    Completion, Ended, Outcome, Output, Publication, QueueLimit, QueuePolicy, Refused, Ticket,
+    Completion, Ended, Outcome, Output, Publication, QueueLimit, QueuePolicy, Refused, Settings,
+    Ticket,
     flight::{Again, Flights, Landed},
     ledger::Ledger,
     packet_id::PacketIds,
@@ -56,14 +57,15 @@ pub(super) struct Outgoing {
 }
 
 impl Outgoing {
-    pub(super) fn new(version: Version, in_flight_limit: u16, limit: QueueLimit) -> Self {
+    pub(super) fn new(settings: &Settings) -> Self {
+        let Settings { version, in_flight_limit, exactly_once_limit, queue: limit, .. } = *settings;
         Self {
             version,
             limit,
             server: ServerLimits::default(),
             last_number: 0,
             queue: Queue::new(limit.policy),
-            flights: Flights::new(version, in_flight_limit),
+            flights: Flights::new(version, in_flight_limit, exactly_once_limit),
             ledger: Ledger::default(),
             flushes: Vec::new(),
             dropped: 0,
@@ -222,7 +224,7 @@ impl Outgoing {
             }
             let Some(next) = self.queue.front() else { return };
             let qos0 = next.qos == QoS::AtMostOnce;
-            if !qos0 && !self.flights.has_place() {
+            if !qos0 && !self.flights.has_place(next.qos) {
                 return;
             }
             // It may have been accepted before this broker said what it takes.

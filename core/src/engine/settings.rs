@@ -32,6 +32,9 @@ pub struct Settings {
     pub receive_maximum: u16,
     /// The most own messages of QoS 1 and 2 in flight.
     pub in_flight_limit: u16,
+    /// Before 5.0: how many of them may be of QoS 2. A broker has to remember each until it is
+    /// complete and cannot say how many it will; Mosquitto takes 20 and resets the connection above.
+    pub exactly_once_limit: u16,
     /// The bounds of what is accepted for publishing.
     pub queue: QueueLimit,
     /// Whether received messages are acknowledged before they are handled.
@@ -72,6 +75,7 @@ impl Default for Settings {
             maximum_packet_size: LARGEST_PACKET,
             receive_maximum: u16::MAX,
             in_flight_limit: 1000,
+            exactly_once_limit: 20,
             queue: QueueLimit { messages: 1_000_000, bytes: 256 << 20, policy: QueuePolicy::Block },
             acknowledge_on_receipt: false,
             end_on_session_loss: false,
