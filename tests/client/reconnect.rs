@@ -269,3 +269,18 @@ fn a_session_without_a_handle_does_not_reconnect() {
     serve(peer).join().unwrap();
     drop(broker);
 }
+
+#[test]
+fn connecting_a_session_that_reconnects_tells_of_the_attempt_and_changes_nothing() {
+    let broker = ScriptedBroker::start();
+    let (session, peer) = connect(&broker, &options(&broker));
+    let events = events(&session);
+    peer.reset();
+    let mut attempt = broker.accept();
+    attempt.expect_connect();
+    let connecting = session.connect();
+    attempt.reset();
+    assert_eq!(ended(connecting).unwrap_err().code(), Code::ClosedBeforeConnack);
+    accept(&broker, false);
+    while !matches!(next(&events), Event::Connected(_)) {}
+}

@@ -2,6 +2,7 @@
 
 use std::{
     future::poll_fn,
+    panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
@@ -27,6 +28,7 @@ use crate::{
 pub(super) fn start(shared: &Arc<Shared>) {
     let shared = shared.clone();
     shared.io_thread().handle.clone().spawn(async move {
+        let _fault = Fault(shared.clone());
         let shared = match shared.options.dispatch {
             Dispatch::Inline => drive_inline(shared).await,
             Dispatch::Dispatched | Dispatch::Polled => drive(shared).await,
@@ -34,6 +36,18 @@ pub(super) fn start(shared: &Arc<Shared>) {
         // This may be the last owner, and what it owns is the program's.
         shared.pool().clone().bury(shared);
     });
+}
+
+/// A fault of this library that ends the driver must not leave the program waiting for it.
+struct Fault(Arc<Shared>);
+
+impl Drop for Fault {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let closing = AssertUnwindSafe(|| finish(&self.0));
+            let _nothing_more_can_be_done = catch_unwind(closing);
+        }
+    }
 }
 
 /// Where callbacks run on this thread: at the end of each turn, whatever has been queued.
@@ -76,7 +90,7 @@ async fn drive(shared: Arc<Shared>) -> Arc<Shared> {
                 }
                 match result {
                     Ok(()) => rest(&shared, None),
-                    Err(error) => after_loss(&shared, error, &mut backoff).await,
+                    Err(error) => after_loss(&shared, error, resume, &mut backoff).await,
                 }
             }
         }
@@ -193,13 +207,19 @@ async fn open(shared: &Arc<Shared>, deadline: Instant) -> Result<Option<Stream>>
 }
 
 /// What an error means for the session: it stops, or waits and tries again.
-async fn after_loss(shared: &Arc<Shared>, error: Error, backoff: &mut Backoff) {
+async fn after_loss(shared: &Arc<Shared>, error: Error, resume: bool, backoff: &mut Backoff) {
     let now = Instant::now();
-    let (first, leaving) = {
-        let core = shared.core.lock();
-        (!core.connecting.is_empty(), matches!(core.goal, Goal::Disconnect(_)))
+    let (first, waiting, leaving) = {
+        let mut core = shared.core.lock();
+        let first = !resume && !core.connecting.is_empty();
+        // Who asked to connect a session that reconnects anyway learns how this attempt ended.
+        let waiting = if first { Vec::new() } else { std::mem::take(&mut core.connecting) };
+        (first, waiting, matches!(core.goal, Goal::Disconnect(_)))
     };
     shared.report(Event::Lost(error.clone()));
+    for cell in waiting {
+        cell.end(Err(error.clone())).into_iter().for_each(|call| shared.call_back(call));
+    }
     if first || !shared.options.reconnect || !error.is_retryable() {
         return rest(shared, Some(error));
     }
