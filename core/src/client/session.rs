@@ -1,5 +1,7 @@
 //! The session: the one object that a program holds.
 
+mod subscribe;
+
 use std::{
     sync::{Arc, atomic::Ordering},
     time::{Duration, Instant},
@@ -8,22 +10,16 @@ use std::{
 use bytes::Bytes;
 
 use super::{
-    Connected, Dispatch, EventHandler, Granted, Handler, Operation, Options, State, Statistics,
-    driver,
-    inbox::Subscription,
-    later, live,
+    Connected, Dispatch, EventHandler, Operation, Options, State, Statistics, driver, later, live,
     operation::{self, Signal},
     runtime,
-    shared::{Core, Farewell, Goal, Shared, Subscribing},
+    shared::{Core, Farewell, Goal, Shared},
 };
 use crate::{
-    engine::{Completion, LARGE_PAYLOAD, Outcome, Payload, Publication, Refused, RouteId},
+    engine::{Completion, LARGE_PAYLOAD, Outcome, Payload, Publication, Refused},
     error::{Code, Error, Result},
-    protocol::{Disconnect, PropertyBlock, QoS, ReasonCode, SubscriptionOptions, Version, topic},
+    protocol::{Disconnect, PropertyBlock, QoS, ReasonCode, Version, topic},
 };
-
-/// The most levels of a filter: routing steps down a stack frame for each. Brokers take fewer.
-const FILTER_LEVELS: usize = 1000;
 
 /// How a message is to be published.
 #[derive(Default)]
@@ -336,138 +332,6 @@ impl Session {
         Ok(operation)
     }
 
-    /// Subscribes; the handler of an earlier subscription to the same filter is replaced. Legal
-    /// before connect; the operation ends with the broker's answer.
-    ///
-    /// # Errors
-    /// `INVALID_FILTER`, `NOT_SUPPORTED`, `CLOSED`, `FORKED`. The operation: `SUBSCRIBE_REFUSED`,
-    /// `CANCELLED`.
-    pub fn subscribe(
-        &self,
-        filter: &str,
-        options: SubscriptionOptions,
-        handler: Arc<dyn Handler>,
-    ) -> Result<Operation<Granted>> {
-        let (operation, cell) = Operation::new(self.shared());
-        let subscribing = Subscribing::One(cell);
-        self.begin_subscribe(&[(filter, options)], PropertyBlock::new(), handler, subscribing)?;
-        Ok(operation)
-    }
-
-    /// Subscribes several filters with one packet and one handler. The operation has a result for
-    /// each, in order. Properties: a subscription identifier, user properties (MQTT 5.0).
-    ///
-    /// # Errors
-    /// Those of `subscribe`; `INVALID_ARGUMENT` without a filter.
-    pub fn subscribe_many(
-        &self,
-        filters: &[(&str, SubscriptionOptions)],
-        properties: PropertyBlock,
-        handler: Arc<dyn Handler>,
-    ) -> Result<Operation<Vec<Result<Granted>>>> {
-        let (operation, cell) = Operation::new(self.shared());
-        self.begin_subscribe(filters, properties, handler, Subscribing::Many(cell))?;
-        Ok(operation)
-    }
-
-    fn begin_subscribe(
-        &self,
-        filters: &[(&str, SubscriptionOptions)],
-        properties: PropertyBlock,
-        handler: Arc<dyn Handler>,
-        subscribing: Subscribing,
-    ) -> Result<()> {
-        let shared = self.shared();
-        shared.check_fork()?;
-        if filters.is_empty() {
-            return Err(Error::new(Code::InvalidArgument, "A subscribe needs at least one filter"));
-        }
-        for (filter, _) in filters {
-            check_filter(filter)?;
-        }
-        if !properties.is_empty() && !shared.options.settings.version.is_v5() {
-            return Err(Error::new(
-                Code::NotSupported,
-                "Before MQTT 5.0 a subscribe has no properties",
-            ));
-        }
-        // The handler must be in its place before a message can find its route.
-        let ticket = shared.core.lock().ticket();
-        let subscription = Arc::new(Subscription::new(ticket, handler));
-        shared.subscriptions.lock().insert(ticket, subscription);
-        // From here on until they are claimed, new messages wait behind those that came before.
-        shared.claiming.fetch_add(1, Ordering::Relaxed);
-        let mut core = shared.core.lock();
-        let subscribed = match core.goal {
-            Goal::Close => Err(Code::Closed.into()),
-            _ => core.engine.subscribe(ticket, filters, properties),
-        };
-        if subscribed.is_ok() {
-            core.subscribing.insert(ticket, subscribing);
-        }
-        shared.settle(core);
-        if subscribed.is_ok() {
-            shared.claim();
-        }
-        shared.claiming.fetch_sub(1, Ordering::Release);
-        match subscribed {
-            Ok(replaced) => self.end_subscriptions(&replaced),
-            Err(error) => {
-                // No message can have found it: it is dropped here and now, as by any failing call.
-                drop(shared.end_subscriptions(&[ticket]));
-                return Err(error);
-            }
-        }
-        Ok(())
-    }
-
-    /// Ends a subscription; a filter that is not subscribed succeeds at once. No call of the
-    /// handler begins after this has returned; outside callbacks, none is running either.
-    ///
-    /// # Errors
-    /// `INVALID_FILTER`, `CLOSED`, `FORKED`. The operation: `UNSUBSCRIBE_REFUSED`, `CANCELLED`.
-    pub fn unsubscribe(&self, filter: &str) -> Result<Operation<()>> {
-        check_filter(filter)?;
-        self.unsubscribe_filters(&[filter])
-    }
-
-    /// Ends every subscription, with one packet.
-    ///
-    /// # Errors
-    /// Those of `unsubscribe`.
-    pub fn unsubscribe_all(&self) -> Result<Operation<()>> {
-        self.shared().check_fork()?;
-        let filters = self.shared().core.lock().engine.filters();
-        let filters: Vec<&str> = filters.iter().map(String::as_str).collect();
-        self.unsubscribe_filters(&filters)
-    }
-
-    fn unsubscribe_filters(&self, filters: &[&str]) -> Result<Operation<()>> {
-        let shared = self.shared();
-        shared.check_fork()?;
-        let (operation, cell) = Operation::new(shared);
-        let mut core = shared.core.lock();
-        if matches!(core.goal, Goal::Close) {
-            return Err(Code::Closed.into());
-        }
-        let ticket = core.ticket();
-        core.unsubscribing.insert(ticket, cell);
-        let ended = core.engine.unsubscribe(ticket, filters, PropertyBlock::new());
-        shared.settle(core);
-        self.end_subscriptions(&ended);
-        Ok(operation)
-    }
-
-    /// No further call of these handlers begins; outside callbacks none is running afterwards.
-    fn end_subscriptions(&self, routes: &[RouteId]) {
-        let ended = self.shared().end_subscriptions(routes);
-        if ended.is_empty() {
-            return;
-        }
-        self.shared().inbox.wait_until_left(routes);
-        self.shared().drop_there(ended);
-    }
-
     /// With [`Dispatch::Polled`]: runs at most `limit` queued callbacks on this thread, after
     /// waiting up to `timeout` for the first (`None`: as long as it takes); how many ran.
     ///
@@ -624,15 +488,5 @@ fn check_farewell(version: Version, options: &DisconnectOptions) -> Result<()> {
         Disconnect { reason: options.reason, properties: options.properties.as_properties() };
     packet.encode(version, &mut Vec::new()).map_err(|error| {
         Error::new(Code::InvalidArgument, format!("The disconnect cannot be sent: {error}"))
-    })
-}
-
-fn check_filter(filter: &str) -> Result<()> {
-    if filter.split('/').count() > FILTER_LEVELS {
-        let sentence = format!("A filter has at most {FILTER_LEVELS} levels");
-        return Err(Error::new(Code::InvalidFilter, sentence));
-    }
-    topic::check_filter(filter.as_bytes()).map(drop).map_err(|error| {
-        Error::new(Code::InvalidFilter, format!("The filter {filter:?} cannot be used: {error}"))
     })
 }

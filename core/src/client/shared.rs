@@ -2,26 +2,25 @@
 //!
 //! One lock, [`Shared::core`], guards the engine. Nothing is taken under it: no other lock, no system
 //! call, no clock, no user code. Whoever changes the engine takes all its outputs before the lock is
-//! released ([`Core::collect`]) and acts on them afterwards ([`Shared::apply`]).
-//!
-//! Who writes: one thread at a time holds the right to ([`Core::writing`]). The driver writes when it
-//! is awake. When it sleeps and the session has been quiet, the thread that made output writes it
-//! itself, with one non-blocking call; a thread that makes output in quick succession wakes the
-//! driver instead, which then writes what gathers.
+//! released ([`Core::collect`]) and acts on them afterwards ([`Shared::apply`]). Who writes, and
+//! when, stands in [`writer`].
+
+mod writer;
 
 use std::{
     collections::HashMap,
-    io::{self, IoSlice},
     sync::{
         Arc,
         atomic::{AtomicU64, AtomicUsize, Ordering},
     },
     task::{Context, Waker},
-    time::{Duration, Instant},
+    time::Instant,
 };
 
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 use tokio::net::TcpStream;
+
+pub(super) use writer::Wrote;
 
 use super::{
     Connected, Event, EventHandler, Granted, Options, OwnedMessage, State, fork,
@@ -36,13 +35,6 @@ use crate::{
     error::{Code, Error, Result},
     protocol::{PropertyBlock, ReasonCode},
 };
-
-/// A thread that wrote directly less than this ago publishes in quick succession: from now on the
-/// driver gathers. Far below the time in which any answer could have come back.
-const QUICK: Duration = Duration::from_micros(8);
-
-/// How much of a buffer is kept between two writes.
-const KEPT: usize = 1 << 20;
 
 /// What the program wants the driver to do.
 #[derive(Clone, Debug, Default)]
@@ -137,19 +129,6 @@ impl Effects {
     fn end<T: Clone + Send + 'static>(&mut self, cell: Arc<Cell<T>>, result: Result<T>) {
         self.endings.push(Box::new(move || cell.end(result)));
     }
-}
-
-/// How far a write came.
-pub(super) enum Wrote {
-    /// Nothing is left.
-    All,
-    /// The socket takes no more for now.
-    Blocked,
-    /// There is more, for the next turn.
-    More,
-    /// Another thread is writing and will see to what is there, or the connection is gone.
-    Elsewhere,
-    Failed(io::Error),
 }
 
 impl Core {
@@ -407,138 +386,6 @@ impl Shared {
         }
         self.see_it_leave(core);
         all
-    }
-
-    /// After a change of the engine: acts on what it has to tell, and sees to it that its output
-    /// leaves. The one way out of the session lock for everybody but the driver and the writers.
-    #[inline]
-    pub(super) fn settle(self: &Arc<Self>, mut core: MutexGuard<'_, Core>) {
-        if !core.engine.has_news() {
-            return self.see_it_leave(core);
-        }
-        let effects = core.collect();
-        drop(core);
-        self.apply(effects);
-        self.see_it_leave(self.core.lock());
-    }
-
-    #[inline]
-    fn see_it_leave(self: &Arc<Self>, core: MutexGuard<'_, Core>) {
-        if !core.asleep || core.writing || !core.has_output() {
-            return;
-        }
-        drop(core);
-        self.kick();
-    }
-
-    /// The driver sleeps and there is output: writes it, or wakes the driver.
-    fn kick(self: &Arc<Self>) {
-        let now = Instant::now();
-        let mut core = self.core.lock();
-        if !core.asleep || core.writing || !core.has_output() {
-            return;
-        }
-        let quick = core.wrote_directly.is_some_and(|wrote| now.duration_since(wrote) < QUICK);
-        let direct = core.direct.clone().filter(|_| !quick);
-        if let Some(stream) = direct {
-            let connection = core.connection;
-            drop(core);
-            let write = |slices: &[IoSlice<'_>]| stream.try_write_vectored(slices);
-            let wrote = self.write_out(connection, now, 1, write);
-            let finished = Instant::now();
-            let mut core = self.core.lock();
-            core.wrote_directly = Some(finished);
-            let leaving = matches!(core.goal, Goal::Disconnect(_));
-            if matches!(wrote, Wrote::All) && !core.has_output() && !leaving {
-                return;
-            }
-            let waker = core.take_waker();
-            drop(core);
-            waker.into_iter().for_each(Waker::wake);
-            return;
-        }
-        core.streaming |= quick;
-        let waker = core.take_waker();
-        drop(core);
-        waker.into_iter().for_each(Waker::wake);
-    }
-
-    /// Writes what there is to the stream of this connection, at most this many times a whole
-    /// buffer. `now` is the time of the first write.
-    pub(super) fn write_out(
-        self: &Arc<Self>,
-        connection: u64,
-        now: Instant,
-        rounds: usize,
-        mut write: impl FnMut(&[IoSlice<'_>]) -> io::Result<usize>,
-    ) -> Wrote {
-        let mut core = self.core.lock();
-        // Whoever comes late must not write to the former stream what the next one is to carry.
-        if core.writing || core.connection != connection {
-            return Wrote::Elsewhere;
-        }
-        for _ in 0..rounds {
-            let mut output = std::mem::take(&mut core.leftover);
-            if output.is_empty() {
-                std::mem::swap(&mut output, &mut core.spare);
-                core.engine.poll_output(&mut output, now);
-            }
-            if output.is_empty() {
-                core.spare = output;
-                return Wrote::All;
-            }
-            core.writing = true;
-            // The buffer is free for more while this one is being written.
-            let unblocked = core.take_unblocked();
-            drop(core);
-            unblocked.iter().for_each(|signal| signal.done());
-            let wrote = self.write_whole(&mut output, &mut write);
-            core = self.core.lock();
-            if core.connection != connection {
-                // Its connection is gone; the driver of the next one is woken by the caller.
-                core.writing = false;
-                return Wrote::Elsewhere;
-            }
-            if let Err(error) = wrote {
-                core.leftover = output;
-                core.writing = false;
-                return match error.kind() {
-                    io::ErrorKind::WouldBlock => Wrote::Blocked,
-                    _ => Wrote::Failed(error),
-                };
-            }
-            core.engine.handle_written();
-            output.clear(KEPT);
-            core.spare = output;
-            if core.engine.has_news() {
-                // Still holding the right to write, so that completions keep their order.
-                let effects = core.collect();
-                drop(core);
-                self.apply(effects);
-                core = self.core.lock();
-            }
-            core.writing = false;
-        }
-        if core.has_output() { Wrote::More } else { Wrote::All }
-    }
-
-    fn write_whole(
-        &self,
-        output: &mut Output,
-        mut write: impl FnMut(&[IoSlice<'_>]) -> io::Result<usize>,
-    ) -> io::Result<()> {
-        while !output.is_empty() {
-            let written = match output.with_slices(&mut write) {
-                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-                Ok(written) => written,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) => return Err(error),
-            };
-            output.advance(written);
-            self.traffic.writes.fetch_add(1, Ordering::Relaxed);
-            self.traffic.bytes_out.fetch_add(written as u64, Ordering::Relaxed);
-        }
-        Ok(())
     }
 
     /// Acts on what the engine had to tell: messages first, as a flush ends after them; operations
