@@ -48,7 +48,7 @@ broker: ## the embedded broker of the demo and the tests
 header: ## writes include/*.h and ffi/symbols.txt anew
 	UPDATE_HEADER=1 $(CARGO) test --locked -q -p mqttsession-ffi --test header --test symbols
 
-install: release ## into PREFIX (default /usr/local), below DESTDIR if set
+install: ## release build into PREFIX (default /usr/local), below DESTDIR if set
 	$(PYTHON) ffi/install/install.py --prefix "$(PREFIX)" --destdir "$(DESTDIR)"
 
 # ---- testing

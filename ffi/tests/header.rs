@@ -37,6 +37,26 @@ fn the_headers_are_plain_ascii() {
     }
 }
 
+/// A source that names others as its modules would bring their functions along.
+#[test]
+fn no_function_is_declared_twice() {
+    for header in &generate::HEADERS {
+        let text = header.generate();
+        let mut seen = std::collections::BTreeSet::new();
+        for symbol in fs::read_to_string("symbols.txt").unwrap().lines() {
+            let declared = text
+                .lines()
+                .filter(|line| {
+                    !line.trim_start().starts_with('*') && line.contains(&format!("{symbol}("))
+                })
+                .count();
+            assert!(declared <= 1, "{symbol} is declared {declared} times in {}", header.name);
+            seen.insert((symbol.to_owned(), declared));
+        }
+        assert!(seen.iter().any(|(_, declared)| *declared == 1), "the test reads no header");
+    }
+}
+
 /// What the conventions at the head of mqttsession.h promise of each function.
 #[test]
 fn every_function_keeps_the_conventions() {

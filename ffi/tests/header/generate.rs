@@ -27,7 +27,7 @@ pub(crate) const HEADERS: [Header; 2] = [
             &["property.rs"],
             &["message.rs"],
             &["callback.rs"],
-            &["options/mod.rs"],
+            &["options/object.rs"],
             &["options/connection.rs"],
             &["options/will.rs"],
             &["options/queue.rs"],
