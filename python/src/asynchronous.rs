@@ -10,11 +10,12 @@ use mqttsession::{
 use pyo3::{IntoPyObjectExt, prelude::*, types::PyDict};
 
 use crate::{
+    closing,
     error::{OrRaise, exception, invalid},
     future::Mailbox,
     message::{Connected, Given, Quality},
     property,
-    session::{Session, closing, farewell, subscription},
+    session::{Session, farewell, subscription},
     stream::Stream,
     wait::Seconds,
 };
@@ -77,7 +78,7 @@ impl AsyncSession {
     fn close(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
         let future = self.mailbox.future(py)?;
         let (mailbox, closed) = (Arc::clone(&self.mailbox), future.clone_ref(py));
-        closing(client::Session::clone(self.session.get().core()), move || {
+        closing::close(client::Session::clone(self.session.get().core()), move || {
             let _ = Python::try_attach(move |py| mailbox.post(py, closed, Ok(py.None())));
         })?;
         Ok(future)

@@ -5,6 +5,7 @@
 
 mod asynchronous;
 mod callback;
+mod closing;
 mod error;
 mod future;
 mod message;

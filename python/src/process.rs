@@ -4,6 +4,7 @@ use mqttsession::client;
 use pyo3::prelude::*;
 
 use crate::{
+    closing,
     error::OrRaise,
     wait::{self, Deadline, Seconds},
 };
@@ -30,11 +31,14 @@ pub(crate) fn set_callback_threads(py: Python<'_>, threads: usize) -> PyResult<(
 #[pyfunction]
 #[pyo3(signature = (timeout=None))]
 pub(crate) fn shutdown(py: Python<'_>, timeout: Option<Seconds>) -> PyResult<()> {
-    wait::in_slices(py, Deadline::after(timeout), client::shutdown)
+    let deadline = Deadline::after(timeout);
+    wait::in_slices(py, deadline, client::shutdown)?;
+    wait::in_slices(py, deadline, closing::finish)
 }
 
 /// Makes sessions of the parent process harmless. Runs by itself after os.fork().
 #[pyfunction]
 pub(crate) fn after_fork_in_child() {
     client::after_fork_in_child();
+    closing::forget();
 }

@@ -1,12 +1,10 @@
 //! The session as Python sees it: every waiting call detaches and minds Ctrl-C.
 
 use std::{
-    io,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         mpsc::{self, RecvTimeoutError},
     },
-    thread,
     time::Duration,
 };
 
@@ -19,6 +17,7 @@ use pyo3::{exceptions::PyBaseException, prelude::*, types::PyDict};
 
 use crate::{
     callback::{self, MessageHandler, Raised},
+    closing,
     error::{OrRaise, exception, invalid},
     message::{Connected, Given, Quality, reason},
     options::Settings,
@@ -165,7 +164,7 @@ impl Session {
             return Ok(());
         }
         let (done, closed) = mpsc::channel();
-        closing(client::Session::clone(&self.core), move || {
+        closing::close(client::Session::clone(&self.core), move || {
             // Without a receiver the caller has given up waiting.
             let _ = done.send(());
         })?;
@@ -448,21 +447,6 @@ pub(crate) fn check_subscription(py: Python<'_>, filter: &str, qos: Quality) -> 
     topic::check_filter(filter.as_bytes()).map(drop).map_err(|error| {
         invalid(py, Code::InvalidFilter, format!("The filter cannot be used: {error}"))
     })
-}
-
-/// Closes a session on a thread of its own, because closing waits for the last callback. `then`
-/// runs on that thread afterwards.
-pub(crate) fn closing(
-    core: client::Session,
-    then: impl FnOnce() + Send + 'static,
-) -> io::Result<()> {
-    let closing = thread::Builder::new().name("mqttsession-close".to_owned());
-    closing
-        .spawn(move || {
-            core.close();
-            then();
-        })
-        .map(drop)
 }
 
 /// The options of a subscription from what a caller gave.

@@ -278,12 +278,15 @@ def test_a_handler_is_dropped_once_closed_or_replaced(scripted: Scripted) -> Non
 
 def test_a_handler_that_refers_to_its_session_goes_with_it(scripted: Scripted) -> None:
     broker = scripted("accept\nexpect CONNECT\nsend CONNACK 0 0\nserve until DISCONNECT\n")
-    session = mqttsession.Session(broker.address)
-    session.connect(DEADLINE)
-    # ruff does not see that the name is deleted only after the last call.
-    session.subscribe("in", lambda message: session.publish("out", message.payload))  # noqa: F821
-    gone = weakref.ref(session)
-    session.close()
-    del session
+
+    def use() -> weakref.ref[mqttsession.Session]:
+        session = mqttsession.Session(broker.address)
+        session.on_event = lambda _event: session.state
+        session.connect(DEADLINE)
+        session.subscribe("in", lambda message: session.publish("out", message.payload))
+        session.close()
+        return weakref.ref(session)
+
+    gone = use()
     gc.collect()
     assert gone() is None

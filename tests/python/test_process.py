@@ -159,6 +159,25 @@ assert entered.wait(30)
     assert (done.returncode, done.stdout, done.stderr) == (0, "handled\n", "")
 
 
+def test_an_exit_in_the_middle_of_closing(broker: Broker) -> None:
+    done = run_python(
+        """
+import asyncio, sys
+from mqttsession import aio
+async def main():
+    session = aio.Session(sys.argv[1])
+    await session.connect()
+    # Nobody waits for this: the loop and the interpreter end under it.
+    asyncio.ensure_future(session.close())
+    await asyncio.sleep(0)
+for _ in range(20):
+    asyncio.run(main())
+""",
+        broker.address,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
 def test_an_exit_without_ever_connecting() -> None:
     done = run_python("import mqttsession; session = mqttsession.Session()")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
