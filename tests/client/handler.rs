@@ -13,7 +13,7 @@ use mqttsession::{
     client::{Dispatch, Handled, Handler, Message, Session},
     protocol::QoS,
 };
-use mqttsession_tests::scripted::ScriptedBroker;
+use mqttsession_tests::{scripted::ScriptedBroker, seen::Seen, wire};
 
 use crate::support::*;
 
@@ -289,4 +289,25 @@ fn every_matching_handler_is_called_once_in_the_order_of_subscribing() {
     peer.publish("$SYS/x", 0, 0, "");
     peer.publish("other", 0, 0, "");
     assert_eq!([next(&names), next(&names)], ["#", "other"]);
+}
+
+#[test]
+fn after_close_inside_a_handler_no_further_one_is_called_or_acknowledged() {
+    let broker = ScriptedBroker::start();
+    let (session, mut peer) = connect(&broker, &options(&broker));
+    let (calls, called) = std::sync::mpsc::channel();
+    let closing = session.clone();
+    let handler = move |_: &Message<'_>| {
+        closing.close();
+        calls.send(()).unwrap();
+    };
+    subscribe(&session, &mut peer, "in", Arc::new(handler));
+    let messages: Vec<u8> = (1..=100).flat_map(|id| wire::publish("in", 1, id, b"")).collect();
+    peer.send(&messages);
+    next(&called);
+    // The sender goes with the handler: nothing has come when it is gone.
+    assert!(called.recv().is_err(), "called after close");
+    let acknowledged =
+        serve(peer).join().unwrap().iter().filter(|seen| matches!(seen, Seen::Puback(_))).count();
+    assert!(acknowledged <= 1, "{acknowledged} were acknowledged that nobody had handled");
 }

@@ -223,6 +223,12 @@ async fn after_loss(shared: &Arc<Shared>, error: Error, resume: bool, backoff: &
     if first || !shared.options.reconnect || !error.is_retryable() {
         return rest(shared, Some(error));
     }
+    // A program that is disconnecting has nothing to come back for.
+    if let Goal::Disconnect(farewell) = goal(shared)
+        && has_ended(shared, &farewell)
+    {
+        return;
+    }
     let pause = backoff.pause(now, fastrand::f64());
     shared.report(Event::Retrying(pause));
     let until = later(now, pause);

@@ -138,6 +138,8 @@ pub(super) struct Inbox {
     changed: Condvar,
     /// The route whose handler is being called, 0 for none.
     route_in_call: AtomicU64,
+    /// No further message is handed to a handler.
+    closing: AtomicBool,
     /// Threads that wait for a handler to return.
     leaving: AtomicUsize,
     /// Handled, and not yet told the engine.
@@ -159,6 +161,7 @@ impl Inbox {
             state: Mutex::default(),
             changed: Condvar::new(),
             route_in_call: AtomicU64::new(0),
+            closing: AtomicBool::new(false),
             leaving: AtomicUsize::new(0),
             handled: Mutex::default(),
         }
@@ -242,6 +245,12 @@ impl Inbox {
         if self.is_for_pool(&state) {
             self.schedule(shared, state);
         }
+    }
+
+    /// The session is being closed: no further handler is called, so that a program may free what
+    /// its handlers use as soon as `close` has returned, inside a callback too.
+    pub(super) fn begin_close(&self) {
+        self.closing.store(true, Ordering::Release);
     }
 
     /// A message that outlives its batch keeps a place.

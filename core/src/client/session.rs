@@ -429,7 +429,8 @@ impl Session {
         }
     }
 
-    /// Closes for good: sends DISCONNECT if it is connected, ends everything outstanding as
+    /// Closes for good: calls no further handler (what was received and not handled stays
+    /// unacknowledged), sends DISCONNECT if it is connected, ends everything outstanding as
     /// cancelled, lets go of every handler. Outside callbacks it returns after the last callback of
     /// the session, without a time limit; inside any callback it does not wait.
     pub fn close(&self) {
@@ -466,6 +467,7 @@ pub(super) fn begin_close(shared: &Arc<Shared>) {
     let driven = core.driven;
     let waker = core.take_waker();
     drop(core);
+    shared.inbox.begin_close();
     if let Some(waker) = waker {
         waker.wake();
     }

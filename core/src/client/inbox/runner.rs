@@ -228,6 +228,11 @@ impl Inbox {
     /// Calls the handlers of one message.
     #[inline]
     fn handle(&self, shared: &Arc<Shared>, parts: Parts<'_>, handlers: &[Arc<Subscription>]) {
+        // What a closing session has not handled is not acknowledged either: a broker that keeps
+        // the session sends it again.
+        if self.closing.load(Ordering::Acquire) {
+            return;
+        }
         let message = Message { parts, shared, deferred: RefCell::new(None) };
         let mut called = self.call(&message, handlers);
         if called.is_none() {
