@@ -2,6 +2,8 @@
  * later from another thread. Argument: the address. */
 #include "check.h"
 
+#include <sched.h>
+
 static counter called = COUNTER;
 static counter destroyed = COUNTER;
 static mqtt_message *kept;
@@ -53,6 +55,9 @@ int main(int count, char **arguments)
     mqtt_message_free(again);
 
     CHECK_OK(mqtt_acknowledgement_send(acknowledgement));
+    /* It leaves when the handler has returned, too. */
+    for (uint64_t left = 1; left != 0; sched_yield())
+        CHECK_OK(mqtt_session_statistic(session, MQTT_STATISTIC_UNACKNOWLEDGED, &left));
     CHECK_OK(mqtt_session_disconnect(session, MQTT_REASON_SUCCESS, CHECK_DEADLINE_MS));
     mqtt_session_free(session);
     CHECK(counter_value(&destroyed) == 1);

@@ -2,6 +2,8 @@
 // address of a broker that sends one message.
 #include "check.hpp"
 
+#include <thread>
+
 using namespace mqttsession;
 
 static void check_message(const Message &message) {
@@ -37,6 +39,9 @@ int main(int count, char **arguments) {
         CHECK(right->send(std::nothrow).ok());
         CHECK_THROWS(MQTT_INVALID_ARGUMENT, right->send());
         CHECK_THROWS(MQTT_INVALID_ARGUMENT, right->refuse(MQTT_REASON_QUOTA_EXCEEDED));
+        // It leaves when the handler has returned, too.
+        while (session.statistic(MQTT_STATISTIC_UNACKNOWLEDGED) != 0)
+            std::this_thread::yield();
         session.disconnect(deadline);
     }
     check_message(*kept);
