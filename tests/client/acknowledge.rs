@@ -9,9 +9,9 @@ use std::{
 };
 
 use mqttsession::{
-    client::{Acknowledge, Acknowledgement, Handled, Handler, Message, Options, Session},
+    client::{Acknowledge, Acknowledgement, Failure, Handled, Handler, Message, Options, Session},
     error::Code,
-    protocol::{QoS, ReasonCode, Version},
+    protocol::{PropertyBlock, QoS, ReasonCode, Version},
 };
 use mqttsession_tests::{
     scripted::{Peer, ScriptedBroker},
@@ -168,9 +168,9 @@ fn refused_with_a_reason() {
     peer.publish("in", 1, 1, "");
     peer.publish("in", 2, 2, "");
     let [first, second] = [(); 2].map(|()| next(&acknowledgements));
-    first.refuse(ReasonCode::QuotaExceeded).unwrap();
+    first.refuse(ReasonCode::QuotaExceeded, PropertyBlock::new()).unwrap();
     assert_eq!(peer.expect_puback(1).reason, 0x97);
-    second.refuse(ReasonCode::NotAuthorized).unwrap();
+    second.refuse(ReasonCode::NotAuthorized, PropertyBlock::new()).unwrap();
     assert_eq!(peer.expect_pubrec(2).reason, 0x87);
 }
 
@@ -180,7 +180,8 @@ fn a_refusal_needs_an_error() {
     let (handler, acknowledgements) = deferring();
     let (_session, mut peer) = subscribed(&options(&broker), &broker, handler);
     peer.publish("in", 1, 1, "");
-    let error = next(&acknowledgements).refuse(ReasonCode::Success).unwrap_err();
+    let error =
+        next(&acknowledgements).refuse(ReasonCode::Success, PropertyBlock::new()).unwrap_err();
     assert_eq!(error.code(), Code::InvalidArgument);
     assert!(peer.fence().is_empty());
 }
@@ -223,7 +224,8 @@ fn a_failed_message_is_acknowledged_or_not_as_the_options_say() {
     for acknowledge in [true, false] {
         let broker = ScriptedBroker::start();
         let mut options = options(&broker);
-        options.set_acknowledge_failed(acknowledge);
+        let failure = if acknowledge { Failure::Acknowledge } else { Failure::Leave };
+        options.set_on_failure(failure).unwrap();
         let (session, mut peer) = subscribed(&options, &broker, Arc::new(Failing));
         peer.publish("in", 1, 1, "");
         match acknowledge {

@@ -311,19 +311,29 @@ fn the_broker_may_refuse_to_end_a_subscription() {
     pair.receive(unsuback(4, &[0x11]));
     let expected = [
         format!("unsubscribed {first}: UNSUBSCRIBE_REFUSED 0x87"),
-        format!("unsubscribed {second}: ok"),
+        format!("unsubscribed {second}: ok 0x11"),
     ];
     assert_eq!(pair.events(), expected);
 }
 
 #[test]
-fn what_is_not_subscribed_needs_no_packet() {
+fn what_an_earlier_life_of_the_session_left_behind_can_be_unsubscribed() {
     for version in VERSIONS {
         let mut pair = Pair::online(version);
         let (ticket, ended) = pair.unsubscribe(&["a"]);
-        assert_eq!((pair.sent(), ended), (vec![], vec![]));
-        assert_eq!(pair.events()[1..], [format!("unsubscribed {ticket}: ok")]);
+        assert_eq!((pair.sent(), ended), (vec!["UNSUBSCRIBE #1 a".to_owned()], vec![]));
+        let codes: &[u8] = if version.is_v5() { &[0x11] } else { &[] };
+        pair.receive(unsuback(1, codes));
+        let reason = if version.is_v5() { " 0x11" } else { "" };
+        assert_eq!(pair.events()[1..], [format!("unsubscribed {ticket}: ok{reason}")]);
     }
+}
+
+#[test]
+fn offline_what_is_not_subscribed_is_done_at_once() {
+    let mut pair = Pair::new(Version::V5);
+    let (ticket, _) = pair.unsubscribe(&["a"]);
+    assert_eq!(pair.events(), [format!("unsubscribed {ticket}: ok 0x11")]);
 }
 
 #[test]

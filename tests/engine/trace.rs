@@ -127,15 +127,18 @@ pub(crate) fn event(event: &Event) -> String {
         Event::SubscriptionRefused(filter, refusal) => {
             format!("renewal of {filter}: {}", error(refusal))
         }
-        Event::Unsubscribed(ticket, result) => {
-            format!("unsubscribed {ticket}: {}", self::result(result))
+        Event::Unsubscribed(ticket, results) => {
+            let results: Vec<_> = results
+                .iter()
+                .map(|result| match result {
+                    Ok(done) => format!("ok{}", reason(done.reason)),
+                    Err(refusal) => error(refusal),
+                })
+                .collect();
+            format!("unsubscribed {ticket}: {}", results.join(", "))
         }
         Event::Flushed(ticket) => format!("flushed {ticket}"),
     }
-}
-
-fn result(result: &Result<()>) -> String {
-    result.as_ref().map_or_else(error, |()| "ok".into())
 }
 
 pub(crate) fn outcome(outcome: &Outcome) -> String {

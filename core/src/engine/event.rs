@@ -5,14 +5,62 @@ use std::{ops::Range, sync::Arc};
 use super::{Match, Receipt};
 use crate::{
     error::{Error, Result},
-    protocol::{PropertyBlock, QoS, ReasonCode},
+    protocol::{Properties, PropertyBlock, QoS, ReasonCode},
 };
 
+/// What the broker said beside a reason code: the properties of its answer, most often none.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Said(Option<Arc<PropertyBlock>>);
+
+impl Said {
+    /// Keeps the properties of an answer.
+    pub fn new(properties: Properties<'_>) -> Self {
+        if properties.is_empty() {
+            return Self::default();
+        }
+        let mut kept = PropertyBlock::new();
+        for property in properties.iter() {
+            kept.push(property).expect("a property that was decoded can be encoded");
+        }
+        Self(Some(Arc::new(kept)))
+    }
+
+    /// All of them: a reason string, user properties.
+    pub fn properties(&self) -> Properties<'_> {
+        self.0.as_ref().map_or(Properties::EMPTY, |kept| kept.as_properties())
+    }
+
+    /// The broker's own words.
+    pub fn reason_string(&self) -> Option<&str> {
+        self.properties().reason_string()
+    }
+}
+
+impl std::fmt::Debug for Said {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:?}", self.reason_string())
+    }
+}
+
 /// How a publish ended well.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Delivered {
     /// `Success`, or `NoMatchingSubscribers` where a 5.0 broker said so.
     pub reason: ReasonCode,
+    /// What the broker said beside it.
+    pub said: Said,
+}
+
+impl Delivered {
+    /// Whether it is more than a bare success.
+    pub(super) fn has_something_to_tell(&self) -> bool {
+        self.reason != ReasonCode::Success || self.said != Said::default()
+    }
+
+    /// Without a word from the broker.
+    pub fn new(reason: ReasonCode) -> Self {
+        Self { reason, said: Said::default() }
+    }
 }
 
 /// How a publish ended: QoS 0 written, QoS 1 and 2 acknowledged, or the error that says why not.
@@ -33,11 +81,90 @@ pub struct Connected {
     pub properties: PropertyBlock,
 }
 
+impl Connected {
+    /// What the broker said, in the properties of CONNACK.
+    pub fn properties(&self) -> Properties<'_> {
+        self.properties.as_properties()
+    }
+
+    /// How many of our messages of QoS 1 and 2 the broker takes at a time.
+    pub fn receive_maximum(&self) -> u16 {
+        self.properties().receive_maximum().unwrap_or(u16::MAX)
+    }
+
+    /// The highest quality of service that the broker takes.
+    pub fn maximum_qos(&self) -> QoS {
+        self.properties().maximum_qos().and_then(QoS::from_u8).unwrap_or(QoS::ExactlyOnce)
+    }
+
+    /// Whether the broker keeps retained messages.
+    pub fn retain_available(&self) -> bool {
+        self.properties().retain_available() != Some(0)
+    }
+
+    /// The largest packet that the broker takes, in bytes; `None` when it did not say.
+    pub fn maximum_packet_size(&self) -> Option<u32> {
+        self.properties().maximum_packet_size()
+    }
+
+    /// How many topic aliases the broker lets the session use.
+    pub fn topic_alias_maximum(&self) -> u16 {
+        self.properties().topic_alias_maximum().unwrap_or(0)
+    }
+
+    /// Whether the broker has wildcard subscriptions.
+    pub fn wildcard_subscription_available(&self) -> bool {
+        self.properties().wildcard_subscription_available() != Some(0)
+    }
+
+    /// Whether the broker has subscription identifiers.
+    pub fn subscription_identifiers_available(&self) -> bool {
+        self.properties().subscription_identifiers_available() != Some(0)
+    }
+
+    /// Whether the broker has shared subscriptions.
+    pub fn shared_subscription_available(&self) -> bool {
+        self.properties().shared_subscription_available() != Some(0)
+    }
+
+    /// The keep-alive time in seconds that the broker orders; `None` leaves the session's own.
+    pub fn server_keep_alive(&self) -> Option<u16> {
+        self.properties().server_keep_alive()
+    }
+
+    /// How many seconds the broker keeps the session after the connection; `None` leaves what the
+    /// session asked for.
+    pub fn session_expiry_interval(&self) -> Option<u32> {
+        self.properties().session_expiry_interval()
+    }
+
+    /// The beginning of response topics that the broker suggests.
+    pub fn response_information(&self) -> Option<&str> {
+        self.properties().response_information()
+    }
+
+    /// The broker's own words.
+    pub fn reason_string(&self) -> Option<&str> {
+        self.properties().reason_string()
+    }
+}
+
 /// What the broker granted for one filter.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Granted {
     /// The highest quality of service at which messages will come.
     pub qos: QoS,
+    /// What the broker said beside it, for all filters of the request.
+    pub said: Said,
+}
+
+/// How the broker answered an unsubscribe for one filter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unsubscribed {
+    /// `Success`, or `NoSubscriptionExisted` where a 5.0 broker said so.
+    pub reason: ReasonCode,
+    /// What the broker said beside it, for all filters of the request.
+    pub said: Said,
 }
 
 /// The number of a subscribe, unsubscribe or flush, given by whoever asks for it.
@@ -53,7 +180,7 @@ pub enum Event {
     /// A subscription was refused when it was renewed; its filter.
     SubscriptionRefused(String, Error),
     /// An unsubscribe has been answered. The handler has no more claim to messages.
-    Unsubscribed(Ticket, Result<()>),
+    Unsubscribed(Ticket, Vec<Result<Unsubscribed>>),
     /// Every message published before this flush has ended.
     Flushed(Ticket),
 }

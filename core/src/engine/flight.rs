@@ -16,7 +16,7 @@ use std::collections::VecDeque;
 use slab::Slab;
 
 use super::{
-    Delivered, Outcome, Output,
+    Delivered, Outcome, Output, Said,
     packet_id::{PacketIds, Use},
     publication::Stored,
     server::ServerLimits,
@@ -221,7 +221,7 @@ impl Flights {
         let completed_before =
             !flight.counted && ack.reason == ReasonCode::PacketIdentifierNotFound;
         let outcome = match completed_before {
-            true => Ok(Delivered { reason: ReasonCode::Success }),
+            true => Ok(Delivered::new(ReasonCode::Success)),
             false => outcome(ack),
         };
         Ok(self.land(key, ids, outcome))
@@ -280,11 +280,13 @@ impl Flights {
 
 fn outcome(ack: &Ack<'_>) -> Outcome {
     if !ack.reason.is_error() {
-        return Ok(Delivered { reason: ack.reason });
+        return Ok(Delivered { reason: ack.reason, said: Said::new(ack.properties) });
     }
     let error = Error::new(
         Code::PublishRefused,
         format!("The broker refused the message: {}", ack.reason.name()),
     );
-    Err(error.with_reason(ack.reason.as_u8(), ack.properties.reason_string()))
+    Err(error
+        .with_reason(ack.reason.as_u8(), ack.properties.reason_string())
+        .with_user_properties(ack.properties.user_properties()))
 }

@@ -4,7 +4,8 @@ use super::{Connected, Settings};
 use crate::{
     error::{Code, Error, Result},
     protocol::{
-        Connack, Connect, Property, PropertyBlock, ReasonCode, Version, Will as WillFields,
+        Connack, Connect, Properties, Property, PropertyBlock, ReasonCode, Version,
+        Will as WillFields,
     },
 };
 
@@ -130,19 +131,27 @@ pub(super) fn refused(connack: &Connack<'_>, version: Version) -> Error {
         RefusedVersion => format!("The broker does not speak MQTT {}", version.name()),
         other => other.sentence().to_owned(),
     };
-    Error::new(kind, sentence).with_reason(code, connack.properties.reason_string())
+    said(Error::new(kind, sentence), code, connack.properties)
 }
 
 /// The error of a DISCONNECT from the broker.
-pub(super) fn disconnected(reason: ReasonCode, said: Option<&str>) -> Error {
+pub(super) fn disconnected(reason: ReasonCode, properties: Properties<'_>) -> Error {
     let code = match reason {
         ReasonCode::SessionTakenOver => Code::SessionTakenOver,
         ReasonCode::NotAuthorized => Code::NotAuthorized,
         ReasonCode::UseAnotherServer | ReasonCode::ServerMoved => Code::ServerMoved,
         _ => Code::ServerDisconnected,
     };
-    Error::new(code, format!("The broker ended the connection: {}", reason.name()))
-        .with_reason(reason.as_u8(), said)
+    let error = Error::new(code, format!("The broker ended the connection: {}", reason.name()));
+    said(error, reason.as_u8(), properties)
+}
+
+/// Adds the broker's own words.
+fn said(error: Error, reason: u8, properties: Properties<'_>) -> Error {
+    error
+        .with_reason(reason, properties.reason_string())
+        .with_server_reference(properties.server_reference())
+        .with_user_properties(properties.user_properties())
 }
 
 /// Whether the broker will keep the session when the connection ends, so that a reconnection has

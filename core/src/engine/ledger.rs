@@ -43,7 +43,7 @@ impl Ledger {
             true => Vec::new(),
             false => self.watchers.remove(&number).unwrap_or_default(),
         };
-        if !matches!(outcome, Ok(Delivered { reason: ReasonCode::Success })) {
+        if outcome.as_ref().ok().is_none_or(Delivered::has_something_to_tell) {
             self.remember(number, outcome.clone());
         }
         if completion.is_none() && watchers.is_empty() {
@@ -83,7 +83,7 @@ impl Ledger {
     /// What was taken has been written.
     pub(super) fn output_written(&mut self) {
         if let Some(last) = self.writing.last() {
-            self.end_unwritten(last, &Ok(Delivered { reason: ReasonCode::Success }));
+            self.end_unwritten(last, &Ok(Delivered::new(ReasonCode::Success)));
             self.writing.clear();
         }
     }
@@ -147,7 +147,7 @@ impl Ledger {
         }
         Some(match number < self.forgotten_below {
             true => Err(Code::UnknownMessage.into()),
-            false => Ok(Delivered { reason: ReasonCode::Success }),
+            false => Ok(Delivered::new(ReasonCode::Success)),
         })
     }
 

@@ -60,7 +60,7 @@ mod timer;
 
 pub use event::{
     Completion, Connected, Counters, Delivered, Delivery, Ended, Event, Granted, Inbound, Outcome,
-    Ticket,
+    Said, Ticket, Unsubscribed,
 };
 pub use incoming::Receipt;
 pub use machine::Engine;

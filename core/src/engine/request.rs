@@ -1,6 +1,8 @@
 //! One SUBSCRIBE or UNSUBSCRIBE, from the call (or the renewal) to its answer.
 
-use super::{Granted, RouteId, Ticket, refusal::unsendable, server::ServerLimits};
+use super::{
+    Granted, RouteId, Said, Ticket, Unsubscribed, refusal::unsendable, server::ServerLimits,
+};
 use crate::{
     error::{Code, Error, Result},
     protocol::{
@@ -111,7 +113,7 @@ impl Request {
     }
 
     /// One result for each filter from the codes of a SUBACK.
-    pub(super) fn results(&self, codes: &[u8], said: Option<&str>) -> Vec<Result<Granted>> {
+    pub(super) fn granted(&self, codes: &[u8], said: &Said) -> Vec<Result<Granted>> {
         let mut codes = codes.iter();
         let result = |asked: &Asked| match &asked.refusal {
             Some(error) => Err(error.clone()),
@@ -120,8 +122,15 @@ impl Request {
         self.asked.iter().map(result).collect()
     }
 
+    /// One result for each filter from the codes of an UNSUBACK, which has none before 5.0.
+    pub(super) fn unsubscribed(&self, codes: &[u8], said: &Said) -> Vec<Result<Unsubscribed>> {
+        let codes = codes.iter().copied().chain(std::iter::repeat(0));
+        let results = self.asked.iter().zip(codes);
+        results.map(|(asked, code)| unsubscribed(code, &asked.filter, said)).collect()
+    }
+
     /// The same result for each filter, but for those that were not sent at all.
-    pub(super) fn failures(&self, error: &Error) -> Vec<Result<Granted>> {
+    pub(super) fn failures<T>(&self, error: &Error) -> Vec<Result<T>> {
         let failure = |asked: &Asked| Err(asked.refusal.as_ref().unwrap_or(error).clone());
         self.asked.iter().map(failure).collect()
     }
@@ -144,26 +153,32 @@ pub(super) fn measure(
     Ok(scratch.len())
 }
 
-fn granted(code: u8, filter: &str, said: Option<&str>) -> Result<Granted> {
-    QoS::from_u8(code).map(|qos| Granted { qos }).ok_or_else(|| {
-        Error::new(
-            Code::SubscribeRefused,
-            format!("The broker refused the subscription to {filter}: {}", reason_name(code)),
-        )
-        .with_reason(code, said)
+fn granted(code: u8, filter: &str, said: &Said) -> Result<Granted> {
+    QoS::from_u8(code).map(|qos| Granted { qos, said: said.clone() }).ok_or_else(|| {
+        let sentence =
+            format!("The broker refused the subscription to {filter}: {}", reason_name(code));
+        refused(Code::SubscribeRefused, sentence, code, said)
     })
 }
 
-/// The result of an UNSUBACK. 0x11, no subscription existed, is what the program wanted.
-pub(super) fn unsubscribed(codes: &[u8], said: Option<&str>) -> Result<()> {
-    match codes.iter().find(|&&code| code >= 0x80) {
-        None => Ok(()),
-        Some(&code) => Err(Error::new(
-            Code::UnsubscribeRefused,
-            format!("The broker refused to end the subscription: {}", reason_name(code)),
-        )
-        .with_reason(code, said)),
+/// 0x11, no subscription existed, is what the program wanted.
+fn unsubscribed(code: u8, filter: &str, said: &Said) -> Result<Unsubscribed> {
+    match ReasonCode::from_u8(code) {
+        Some(reason) if !reason.is_error() => Ok(Unsubscribed { reason, said: said.clone() }),
+        _ => {
+            let sentence = format!(
+                "The broker refused to end the subscription to {filter}: {}",
+                reason_name(code)
+            );
+            Err(refused(Code::UnsubscribeRefused, sentence, code, said))
+        }
     }
+}
+
+fn refused(kind: Code, sentence: String, code: u8, said: &Said) -> Error {
+    Error::new(kind, sentence)
+        .with_reason(code, said.reason_string())
+        .with_user_properties(said.properties().user_properties())
 }
 
 fn reason_name(code: u8) -> &'static str {

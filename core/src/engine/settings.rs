@@ -37,6 +37,10 @@ pub struct Settings {
     pub exactly_once_limit: u16,
     /// The bounds of what is accepted for publishing.
     pub queue: QueueLimit,
+    /// The most topic aliases for own messages (5.0).
+    pub topic_alias_limit: u16,
+    /// After how many connections in a row that ended on a message it is set aside; 0 is never.
+    pub set_aside_after: u32,
     /// Whether received messages are acknowledged before they are handled.
     pub acknowledge_on_receipt: bool,
     /// Whether unconfirmed messages end when the broker has lost the session.
@@ -77,6 +81,8 @@ impl Default for Settings {
             in_flight_limit: 1000,
             exactly_once_limit: 20,
             queue: QueueLimit { messages: 1_000_000, bytes: 256 << 20, policy: QueuePolicy::Block },
+            topic_alias_limit: 16,
+            set_aside_after: 3,
             acknowledge_on_receipt: false,
             end_on_session_loss: false,
         }

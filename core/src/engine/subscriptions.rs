@@ -5,15 +5,17 @@ use std::collections::{BTreeMap, VecDeque};
 use slab::Slab;
 
 use super::{
-    Event, Granted, Output, Route, RouteId, Ticket,
+    Event, Granted, Output, Route, RouteId, Said, Ticket, Unsubscribed,
     packet_id::{PacketIds, Use},
-    request::{Asked, Kind, Request, has_identifier, measure, unsubscribed},
+    request::{Asked, Kind, Request, has_identifier, measure},
     router::Router,
     server::ServerLimits,
 };
 use crate::{
     error::{Code, Error, Result},
-    protocol::{Properties, PropertyBlock, RetainHandling, SubscriptionOptions, Version},
+    protocol::{
+        Properties, PropertyBlock, ReasonCode, RetainHandling, SubscriptionOptions, Version,
+    },
 };
 
 /// The most filters renewed in one SUBSCRIBE, and the most bytes of them: small enough for every
@@ -24,6 +26,9 @@ const FILTER_BYTES: usize = 8 << 10;
 /// A SUBSCRIBE is at most this much larger than its filters and properties: fixed header, packet id
 /// and property length.
 const OVERHEAD: usize = 5 + 2 + 4;
+
+/// The route of a filter that is not subscribed: tickets begin at 1.
+const NO_ROUTE: RouteId = 0;
 
 /// A filter that the program has subscribed.
 struct Subscription {
@@ -124,23 +129,33 @@ impl Subscriptions {
         online: bool,
         events: &mut VecDeque<Event>,
     ) -> Vec<RouteId> {
-        let mut asked = Vec::new();
-        for &filter in filters {
-            let Some(subscription) = self.wanted.remove(filter) else { continue };
-            asked.push(Asked::new(filter, subscription.route.id));
-        }
+        let asked: Vec<_> = filters
+            .iter()
+            .map(|&filter| {
+                // One that is not subscribed may be left over from an earlier life of the session.
+                let route = self.wanted.remove(filter).map_or(NO_ROUTE, |wanted| wanted.route.id);
+                Asked::new(filter, route)
+            })
+            .collect();
+        let routes = asked.iter().map(|asked| asked.route).filter(|&route| route != NO_ROUTE);
+        let routes = self.unwanted(routes.collect());
         // Offline it is done for the program; the broker is told on the next connection.
-        let ticket = if online && !asked.is_empty() {
-            Some(ticket)
-        } else {
-            events.push_back(Event::Unsubscribed(ticket, Ok(())));
-            None
-        };
-        let routes = asked.iter().map(|asked| asked.route).collect();
+        let waits = online && !asked.is_empty();
+        if !waits {
+            let done = asked.iter().map(|asked| {
+                let reason = match asked.route {
+                    NO_ROUTE => ReasonCode::NoSubscriptionExisted,
+                    _ => ReasonCode::Success,
+                };
+                Ok(Unsubscribed { reason, said: Said::default() })
+            });
+            events.push_back(Event::Unsubscribed(ticket, done.collect()));
+        }
         if !asked.is_empty() {
+            let ticket = waits.then_some(ticket);
             self.request(Request::new(Kind::Unsubscribe, ticket, asked, properties));
         }
-        self.unwanted(routes)
+        routes
     }
 
     pub(super) fn take_refused(&mut self) -> Vec<RouteId> {
@@ -267,7 +282,7 @@ impl Subscriptions {
         let request = self.requests.remove(key);
         match request.kind {
             Kind::Subscribe => self.subscribed(&request, request.failures(error), events),
-            Kind::Unsubscribe => self.unsubscribed(&request, Err(error.clone()), events),
+            Kind::Unsubscribe => self.unsubscribed(&request, request.failures(error), events),
         }
     }
 
@@ -291,10 +306,12 @@ impl Subscriptions {
         let request = self.requests.remove(key);
         self.sent.retain(|&sent| sent != key);
         request.packet_id.into_iter().for_each(|id| ids.release(id));
-        let said = properties.reason_string();
+        let said = &Said::new(properties);
         match kind {
-            Kind::Subscribe => self.subscribed(&request, request.results(codes, said), events),
-            Kind::Unsubscribe => self.unsubscribed(&request, unsubscribed(codes, said), events),
+            Kind::Subscribe => self.subscribed(&request, request.granted(codes, said), events),
+            Kind::Unsubscribe => {
+                self.unsubscribed(&request, request.unsubscribed(codes, said), events);
+            }
         }
         Ok(())
     }
@@ -331,7 +348,7 @@ impl Subscriptions {
     fn unsubscribed(
         &mut self,
         request: &Request,
-        result: Result<()>,
+        results: Vec<Result<Unsubscribed>>,
         events: &mut VecDeque<Event>,
     ) {
         for asked in &request.asked {
@@ -339,7 +356,7 @@ impl Subscriptions {
             self.router.remove(&asked.filter, asked.route);
         }
         if let Some(ticket) = request.ticket {
-            events.push_back(Event::Unsubscribed(ticket, result));
+            events.push_back(Event::Unsubscribed(ticket, results));
         }
     }
 

@@ -9,7 +9,7 @@ use std::{
 
 use super::{Batch, CURRENT, Inbox, Item, Subscription};
 use crate::{
-    client::{Dispatch, Handled, Message, fork, message::Parts, shared::Shared},
+    client::{Dispatch, Failure, Handled, Message, fork, message::Parts, shared::Shared},
     engine::{Ended, RouteId},
     error::{Code, Result},
     protocol::ReasonCode,
@@ -241,7 +241,7 @@ impl Inbox {
         if shared.is_inherited() {
             return std::mem::forget(message.deferred);
         }
-        let keeps = called == Some(Handled::Failed) && !shared.options.acknowledge_failed;
+        let keeps = called == Some(Handled::Failed) && shared.options.failure == Failure::Leave;
         if let Some(deferred) = message.deferred.into_inner() {
             return deferred.handlers_returned(keeps);
         }

@@ -5,13 +5,13 @@ use std::sync::{Arc, atomic::Ordering};
 use super::Session;
 use crate::{
     client::{
-        Granted, Handler, Operation,
+        Granted, Handler, Operation, Unsubscribed,
         inbox::Subscription,
-        shared::{Goal, Subscribing},
+        shared::{Goal, Subscribing, Unsubscribing},
     },
     engine::RouteId,
     error::{Code, Error, Result},
-    protocol::{PropertyBlock, SubscriptionOptions, topic},
+    protocol::{Place, Properties, PropertyBlock, SubscriptionOptions, topic},
 };
 
 /// The most levels of a filter: routing steps down a stack frame for each. Brokers take fewer.
@@ -67,12 +67,7 @@ impl Session {
         for (filter, _) in filters {
             check_filter(filter)?;
         }
-        if !properties.is_empty() && !shared.options.settings.version.is_v5() {
-            return Err(Error::new(
-                Code::NotSupported,
-                "Before MQTT 5.0 a subscribe has no properties",
-            ));
-        }
+        self.check_properties(&properties, Place::Subscribe)?;
         // The handler must be in its place before a message can find its route.
         let ticket = shared.core.lock().ticket();
         let subscription = Arc::new(Subscription::new(ticket, handler));
@@ -108,36 +103,80 @@ impl Session {
     ///
     /// # Errors
     /// `INVALID_FILTER`, `CLOSED`, `FORKED`. The operation: `UNSUBSCRIBE_REFUSED`, `CANCELLED`.
-    pub fn unsubscribe(&self, filter: &str) -> Result<Operation<()>> {
-        check_filter(filter)?;
-        self.unsubscribe_filters(&[filter])
+    pub fn unsubscribe(&self, filter: &str) -> Result<Operation<Unsubscribed>> {
+        let (operation, cell) = Operation::new(self.shared());
+        let properties = PropertyBlock::new();
+        self.begin_unsubscribe(&[filter], properties, Unsubscribing::One(cell))?;
+        Ok(operation)
     }
 
-    /// Ends every subscription, with one packet.
+    /// Ends several subscriptions with one packet. The operation has a result for each, in order.
+    /// Properties: user properties (MQTT 5.0).
+    ///
+    /// # Errors
+    /// Those of `unsubscribe`; `INVALID_ARGUMENT` without a filter, `NOT_SUPPORTED` for properties
+    /// before 5.0.
+    pub fn unsubscribe_many(
+        &self,
+        filters: &[&str],
+        properties: PropertyBlock,
+    ) -> Result<Operation<Vec<Result<Unsubscribed>>>> {
+        if filters.is_empty() {
+            let sentence = "An unsubscribe needs at least one filter";
+            return Err(Error::new(Code::InvalidArgument, sentence));
+        }
+        let (operation, cell) = Operation::new(self.shared());
+        self.begin_unsubscribe(filters, properties, Unsubscribing::Many(cell))?;
+        Ok(operation)
+    }
+
+    /// Ends every subscription, with one packet; the operation has a result for each.
     ///
     /// # Errors
     /// Those of `unsubscribe`.
-    pub fn unsubscribe_all(&self) -> Result<Operation<()>> {
+    pub fn unsubscribe_all(&self) -> Result<Operation<Vec<Result<Unsubscribed>>>> {
         self.shared().check_fork()?;
         let filters = self.shared().core.lock().engine.filters();
         let filters: Vec<&str> = filters.iter().map(String::as_str).collect();
-        self.unsubscribe_filters(&filters)
+        let (operation, cell) = Operation::new(self.shared());
+        self.begin_unsubscribe(&filters, PropertyBlock::new(), Unsubscribing::Many(cell))?;
+        Ok(operation)
     }
 
-    fn unsubscribe_filters(&self, filters: &[&str]) -> Result<Operation<()>> {
+    fn begin_unsubscribe(
+        &self,
+        filters: &[&str],
+        properties: PropertyBlock,
+        unsubscribing: Unsubscribing,
+    ) -> Result<()> {
         let shared = self.shared();
         shared.check_fork()?;
-        let (operation, cell) = Operation::new(shared);
+        filters.iter().try_for_each(|filter| check_filter(filter))?;
+        self.check_properties(&properties, Place::Unsubscribe)?;
         let mut core = shared.core.lock();
         if matches!(core.goal, Goal::Close) {
             return Err(Code::Closed.into());
         }
         let ticket = core.ticket();
-        core.unsubscribing.insert(ticket, cell);
-        let ended = core.engine.unsubscribe(ticket, filters, PropertyBlock::new());
+        core.unsubscribing.insert(ticket, unsubscribing);
+        let ended = core.engine.unsubscribe(ticket, filters, properties);
         shared.settle(core);
         self.end_subscriptions(&ended);
-        Ok(operation)
+        Ok(())
+    }
+
+    /// Properties need MQTT 5.0, and their place.
+    fn check_properties(&self, properties: &PropertyBlock, place: Place) -> Result<()> {
+        if properties.is_empty() {
+            return Ok(());
+        }
+        if !self.shared().options.settings.version.is_v5() {
+            let sentence = "Before MQTT 5.0 a subscribe or unsubscribe has no properties";
+            return Err(Error::new(Code::NotSupported, sentence));
+        }
+        Properties::parse(properties.as_properties().as_bytes(), place).map(drop).map_err(|error| {
+            Error::new(Code::InvalidArgument, format!("The properties cannot be used: {error}"))
+        })
     }
 
     /// No further call of these handlers begins; outside callbacks none is running afterwards.

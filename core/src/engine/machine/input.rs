@@ -18,8 +18,8 @@ use crate::{
     },
     error::{Code, Error, Result},
     protocol::{
-        Ack, AckKind, Connack, Cut, Frame, Packet, PacketId, PacketType, Properties, RawPublish,
-        ReasonCode, Sender, Version, Violation, cut, topic,
+        Ack, AckKind, Connack, Cut, Disconnect, Frame, Packet, PacketId, PacketType, Properties,
+        RawPublish, ReasonCode, Sender, Version, Violation, cut, topic,
     },
 };
 
@@ -158,8 +158,8 @@ impl Engine {
             }
             Packet::Pingresp => {}
             Packet::Disconnect(disconnect) => {
-                let said = disconnect.properties.reason_string();
-                return Err(Fault::Ended(handshake::disconnected(disconnect.reason, said)));
+                let Disconnect { reason, properties } = disconnect;
+                return Err(Fault::Ended(handshake::disconnected(reason, properties)));
             }
             // A second CONNACK; an AUTH for a session that asked for no authentication method.
             _ => return Err(Fault::out_of_place(kind, "at a moment that has no use for one")),
