@@ -98,6 +98,11 @@
 //! exception nor longjmp nor the end of the thread may leave it. mqtt_options_set_dispatch chooses
 //! two other ways: the input and output thread itself, or your own thread.
 //!
+//! Two callbacks are questions, which answer with a status: the authenticator and the source of
+//! credentials. They run on threads of their own, one at a time for each session, and may overlap
+//! another callback of it; a call that would have to wait for the same session answers
+//! MQTT_WOULD_DEADLOCK there.
+//!
 //! # Growth
 //!
 //! Upgrades within the same soname (libmqttsession.so.0) do not break a compiled program: functions
@@ -116,8 +121,10 @@
     reason = "what a caller owes is written once, in the conventions above, and per parameter"
 )]
 
+pub mod authentication;
 mod boundary;
 pub mod callback;
+pub mod connection;
 pub mod error;
 pub mod event;
 mod handle;
@@ -126,11 +133,15 @@ pub mod log;
 pub mod message;
 pub mod operation;
 pub mod options;
+pub mod outcome;
 pub mod property;
 pub mod publish;
 pub mod reason;
+pub mod request;
 pub mod session;
+pub mod statistic;
 pub mod status;
 pub mod subscribe;
+pub mod unsubscribe;
 pub mod value;
 pub mod wlanguage;
