@@ -537,136 +537,6 @@ typedef int32_t mqtt_status;
 #define MQTT_INTERNAL -1201
 
 /* ==============================================================================================
- * What went wrong: this thread's last failure, and what a status means.
- * ============================================================================================== */
-
-/**
- * Gives the sentence of this thread's last failure: what was tried, what came back, what to
- * check. It never holds a password or a key.
- *
- * @return NUL-terminated text, "" when nothing has failed yet; valid until this thread's next
- *         failure.
- * @threads Any; each has its own.
- * @callbacks Any. In a callback that was given a status or an event with one, it is about that.
- */
-const char *mqtt_last_error_message(void);
-
-/**
- * Gives the status of this thread's last failure.
- *
- * @return The status; MQTT_OK when nothing has failed yet.
- * @threads Any; each has its own.
- * @callbacks Any.
- */
-mqtt_status mqtt_last_error_status(void);
-
-/**
- * Gives the cause behind this thread's last failure, down to the operating system's own words.
- *
- * @return NUL-terminated text, "" without a cause; several causes are joined by ": ", the nearest
- *         first; valid until this thread's next failure.
- * @threads Any; each has its own.
- * @callbacks Any.
- */
-const char *mqtt_last_error_cause(void);
-
-/**
- * Gives the layer in which this thread's last failure arose.
- *
- * @return One of "caller", "name lookup", "tcp", "proxy", "tls", "websocket", "connack",
- *         "protocol", "broker", "capacity", "store", "internal"; "" when nothing has failed yet.
- *         NUL-terminated text that is valid for ever.
- * @threads Any; each has its own.
- * @callbacks Any.
- */
-const char *mqtt_last_error_layer(void);
-
-/**
- * Gives the reason code with which the broker explained this thread's last failure.
- *
- * @return 0 to 255, a reason code of MQTT 5.0 or a return code of MQTT 3.1 and 3.1.1; -1 when the
- *         broker gave none.
- * @threads Any; each has its own.
- * @callbacks Any.
- */
-int32_t mqtt_last_error_reason_code(void);
-
-/**
- * Gives the broker's own words about this thread's last failure: the Reason String of MQTT 5.0.
- *
- * @return NUL-terminated text, "" when the broker gave none; valid until this thread's next
- *         failure.
- * @threads Any; each has its own.
- * @callbacks Any.
- */
-const char *mqtt_last_error_reason_string(void);
-
-/**
- * Gives where the broker sends the session with this thread's last failure: the Server Reference
- * of MQTT 5.0.
- *
- * @return NUL-terminated text, "" when the broker gave none; valid until this thread's next
- *         failure.
- * @threads Any; each has its own.
- * @callbacks Any.
- */
-const char *mqtt_last_error_server_reference(void);
-
-/**
- * Gives what the broker said with this thread's last failure as properties (MQTT 5.0): server
- * reference, reason string, user properties.
- *
- * @return The properties, valid until this thread's next failure; never to be freed; NULL when
- *         nothing has failed yet, which reads as an empty list.
- * @threads Any; each has its own.
- * @callbacks Any.
- */
-const mqtt_properties *mqtt_last_error_properties(void);
-
-/**
- * Says whether what failed last on this thread may succeed later without a change to the
- * program or its options.
- *
- * @return 1 when it may, else 0.
- * @threads Any; each has its own.
- * @callbacks Any.
- */
-int32_t mqtt_last_error_is_retryable(void);
-
-/**
- * Gives the name of a status, as it stands in this header.
- *
- * @param status Value. Any number.
- * @return The name, for example "MQTT_TIMEOUT"; "MQTT_UNKNOWN" for a number without a name.
- *         NUL-terminated text that is valid for ever.
- * @threads Any.
- * @callbacks Any.
- */
-const char *mqtt_status_name(mqtt_status status);
-
-/**
- * Gives the general sentence of a status. mqtt_last_error_message says more.
- *
- * @param status Value. Any number.
- * @return The sentence; "" for a number without a meaning. NUL-terminated text that is valid for
- *         ever.
- * @threads Any.
- * @callbacks Any.
- */
-const char *mqtt_status_sentence(mqtt_status status);
-
-/**
- * Says whether the session that answered this status is of no more use: then every further call
- * on it fails in the same way, and it can only be freed.
- *
- * @param status Value. Any number.
- * @return 1 for MQTT_CLOSED and MQTT_FORKED, else 0.
- * @threads Any.
- * @callbacks Any.
- */
-int32_t mqtt_status_ends_session(mqtt_status status);
-
-/* ==============================================================================================
  * MQTT 5.0 properties: what a message, a will or a packet carries beyond its fields.
  * ============================================================================================== */
 
@@ -966,6 +836,136 @@ mqtt_view mqtt_properties_value(const mqtt_properties *properties,
  */
 mqtt_view mqtt_properties_name(const mqtt_properties *properties,
                                size_t place);
+
+/* ==============================================================================================
+ * What went wrong: this thread's last failure, and what a status means.
+ * ============================================================================================== */
+
+/**
+ * Gives the sentence of this thread's last failure: what was tried, what came back, what to
+ * check. It never holds a password or a key.
+ *
+ * @return NUL-terminated text, "" when nothing has failed yet; valid until this thread's next
+ *         failure.
+ * @threads Any; each has its own.
+ * @callbacks Any. In a callback that was given a status or an event with one, it is about that.
+ */
+const char *mqtt_last_error_message(void);
+
+/**
+ * Gives the status of this thread's last failure.
+ *
+ * @return The status; MQTT_OK when nothing has failed yet.
+ * @threads Any; each has its own.
+ * @callbacks Any.
+ */
+mqtt_status mqtt_last_error_status(void);
+
+/**
+ * Gives the cause behind this thread's last failure, down to the operating system's own words.
+ *
+ * @return NUL-terminated text, "" without a cause; several causes are joined by ": ", the nearest
+ *         first; valid until this thread's next failure.
+ * @threads Any; each has its own.
+ * @callbacks Any.
+ */
+const char *mqtt_last_error_cause(void);
+
+/**
+ * Gives the layer in which this thread's last failure arose.
+ *
+ * @return One of "caller", "name lookup", "tcp", "proxy", "tls", "websocket", "connack",
+ *         "protocol", "broker", "capacity", "store", "internal"; "" when nothing has failed yet.
+ *         NUL-terminated text that is valid for ever.
+ * @threads Any; each has its own.
+ * @callbacks Any.
+ */
+const char *mqtt_last_error_layer(void);
+
+/**
+ * Gives the reason code with which the broker explained this thread's last failure.
+ *
+ * @return 0 to 255, a reason code of MQTT 5.0 or a return code of MQTT 3.1 and 3.1.1; -1 when the
+ *         broker gave none.
+ * @threads Any; each has its own.
+ * @callbacks Any.
+ */
+int32_t mqtt_last_error_reason_code(void);
+
+/**
+ * Gives the broker's own words about this thread's last failure: the Reason String of MQTT 5.0.
+ *
+ * @return NUL-terminated text, "" when the broker gave none; valid until this thread's next
+ *         failure.
+ * @threads Any; each has its own.
+ * @callbacks Any.
+ */
+const char *mqtt_last_error_reason_string(void);
+
+/**
+ * Gives where the broker sends the session with this thread's last failure: the Server Reference
+ * of MQTT 5.0.
+ *
+ * @return NUL-terminated text, "" when the broker gave none; valid until this thread's next
+ *         failure.
+ * @threads Any; each has its own.
+ * @callbacks Any.
+ */
+const char *mqtt_last_error_server_reference(void);
+
+/**
+ * Gives what the broker said with this thread's last failure as properties (MQTT 5.0): server
+ * reference, reason string, user properties.
+ *
+ * @return The properties, valid until this thread's next failure; never to be freed; NULL when
+ *         nothing has failed yet, which reads as an empty list.
+ * @threads Any; each has its own.
+ * @callbacks Any.
+ */
+const mqtt_properties *mqtt_last_error_properties(void);
+
+/**
+ * Says whether what failed last on this thread may succeed later without a change to the
+ * program or its options.
+ *
+ * @return 1 when it may, else 0.
+ * @threads Any; each has its own.
+ * @callbacks Any.
+ */
+int32_t mqtt_last_error_is_retryable(void);
+
+/**
+ * Gives the name of a status, as it stands in this header.
+ *
+ * @param status Value. Any number.
+ * @return The name, for example "MQTT_TIMEOUT"; "MQTT_UNKNOWN" for a number without a name.
+ *         NUL-terminated text that is valid for ever.
+ * @threads Any.
+ * @callbacks Any.
+ */
+const char *mqtt_status_name(mqtt_status status);
+
+/**
+ * Gives the general sentence of a status. mqtt_last_error_message says more.
+ *
+ * @param status Value. Any number.
+ * @return The sentence; "" for a number without a meaning. NUL-terminated text that is valid for
+ *         ever.
+ * @threads Any.
+ * @callbacks Any.
+ */
+const char *mqtt_status_sentence(mqtt_status status);
+
+/**
+ * Says whether the session that answered this status is of no more use: then every further call
+ * on it fails in the same way, and it can only be freed.
+ *
+ * @param status Value. Any number.
+ * @return 1 for MQTT_CLOSED and MQTT_FORKED, else 0.
+ * @threads Any.
+ * @callbacks Any.
+ */
+int32_t mqtt_status_ends_session(mqtt_status status);
 
 /* ==============================================================================================
  * Received messages, and the right to acknowledge them later.
@@ -2415,6 +2415,31 @@ typedef struct mqtt_authentication mqtt_authentication;
  * User name and password for one attempt to connect; new ones hold neither.
  */
 typedef struct mqtt_credentials mqtt_credentials;
+
+/**
+ * Takes part in an authentication exchange: looks at the step and sets the answer.
+ *
+ * It is a question: see the conventions on callbacks.
+ *
+ * @param authentication Borrowed. The step; valid until the function returns.
+ * @param user_data Borrowed. The user data of the triple.
+ * @return MQTT_OK to go on. Any other number ends the exchange and the connection: the error is
+ *         then MQTT_AUTHENTICATION_FAILED, with this status as its cause.
+ */
+typedef mqtt_status (*mqtt_authenticator)(mqtt_authentication *authentication,
+                                          void *user_data);
+
+/**
+ * Gives user name and password for the next attempt to connect.
+ *
+ * It is a question: see the conventions on callbacks.
+ *
+ * @param credentials Borrowed. To be filled; valid until the function returns.
+ * @param user_data Borrowed. The user data of the triple.
+ * @return MQTT_OK to go on. Any other number ends the attempt, with that status as its error.
+ */
+typedef mqtt_status (*mqtt_credentials_source)(mqtt_credentials *credentials,
+                                               void *user_data);
 
 /**
  * Says where the exchange stands.

@@ -23,8 +23,8 @@ pub(crate) const HEADERS: [Header; 2] = [
         sections: &[
             &["value.rs"],
             &["status.rs"],
-            &["error.rs"],
             &["property.rs"],
+            &["error.rs"],
             &["message.rs"],
             &["outcome.rs"],
             &["callback.rs"],

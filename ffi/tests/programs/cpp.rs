@@ -38,6 +38,16 @@ fn the_header_compiles_alone_and_twice_with_each_compiler_and_standard() {
 }
 
 #[test]
+fn each_part_of_the_header_compiles_alone() {
+    for part in fs::read_dir(repository().join("include/mqttsession")).unwrap() {
+        let mut command = Command::new("c++");
+        command.args(["-Wall", "-Wextra", "-Werror"]);
+        command.args(["-std=c++17", "-fsyntax-only", "-x", "c++"]).arg(part.unwrap().path());
+        artifact::run(&mut command);
+    }
+}
+
+#[test]
 fn values_options_and_errors_without_a_broker() {
     run_under_each("value", |run| run(&[]));
 }
