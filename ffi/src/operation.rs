@@ -213,9 +213,9 @@ pub(crate) unsafe fn run<T: Clone + Send + 'static>(
 ) -> mqtt_status {
     boundary(|| {
         // SAFETY: a session of the caller's, by the conventions.
-        let session = unsafe { mqtt_session::borrow(session) }?;
+        let session = unsafe { mqtt_session::borrow(session) }?.hold();
         let wait = Wait::new(timeout_ms)?;
-        let operation = begin(&session.0)?;
+        let operation = begin(&session)?;
         match wait {
             Wait::No => Ok(()),
             Wait::For(timeout) => operation.wait(timeout).and_then(end),
@@ -235,9 +235,9 @@ pub(crate) unsafe fn start<T: Clone + Send + 'static>(
 ) -> mqtt_status {
     boundary(|| {
         // SAFETY: a session of the caller's, by the conventions.
-        let session = unsafe { mqtt_session::borrow(session) }?;
+        let session = unsafe { mqtt_session::borrow(session) }?.hold();
         let place = Output::required(operation, "operation")?;
-        let running = Running { operation: begin(&session.0)?, yields };
+        let running = Running { operation: begin(&session)?, yields };
         // SAFETY: the caller's place for a pointer.
         unsafe { place.write(handle::give(mqtt_operation::new(running))) };
         Ok(())

@@ -156,10 +156,10 @@ pub unsafe extern "C" fn mqtt_session_request(
 ) -> mqtt_status {
     boundary(|| {
         // SAFETY: a session of the caller's, by the conventions.
-        let session = unsafe { mqtt_session::borrow(session) }?;
+        let session = unsafe { mqtt_session::borrow(session) }?.hold();
         let place = Output::required(answer, "answer")?;
         // SAFETY: what the caller gave, by the conventions.
-        let asked = unsafe { ask(&session.0, topic, payload, size, options, timeout_ms) }?;
+        let asked = unsafe { ask(&session, topic, payload, size, options, timeout_ms) }?;
         // It ends by its own timeout.
         let answer = asked.wait(None)?;
         // SAFETY: the caller's place for a pointer.

@@ -155,7 +155,7 @@ pub unsafe extern "C" fn mqtt_session_disconnect(
         // SAFETY: a session of the caller's, by the conventions.
         let session = unsafe { mqtt_session::borrow(session) }?;
         let options = farewell(reason, timeout_ms, PropertyBlock::new())?;
-        all_ended(session.0.disconnect(options)?.wait(None)?)
+        all_ended(session.hold().disconnect(options)?.wait(None)?)
     })
 }
 
