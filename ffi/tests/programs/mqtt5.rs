@@ -8,7 +8,7 @@ fn against(under: Under, text: &str, name: &str, words: &[&str]) {
 }
 
 /// One that says all that it can when it accepts, to a session that says all that it can.
-pub(crate) const TALKATIVE: &str = r#"
+const TALKATIVE: &str = r#"
     accept
     expect CONNECT level=5 session-expiry-interval=60 receive-maximum=20 maximum-packet-size=5000 \
         topic-alias-maximum=5 request-response-information=1 request-problem-information=0 \
