@@ -17,11 +17,12 @@ use super::{
     inbox::Item,
     later,
     reconnect::Backoff,
+    redirect::Servers,
     shared::{Core, Farewell, Goal, Shared},
 };
 use crate::{
     error::{Code, Error, Result},
-    transport::{self, ConnectOptions, Stream},
+    transport::{self, ConnectOptions, Endpoint, Stream, TlsOptions},
 };
 
 /// Starts the task.
@@ -66,6 +67,7 @@ async fn drive_inline(shared: Arc<Shared>) -> Arc<Shared> {
 async fn drive(shared: Arc<Shared>) -> Arc<Shared> {
     let options = &shared.options;
     let mut backoff = Backoff::new(options.reconnect_delay, options.stable_time);
+    let mut servers = Servers::new(&options.endpoint, options.redirect_limit);
     // Whether a connection continues what an earlier one began.
     let mut resume = false;
     loop {
@@ -83,14 +85,24 @@ async fn drive(shared: Arc<Shared>) -> Arc<Shared> {
             Goal::Connect | Goal::Disconnect(_) => {
                 shared.report(Event::Connecting);
                 let mut online = None;
-                let result = connect_and_run(&shared, resume, &mut online).await;
+                let server = servers.next(&options.tls);
+                let result = connect_and_run(&shared, server, resume, &mut online).await;
                 if let Some(since) = online {
                     resume = true;
                     backoff.connected(since);
+                    if since.elapsed() >= options.stable_time {
+                        servers.settled();
+                    }
                 }
                 match result {
                     Ok(()) => rest(&shared, None),
-                    Err(error) => after_loss(&shared, error, resume, &mut backoff).await,
+                    Err(error) => match servers.follow(&error) {
+                        Some(address) => {
+                            shared.report(Event::Lost(error));
+                            shared.report(Event::Redirected(address));
+                        }
+                        None => after_loss(&shared, error, resume, &mut backoff, &servers).await,
+                    },
                 }
             }
         }
@@ -135,11 +147,12 @@ fn has_ended(shared: &Shared, farewell: &Farewell) -> bool {
 /// One connection from the name lookup to its end; `Ok` when it ended because the program wanted it.
 async fn connect_and_run(
     shared: &Arc<Shared>,
+    server: (Endpoint, TlsOptions),
     resume: bool,
     online: &mut Option<Instant>,
 ) -> Result<()> {
     let deadline = later(Instant::now(), shared.options.connect_timeout);
-    let Some(stream) = open(shared, deadline).await? else { return Ok(()) };
+    let Some(stream) = open(shared, server, deadline).await? else { return Ok(()) };
     let now = Instant::now();
     let (begun, former, number) = {
         let mut core = shared.core.lock();
@@ -167,14 +180,16 @@ async fn connect_and_run(
 }
 
 /// Opens the stream; `None` when the program changed its mind, or its farewell is over.
-async fn open(shared: &Arc<Shared>, deadline: Instant) -> Result<Option<Stream>> {
-    let options = &shared.options;
+async fn open(
+    shared: &Arc<Shared>,
+    (endpoint, tls): (Endpoint, TlsOptions),
+    deadline: Instant,
+) -> Result<Option<Stream>> {
     let progress = transport::Progress::default();
     let mut connecting: Pin<Box<_>> = Box::pin(async {
-        let tls = match options.endpoint.tls() {
+        let tls = match endpoint.tls() {
             false => None,
             true => {
-                let tls = options.tls.clone();
                 // It reads files.
                 let built = tokio::task::spawn_blocking(move || tls.build()).await;
                 Some(built.map_err(|error| Error::from(Code::Internal).with_source(error))??)
@@ -182,7 +197,7 @@ async fn open(shared: &Arc<Shared>, deadline: Instant) -> Result<Option<Stream>>
         };
         let connect =
             ConnectOptions { tls, progress: progress.clone(), ..ConnectOptions::default() };
-        transport::connect(&options.endpoint, &connect).await
+        transport::connect(&endpoint, &connect).await
     });
     let mut timeout = Box::pin(tokio::time::sleep_until(deadline.into()));
     poll_fn(|cx| {
@@ -207,20 +222,35 @@ async fn open(shared: &Arc<Shared>, deadline: Instant) -> Result<Option<Stream>>
 }
 
 /// What an error means for the session: it stops, or waits and tries again.
-async fn after_loss(shared: &Arc<Shared>, error: Error, resume: bool, backoff: &mut Backoff) {
+async fn after_loss(
+    shared: &Arc<Shared>,
+    error: Error,
+    resume: bool,
+    backoff: &mut Backoff,
+    servers: &Servers,
+) {
+    let options = &shared.options;
     let now = Instant::now();
     let (first, waiting, leaving) = {
         let mut core = shared.core.lock();
-        let first = !resume && !core.connecting.is_empty();
+        let first = !resume && !core.connecting.is_empty() && !options.retry_first_connect;
+        core.hurry = false;
         // Who asked to connect a session that reconnects anyway learns how this attempt ended.
-        let waiting = if first { Vec::new() } else { std::mem::take(&mut core.connecting) };
+        let waiting = match first || !resume {
+            true => Vec::new(),
+            false => std::mem::take(&mut core.connecting),
+        };
         (first, waiting, matches!(core.goal, Goal::Disconnect(_)))
     };
     shared.report(Event::Lost(error.clone()));
     for cell in waiting {
         cell.end(Err(error.clone())).into_iter().for_each(|call| shared.call_back(call));
     }
-    if first || !shared.options.reconnect || !error.is_retryable() {
+    // The next of the servers that a broker has named is worth its attempt whatever became of this.
+    if servers.is_redirected() {
+        return;
+    }
+    if first || !options.reconnect || !options.retries(error.code()) {
         return rest(shared, Some(error));
     }
     // A program that is disconnecting has nothing to come back for.
@@ -236,7 +266,7 @@ async fn after_loss(shared: &Arc<Shared>, error: Error, resume: bool, backoff: &
     poll_fn(|cx| {
         let now = Instant::now();
         let over = |core: &Core| match &core.goal {
-            Goal::Connect => false,
+            Goal::Connect => core.hurry,
             // One that begins now is worth one attempt at once.
             Goal::Disconnect(farewell) => !leaving || farewell.is_due(core, now),
             Goal::Rest | Goal::Close => true,
@@ -295,6 +325,7 @@ pub(super) fn finish(shared: &Arc<Shared>) {
     for cell in disconnecting {
         cell.end(Ok(cancelled)).into_iter().for_each(|call| shared.call_back(call));
     }
+    shared.requests.end_all(shared, &Code::Cancelled.into());
     let subscriptions = std::mem::take(&mut *shared.subscriptions.lock());
     subscriptions.values().for_each(|subscription| subscription.end());
     let unclaimed = std::mem::take(&mut *shared.unclaimed.lock());

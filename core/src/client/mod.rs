@@ -25,6 +25,7 @@ mod options;
 mod pool;
 mod readiness;
 mod reconnect;
+mod redirect;
 mod request;
 mod runtime;
 mod session;

@@ -7,18 +7,16 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bytes::Bytes;
-
 use super::{
     Connected, Dispatch, EventHandler, Operation, Options, State, Statistics, driver, later, live,
     operation::{self, Signal},
     runtime,
-    shared::{Core, Farewell, Goal, Shared},
+    shared::{Farewell, Goal, Shared},
 };
 use crate::{
-    engine::{Completion, LARGE_PAYLOAD, Outcome, Payload, Publication, Refused},
+    engine::{Completion, Outcome, Payload},
     error::{Code, Error, Result},
-    protocol::{Disconnect, PropertyBlock, QoS, ReasonCode, Version, topic},
+    protocol::{Disconnect, PropertyBlock, QoS, ReasonCode, Version},
 };
 
 /// How a message is to be published.
@@ -99,15 +97,17 @@ impl Session {
         Ok(Self(Arc::new(Handle(shared))))
     }
 
-    fn shared(&self) -> &Arc<Shared> {
+    pub(super) fn shared(&self) -> &Arc<Shared> {
         &self.0.0
     }
 
     /// Starts to connect, and from then on keeps the session connected. The operation ends with the
-    /// broker's answer. When the first attempt fails the session rests again; later, losses are
-    /// followed by attempts with a growing pause, unless the error makes that senseless.
+    /// broker's answer. When the first attempt fails the session rests again, unless
+    /// [`set_retry_first_connect`](Options::set_retry_first_connect) says otherwise; later, losses
+    /// are followed by attempts with a growing pause, unless the error makes that senseless
+    /// ([`Options::set_retry`]).
     ///
-    /// On a connected session it ends at once.
+    /// On a connected session it ends at once; one that waits before its next attempt makes it now.
     ///
     /// # Errors
     /// `CLOSED`; `BUSY` while it disconnects; `FORKED`. The operation: the error of the layer that
@@ -132,6 +132,7 @@ impl Session {
             }
             Goal::Connect | Goal::Rest => {}
         }
+        core.hurry = matches!(core.goal, Goal::Connect);
         core.goal = Goal::Connect;
         core.accepting = true;
         core.connecting.push(cell);
@@ -207,7 +208,7 @@ impl Session {
         payload: Payload<'_>,
         options: PublishOptions,
     ) -> Result<u64> {
-        self.publish_if(topic, payload, options, true)
+        self.shared().publish(topic, payload, options, true)
     }
 
     /// [`publish`](Self::publish) that never waits: `QUEUE_FULL` where it would.
@@ -220,66 +221,7 @@ impl Session {
         payload: Payload<'_>,
         options: PublishOptions,
     ) -> Result<u64> {
-        self.publish_if(topic, payload, options, false)
-    }
-
-    #[inline]
-    fn publish_if(
-        &self,
-        topic: &str,
-        mut payload: Payload<'_>,
-        options: PublishOptions,
-        may_wait: bool,
-    ) -> Result<u64> {
-        let shared = self.shared();
-        shared.check_fork()?;
-        topic::check_name(topic.as_bytes()).map_err(|error| {
-            Error::new(Code::InvalidTopic, format!("The topic cannot be used: {error}"))
-        })?;
-        let PublishOptions { qos, retain, properties, time_to_live, mut completion } = options;
-        let _ = time_to_live;
-        if !properties.is_empty() && !shared.options.settings.version.is_v5() {
-            return Err(Error::new(
-                Code::NotSupported,
-                "Before MQTT 5.0 a message has no properties",
-            ));
-        }
-        // A large payload is copied before the lock is taken.
-        if let Payload::Borrowed(bytes) = payload
-            && bytes.len() >= LARGE_PAYLOAD
-        {
-            payload = Payload::Shared(Bytes::copy_from_slice(bytes));
-        }
-        let mut attempt = |core: &mut Core, patient: bool| {
-            if !core.accepting {
-                return Some(Err(Error::from(match core.goal {
-                    Goal::Close => Code::Closed,
-                    _ => Code::NotConnected,
-                })));
-            }
-            let publication = Publication {
-                topic,
-                payload: payload.share(),
-                qos,
-                retain,
-                properties: properties.as_properties(),
-            };
-            match core.engine.publish(publication, &mut completion, patient) {
-                Ok(number) => Some(Ok(number)),
-                Err(Refused::Full) => None,
-                Err(Refused::Because(error)) => Some(Err(error)),
-            }
-        };
-        let blocks = shared.options.blocks_when_full();
-        let patient = blocks && !runtime::on_io_thread();
-        let mut core = shared.core.lock();
-        let done = attempt(&mut core, patient);
-        shared.settle(core);
-        match done {
-            Some(done) => done,
-            None if blocks && may_wait => shared.wait_for_room(|core| attempt(core, patient))?,
-            None => Err(Code::QueueFull.into()),
-        }
+        self.shared().publish(topic, payload, options, false)
     }
 
     /// Waits until a message has ended, at most this long; `None` is as long as it takes. A timeout

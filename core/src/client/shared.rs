@@ -5,6 +5,7 @@
 //! released ([`Core::collect`]) and acts on them afterwards ([`Shared::apply`]). Who writes, and
 //! when, stands in [`writer`].
 
+mod publish;
 mod writer;
 
 use std::{
@@ -25,14 +26,14 @@ pub(super) use writer::Wrote;
 use super::{
     Connected, Event, EventHandler, Granted, Options, OwnedMessage, State, Unsubscribed, fork,
     inbox::{Inbox, Item, Subscription},
-    later,
     operation::{Cell, Signal},
     pool::Pool,
+    request::Requests,
     runtime::{self, IoThread},
 };
 use crate::{
     engine::{self, Ended, Engine, Output, Receipt, RouteId, Ticket},
-    error::{Code, Error, Result},
+    error::{Error, Result},
     protocol::{PropertyBlock, ReasonCode},
 };
 
@@ -103,6 +104,8 @@ pub(super) struct Core {
     /// Publishers that wait for room.
     blocked: Vec<Arc<Signal>>,
     next_ticket: Ticket,
+    /// The program asks for an attempt to connect now, whatever the pause.
+    pub(super) hurry: bool,
     /// The driver has been started.
     pub(super) driven: bool,
     /// Messages that disconnecting has cancelled.
@@ -154,6 +157,7 @@ impl Core {
             leftover: Output::default(),
             blocked: Vec::new(),
             next_ticket: 0,
+            hurry: false,
             driven: false,
             cancelled: 0,
             connected: None,
@@ -305,6 +309,7 @@ pub(super) struct Shared {
     pub(super) unclaimed: Mutex<Vec<(OwnedMessage, Receipt)>>,
     /// Subscribes that have their route and have not yet claimed what was there before.
     pub(super) claiming: AtomicUsize,
+    pub(super) requests: Requests,
     born: u32,
     io: IoThread,
     pool: Arc<Pool>,
@@ -329,6 +334,7 @@ impl Shared {
             traffic: Traffic::default(),
             unclaimed: Mutex::default(),
             claiming: AtomicUsize::new(0),
+            requests: Requests::default(),
             born: fork::generation(),
             io: runtime.next_io_thread(),
             pool: runtime.pool.clone(),
@@ -509,36 +515,5 @@ impl Shared {
     /// Drops a program's object on a callback thread.
     pub(super) fn drop_there(self: &Arc<Self>, object: impl Send + 'static) {
         self.call_back(Box::new(move || drop(object)));
-    }
-
-    /// Waits for room and publishes; see [`Session::publish`](super::Session::publish).
-    pub(super) fn wait_for_room<T>(
-        self: &Arc<Self>,
-        mut attempt: impl FnMut(&mut Core) -> Option<T>,
-    ) -> Result<T> {
-        let deadline = later(Instant::now(), self.options.outgoing_wait);
-        loop {
-            let signal = Arc::new(Signal::default());
-            let mut core = self.core.lock();
-            if let Some(done) = attempt(&mut core) {
-                self.settle(core);
-                return Ok(done);
-            }
-            core.blocked.push(signal.clone());
-            self.settle(core);
-            let left = deadline.saturating_duration_since(Instant::now());
-            let waited = super::operation::wait_for(self, &signal, Some(left));
-            if let Err(error) = waited {
-                self.core.lock().blocked.retain(|blocked| !Arc::ptr_eq(blocked, &signal));
-                return Err(match error.code() {
-                    Code::Timeout => Error::new(
-                        Code::QueueFull,
-                        "The outgoing queue was full for as long as the call may wait; is the broker \
-                         reachable and fast enough?",
-                    ),
-                    _ => error,
-                });
-            }
-        }
     }
 }

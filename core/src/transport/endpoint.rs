@@ -62,6 +62,11 @@ impl Endpoint {
         self.port.unwrap_or(if self.tls { 8883 } else { 1883 })
     }
 
+    /// Whether the port was given.
+    pub(crate) fn has_port(&self) -> bool {
+        self.port.is_some()
+    }
+
     /// Whether TLS is spoken there.
     pub(crate) fn tls(&self) -> bool {
         self.tls

@@ -30,10 +30,21 @@ impl Session {
         options: SubscriptionOptions,
         handler: Arc<dyn Handler>,
     ) -> Result<Operation<Granted>> {
+        self.subscribe_route(filter, options, handler).map(|(operation, _)| operation)
+    }
+
+    /// Subscribes; the route of the subscription comes along.
+    pub(in crate::client) fn subscribe_route(
+        &self,
+        filter: &str,
+        options: SubscriptionOptions,
+        handler: Arc<dyn Handler>,
+    ) -> Result<(Operation<Granted>, RouteId)> {
         let (operation, cell) = Operation::new(self.shared());
         let subscribing = Subscribing::One(cell);
-        self.begin_subscribe(&[(filter, options)], PropertyBlock::new(), handler, subscribing)?;
-        Ok(operation)
+        let route =
+            self.begin_subscribe(&[(filter, options)], PropertyBlock::new(), handler, subscribing)?;
+        Ok((operation, route))
     }
 
     /// Subscribes several filters with one packet and one handler. The operation has a result for
@@ -58,7 +69,7 @@ impl Session {
         properties: PropertyBlock,
         handler: Arc<dyn Handler>,
         subscribing: Subscribing,
-    ) -> Result<()> {
+    ) -> Result<RouteId> {
         let shared = self.shared();
         shared.check_fork()?;
         if filters.is_empty() {
@@ -95,7 +106,7 @@ impl Session {
                 return Err(error);
             }
         }
-        Ok(())
+        Ok(ticket)
     }
 
     /// Ends a subscription; a filter that is not subscribed succeeds at once. No call of the
