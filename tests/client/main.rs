@@ -18,6 +18,8 @@ mod mosquitto;
 mod poll;
 mod publish;
 mod reconnect;
+mod redirect;
+mod request;
 mod split;
 mod subscribe;
 mod support;

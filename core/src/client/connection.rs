@@ -19,6 +19,7 @@ use tokio::time::Sleep;
 use super::{
     Dispatch, OwnedMessage,
     inbox::{Batch, Item},
+    message::Parts,
     shared::{Goal, Shared, Wrote},
 };
 use crate::{
@@ -294,6 +295,14 @@ impl<'s> Connection<'s> {
                 found.map(|found| found.routes.iter().filter_map(of).collect()).collect()
             };
             let batch = Batch::new(chunk, inbound, handlers);
+            if let Some(route) = self.shared.requests.route() {
+                let is_answer = |parts: &Parts<'_>| {
+                    parts.matched.routes.iter().any(|matched| matched.id == route)
+                };
+                for answer in batch.all_parts().filter(is_answer) {
+                    self.shared.requests.answered(self.shared, &answer);
+                }
+            }
             self.shared.inbox.push(self.shared, Item::Batch(batch));
         }
         if self.shared.options.dispatch == Dispatch::Inline {

@@ -1,7 +1,8 @@
 //! Request and response (MQTT 5.0, section 4.10).
 //!
 //! A session has one response topic, subscribed with its first request. The correlation data of a
-//! request is its number, eight bytes; the answer's handler finds by it who waits.
+//! request is its number, eight bytes. An answer is found as soon as it arrives, on the I/O thread: a
+//! callback that waits for it does not hold it up.
 //!
 //! Locks: [`Requests::response`] is held while the response topic is subscribed, so that no request
 //! leaves before that subscription; [`Requests::pending`] is held for single look-ups and takes
@@ -9,7 +10,10 @@
 
 use std::{
     collections::{BTreeSet, HashMap},
-    sync::{Arc, Weak},
+    sync::{
+        Arc, Weak,
+        atomic::{AtomicU64, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -19,13 +23,14 @@ use tokio::{sync::Notify, time::timeout_at};
 
 use super::{
     Granted, Handled, Handler, Message, Operation, OwnedMessage, PublishOptions, Session, later,
-    operation::Cell, shared::Shared,
+    message::Parts, operation::Cell, shared::Shared,
 };
 use crate::{
     engine::{Outcome, Payload, RouteId},
     error::{Code, Error, Result},
     protocol::{
-        EncodeError, Properties, Property, PropertyBlock, QoS, ReasonCode, SubscriptionOptions,
+        EncodeError, Place, Properties, Property, PropertyBlock, QoS, ReasonCode,
+        SubscriptionOptions,
     },
 };
 
@@ -186,6 +191,7 @@ impl Session {
             SubscriptionOptions { qos: QoS::ExactlyOnce, ..SubscriptionOptions::default() };
         let (subscribing, route) = self.subscribe_route(&topic, options, Arc::new(Responses))?;
         *response = Some((topic.clone(), route));
+        shared.requests.route.store(route, Ordering::Release);
         let session = Arc::downgrade(shared);
         subscribing.on_end(move |result| {
             if let (Err(error), Some(shared)) = (result, session.upgrade()) {
@@ -273,6 +279,8 @@ fn reply(
 pub(super) struct Requests {
     /// The response topic and its route, once it has been subscribed.
     response: Mutex<Option<(Arc<str>, RouteId)>>,
+    /// The same route, or 0.
+    route: AtomicU64,
     pending: Mutex<Pending>,
     /// A request is due before all others.
     sooner: Notify,
@@ -340,6 +348,22 @@ impl Requests {
         (overdue, next)
     }
 
+    /// The route of the response topic, where it has been subscribed.
+    pub(super) fn route(&self) -> Option<RouteId> {
+        Some(self.route.load(Ordering::Acquire)).filter(|&route| route != 0)
+    }
+
+    /// A message has come to the response topic.
+    pub(super) fn answered(&self, shared: &Arc<Shared>, parts: &Parts<'_>) {
+        let properties = Properties::parse(parts.properties, Place::Publish);
+        let correlation = properties.ok().and_then(|properties| properties.correlation_data());
+        let number = correlation.and_then(|data| data.try_into().ok()).map(u64::from_be_bytes);
+        // A second answer, or one that comes late, is nobody's.
+        if let Some(cell) = number.and_then(|number| self.take(number)) {
+            end(shared, &cell, Ok(OwnedMessage::new(parts)));
+        }
+    }
+
     /// Ends every request with this error.
     pub(super) fn end_all(&self, shared: &Arc<Shared>, error: &Error) {
         let pending = {
@@ -393,17 +417,13 @@ fn published(session: &Weak<Shared>, number: u64, outcome: Outcome) {
     }
 }
 
-/// Receives the answers.
+/// Stands at the response topic, where every message has been looked at when it arrived.
 struct Responses;
 
 impl Handler for Responses {
     fn handle(&self, message: &Message<'_>) -> Handled {
-        let correlation = message.properties().correlation_data();
-        let number = correlation.and_then(|data| data.try_into().ok()).map(u64::from_be_bytes);
-        // A second answer, or one that comes late, is nobody's.
-        if let Some(cell) = number.and_then(|number| message.shared.requests.take(number)) {
-            end(message.shared, &cell, Ok(message.keep()));
-        }
+        // Where acknowledging is the program's, this message is none of its business.
+        let _no_matter_if_lost = message.acknowledgement().acknowledge();
         Handled::Done
     }
 }
