@@ -2,6 +2,7 @@
 //! where `unsafe` may stand, what names every face shares.
 
 mod changelog;
+mod errors;
 mod readme;
 
 use std::{
