@@ -10,7 +10,7 @@ use mqttsession::{
 use mqttsession_tests::violation::Row;
 
 use crate::{
-    packets::{connack, message0, message2, properties, puback, pubcomp, pubrec},
+    packets::{connack, message0, message1, message2, properties, puback, pubcomp, pubrec},
     pair::{Pair, Received},
 };
 
@@ -278,4 +278,22 @@ fn an_answer_after_a_message_has_ended_is_harmless() {
     let acknowledged = pair.encoded(puback(1));
     pair.input(&[acknowledged.clone(), acknowledged].concat()).unwrap();
     assert_eq!(pair.ended(), ["1: ok"]);
+}
+
+#[test]
+fn before_5_0_the_packet_ids_are_the_limit() {
+    for version in [Version::V31, Version::V311] {
+        let mut pair = Pair::online(version);
+        pair.granted("a:1");
+        for number in 1..=u16::MAX {
+            pair.deliver(message1(number, "a", ""));
+        }
+        let error = pair.fault(Packet::Publish(message1(1, "a", "")));
+        let statement = if version == Version::V311 { " [MQTT-2.3.1-4]" } else { "" };
+        let sentence = format!(
+            "The broker sent a PUBLISH with 65,535 others unacknowledged, which is as many as \
+             there are packet ids{statement}"
+        );
+        assert_eq!((error.code(), error.message()), (Code::ProtocolError, &sentence[..]));
+    }
 }

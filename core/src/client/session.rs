@@ -1,5 +1,6 @@
 //! The session: the one object that a program holds.
 
+mod check;
 mod subscribe;
 
 use std::{
@@ -18,7 +19,7 @@ use super::{
 use crate::{
     engine::{Completion, LARGE_PAYLOAD, Outcome, Payload, Publication, Refused},
     error::{Code, Error, Result},
-    protocol::{Disconnect, PropertyBlock, QoS, ReasonCode, Version, topic},
+    protocol::{PropertyBlock, QoS, ReasonCode, topic},
 };
 
 /// How a message is to be published.
@@ -118,7 +119,7 @@ impl Session {
         match core.goal {
             Goal::Close => return Err(Code::Closed.into()),
             Goal::Disconnect(_) => {
-                return Err(Error::new(Code::Busy, "The session is being disconnected"));
+                return Err(check::being_disconnected());
             }
             Goal::Connect if core.engine.is_online() => {
                 let connected = core.connected.clone();
@@ -155,7 +156,7 @@ impl Session {
     pub fn disconnect(&self, options: DisconnectOptions) -> Result<Operation<usize>> {
         let shared = self.shared();
         shared.check_fork()?;
-        check_farewell(shared.options.settings.version, &options)?;
+        check::farewell(&shared.options.settings, &options)?;
         let until = later(Instant::now(), options.drain);
         // Completions that only this thread could call are not waited for.
         let called = !shared.inbox.is_current() && shared.options.dispatch != Dispatch::Polled;
@@ -164,7 +165,7 @@ impl Session {
         match core.goal {
             Goal::Close => return Err(Code::Closed.into()),
             Goal::Disconnect(_) => {
-                return Err(Error::new(Code::Busy, "The session is being disconnected"));
+                return Err(check::being_disconnected());
             }
             Goal::Rest => {
                 // Nothing is connected; what a failed connection left behind ends here.
@@ -235,11 +236,8 @@ impl Session {
             Error::new(Code::InvalidTopic, format!("The topic cannot be used: {error}"))
         })?;
         let PublishOptions { qos, retain, properties, mut completion } = options;
-        if !properties.is_empty() && !shared.options.settings.version.is_v5() {
-            return Err(Error::new(
-                Code::NotSupported,
-                "Before MQTT 5.0 a message has no properties",
-            ));
+        if !properties.is_empty() {
+            check::message(shared.options.settings.version, properties.as_properties())?;
         }
         // A large payload is copied before the lock is taken.
         if let Payload::Borrowed(bytes) = payload
@@ -249,10 +247,7 @@ impl Session {
         }
         let mut attempt = |core: &mut Core, patient: bool| {
             if !core.accepting {
-                return Some(Err(Error::from(match core.goal {
-                    Goal::Close => Code::Closed,
-                    _ => Code::NotConnected,
-                })));
+                return Some(Err(check::not_accepting(&core.goal)));
             }
             let publication = Publication {
                 topic,
@@ -275,7 +270,10 @@ impl Session {
         match done {
             Some(done) => done,
             None if blocks && may_wait => shared.wait_for_room(|core| attempt(core, patient))?,
-            None => Err(Code::QueueFull.into()),
+            None => Err(Error::new(
+                Code::QueueFull,
+                "The outgoing queue is full; wait until messages have ended, or set its limits higher",
+            )),
         }
     }
 
@@ -362,7 +360,10 @@ impl Session {
         if self.shared().options.dispatch == Dispatch::Polled {
             return Ok(());
         }
-        Err(Error::new(Code::NotSupported, "Only a session whose options say polled can be polled"))
+        Err(Error::new(
+            Code::NotSupported,
+            "Only a session whose options set the dispatch to polled can be polled",
+        ))
     }
 
     /// Sets the receiver of events, or none.
@@ -474,21 +475,4 @@ pub(super) fn begin_close(shared: &Arc<Shared>) {
     if !driven {
         driver::finish(shared);
     }
-}
-
-fn check_farewell(version: Version, options: &DisconnectOptions) -> Result<()> {
-    if !version.is_v5() {
-        return match options.properties.is_empty() {
-            true => Ok(()),
-            false => {
-                let sentence = "Before MQTT 5.0 a disconnect has no properties";
-                Err(Error::new(Code::NotSupported, sentence))
-            }
-        };
-    }
-    let packet =
-        Disconnect { reason: options.reason, properties: options.properties.as_properties() };
-    packet.encode(version, &mut Vec::new()).map_err(|error| {
-        Error::new(Code::InvalidArgument, format!("The disconnect cannot be sent: {error}"))
-    })
 }

@@ -70,7 +70,7 @@ impl Session {
         if !properties.is_empty() && !shared.options.settings.version.is_v5() {
             return Err(Error::new(
                 Code::NotSupported,
-                "Before MQTT 5.0 a subscribe has no properties",
+                "Before MQTT 5.0 a subscribe has no properties; leave them out or choose version 5.0",
             ));
         }
         // The handler must be in its place before a message can find its route.
@@ -153,10 +153,23 @@ impl Session {
 
 fn check_filter(filter: &str) -> Result<()> {
     if filter.split('/').count() > FILTER_LEVELS {
-        let sentence = format!("A filter has at most {FILTER_LEVELS} levels");
+        let sentence =
+            format!("The filter cannot be used: it has more than {FILTER_LEVELS} levels");
         return Err(Error::new(Code::InvalidFilter, sentence));
     }
     topic::check_filter(filter.as_bytes()).map(drop).map_err(|error| {
-        Error::new(Code::InvalidFilter, format!("The filter {filter:?} cannot be used: {error}"))
+        Error::new(
+            Code::InvalidFilter,
+            format!("The filter {} cannot be used: {error}", shown(filter)),
+        )
     })
+}
+
+/// A filter as it stands in a sentence: it may be long, and hold anything.
+fn shown(filter: &str) -> String {
+    const LONGEST: usize = 80;
+    match filter.char_indices().nth(LONGEST) {
+        None => format!("{filter:?}"),
+        Some((end, _)) => format!("{:?}…", &filter[..end]),
+    }
 }
