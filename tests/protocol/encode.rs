@@ -303,7 +303,7 @@ fn an_error_says_what_would_be_wrong() {
     let error = refused(V311, Packet::Publish(Publish { topic: "#", ..PUBLISH }));
     assert_eq!(
         error.to_string(),
-        "it would be a PUBLISH with a wildcard in a topic [MQTT-4.7.0-1]"
+        "it would be a PUBLISH with a wildcard in its topic [MQTT-4.7.0-1]"
     );
     let error = refused(
         V31,
