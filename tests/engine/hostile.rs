@@ -2,7 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use mqttsession::protocol::{Packet, Property, Publish, ReasonCode};
+use mqttsession::protocol::{Connack, Packet, Property, Publish, ReasonCode, Version};
 
 use crate::{
     packets::{
@@ -13,7 +13,7 @@ use crate::{
     random::Random,
 };
 
-const SEEDS: u64 = 1500;
+const SEEDS: u64 = 4000;
 const PACKETS: u64 = 12;
 
 #[test]
@@ -25,13 +25,16 @@ fn whatever_arrives_in_whatever_order_is_survived_and_answered_legally() {
         let run = catch_unwind(AssertUnwindSafe(|| {
             let mut pair = busy(version);
             for _ in 0..PACKETS {
-                let bytes = damaged(&mut random, &pair);
+                let bytes = match seed % 2 {
+                    0 => damaged(&mut random, &pair),
+                    _ => misplaced(&mut random, &pair),
+                };
                 trace.push(bytes.clone());
                 let _ = pair.input(&bytes);
                 // Panics at a packet that a client may not send.
                 pair.sent();
-                if !pair.engine.is_online() {
-                    pair.reconnect(random.one_in(2));
+                if !pair.engine.is_online() || random.one_in(8) {
+                    come_back(&mut random, &mut pair);
                 }
             }
         }));
@@ -40,7 +43,7 @@ fn whatever_arrives_in_whatever_order_is_survived_and_answered_legally() {
 }
 
 /// A session with something of everything under way.
-fn busy(version: mqttsession::protocol::Version) -> Pair {
+fn busy(version: Version) -> Pair {
     let mut pair = Pair::with(version, |settings| {
         crate::pair::persist(settings);
         settings.receive_maximum = 5;
@@ -60,6 +63,33 @@ fn busy(version: mqttsession::protocol::Version) -> Pair {
     pair.unsubscribe(&["a/#"]);
     pair.sent();
     pair
+}
+
+/// Connects again, to a broker that may have kept the session and may take one message at a time.
+fn come_back(random: &mut Random, pair: &mut Pair) {
+    pair.lose();
+    pair.connect(true);
+    pair.sent();
+    let announced = match pair.version.is_v5() && random.one_in(2) {
+        true => properties(&[Property::ReceiveMaximum(1)]),
+        false => properties(&[]),
+    };
+    pair.receive(Packet::Connack(Connack {
+        session_present: pair.version != Version::V31 && !random.one_in(4),
+        code: 0,
+        properties: announced.as_properties(),
+    }));
+    pair.sent();
+}
+
+/// A good acknowledgement of one of the messages that are on their way, due or not.
+fn misplaced(random: &mut Random, pair: &Pair) -> Vec<u8> {
+    let id = 2 + random.below(3) as u16;
+    pair.encoded(match random.below(3) {
+        0 => puback(id),
+        1 => pubrec(id),
+        _ => pubcomp(id),
+    })
 }
 
 /// A packet of any kind, sometimes with a few bytes changed, cut off or added.

@@ -23,12 +23,16 @@ use bytes::Bytes;
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use super::{
-    Dispatch, Event, EventHandler, Handler, Options, OwnedMessage, fork, message::Parts,
-    operation::Signal, readiness::Readiness, runtime, shared::Shared,
+    Dispatch, Event, EventHandler, Handler, Options, OwnedMessage, fork,
+    message::Parts,
+    operation::{Signal, holds_up_queue},
+    readiness::Readiness,
+    runtime,
+    shared::Shared,
 };
 use crate::{
     engine::{Ended, Inbound, Receipt, RouteId},
-    error::{Code, Result},
+    error::Result,
     protocol::ReasonCode,
 };
 
@@ -294,7 +298,7 @@ impl Inbox {
     pub(super) fn begin_waiting(&self, shared: &Arc<Shared>, signal: &Arc<Signal>) -> Result<()> {
         let mut state = self.state.lock();
         if self.is_overdrawn(&state) {
-            return Err(Code::WouldDeadlock.into());
+            return Err(holds_up_queue());
         }
         signal.begin();
         state.waiting.push(signal.clone());

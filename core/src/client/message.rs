@@ -271,7 +271,7 @@ impl Acknowledgement {
         if !reason.is_error() {
             return Err(Error::new(
                 Code::InvalidArgument,
-                "A refusal needs a reason code that is an error",
+                "The reason of a refusal must be an error, that is 0x80 or above",
             ));
         }
         let Some(deferred) = self.0.take() else { return Ok(()) };

@@ -11,7 +11,7 @@ use std::{
 use parking_lot::{Condvar, Mutex};
 
 use super::{runtime, shared::Shared};
-use crate::error::{Code, Result};
+use crate::error::{Code, Error, Result};
 
 /// Something that goes on; ends exactly once. Dropping it cancels nothing.
 ///
@@ -74,7 +74,7 @@ impl Signal {
                 return Ok(());
             }
             if inside && state.deadlocked {
-                return Err(Code::WouldDeadlock.into());
+                return Err(holds_up_queue());
             }
             match deadline {
                 None => self.changed.wait(&mut state),
@@ -88,6 +88,15 @@ impl Signal {
     }
 }
 
+/// The error of a wait inside a callback whose queue is full beyond its overdraft.
+pub(super) fn holds_up_queue() -> Error {
+    Error::new(
+        Code::WouldDeadlock,
+        "This callback holds up the receiving queue, which is full; make the call on another \
+         thread, or set higher limits for the queue",
+    )
+}
+
 /// Waits for a signal as every waiting call does: never on an I/O thread, and inside a callback
 /// only as long as the receiving queue's overdraft lasts.
 pub(super) fn wait_for(
@@ -96,7 +105,11 @@ pub(super) fn wait_for(
     timeout: Option<Duration>,
 ) -> Result<()> {
     if runtime::on_io_thread() {
-        return Err(Code::WouldDeadlock.into());
+        return Err(Error::new(
+            Code::WouldDeadlock,
+            "An inline callback cannot wait: it holds up the thread that would have to act; make \
+             the call on another thread, or set another dispatch",
+        ));
     }
     let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
     if !shared.inbox.is_current() {

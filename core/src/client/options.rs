@@ -14,7 +14,7 @@ use super::{Authenticator, CredentialsSource};
 use crate::{
     engine::{Settings, Will},
     error::{Code, Error, Result},
-    protocol::{Place, Properties, Property, PropertyBlock, QoS, ReasonCode, Version, topic},
+    protocol::{EncodeError, Place, Property, PropertyBlock, QoS, ReasonCode, Version, topic},
     transport::{Endpoint, TlsOptions},
 };
 
@@ -232,8 +232,10 @@ impl Options {
         qos: QoS,
         retain: bool,
     ) -> Result<&mut Self> {
-        topic::check_name(topic.as_bytes())
-            .map_err(|error| Error::new(Code::InvalidTopic, format!("The will's {error}")))?;
+        topic::check_name(topic.as_bytes()).map_err(|error| {
+            let sentence = format!("The topic of the will cannot be used: {error}");
+            Error::new(Code::InvalidTopic, sentence)
+        })?;
         if payload.len() > usize::from(u16::MAX) {
             return Err(Error::new(
                 Code::PayloadTooLarge,
@@ -311,20 +313,34 @@ fn text(value: &str, what: &str) -> Result<String> {
 
 /// Adds a property that may stand at this place; otherwise the block stays as it is.
 fn add(block: &mut PropertyBlock, property: Property<'_>, place: Place) -> Result<()> {
+    let name = property.identifier().name();
+    let whole = if place == Place::Will { "the will" } else { "CONNECT" };
     let cannot = |why: &dyn fmt::Display| {
-        Error::new(Code::InvalidOption, format!("The property cannot be used: {why}"))
+        let sentence = format!("The property {name} cannot be added to {whole}: {why}");
+        Error::new(Code::InvalidOption, sentence)
     };
+    if !property.identifier().allowed_in(place) {
+        return Err(cannot(&"it has no place there"));
+    }
     let mut with = block.clone();
-    with.push(property).map_err(|error| cannot(&error))?;
-    Properties::parse(with.as_properties().as_bytes(), place)
-        .map_err(|violation| cannot(&violation))?;
+    with.push(property).map_err(|error| {
+        cannot(&match error {
+            EncodeError::Forbidden(violation) => {
+                EncodeError::Forbidden(violation.on(place.packet_type()))
+            }
+            other => other,
+        })
+    })?;
     *block = with;
     Ok(())
 }
 
 fn not_zero(messages: usize, bytes: usize) -> Result<()> {
     if messages == 0 || bytes == 0 {
-        return Err(Error::new(Code::InvalidOption, "A limit must not be zero"));
+        return Err(Error::new(
+            Code::InvalidOption,
+            "Both limits of a queue, in messages and in bytes, must be above zero",
+        ));
     }
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! The session: the one object that a program holds.
 
+pub(super) mod check;
 mod subscribe;
 
 use std::{
@@ -16,7 +17,7 @@ use super::{
 use crate::{
     engine::{Completion, Outcome, Payload},
     error::{Code, Error, Result},
-    protocol::{Disconnect, PropertyBlock, QoS, ReasonCode, Version},
+    protocol::{PropertyBlock, QoS, ReasonCode},
 };
 
 /// How a message is to be published.
@@ -120,7 +121,7 @@ impl Session {
         match core.goal {
             Goal::Close => return Err(Code::Closed.into()),
             Goal::Disconnect(_) => {
-                return Err(Error::new(Code::Busy, "The session is being disconnected"));
+                return Err(check::being_disconnected());
             }
             Goal::Connect if core.engine.is_online() => {
                 let connected = core.connected.clone();
@@ -158,7 +159,7 @@ impl Session {
     pub fn disconnect(&self, options: DisconnectOptions) -> Result<Operation<usize>> {
         let shared = self.shared();
         shared.check_fork()?;
-        check_farewell(shared.options.settings.version, &options)?;
+        check::farewell(&shared.options.settings, &options)?;
         let until = later(Instant::now(), options.drain);
         // Completions that only this thread could call are not waited for.
         let called = !shared.inbox.is_current() && shared.options.dispatch != Dispatch::Polled;
@@ -167,7 +168,7 @@ impl Session {
         match core.goal {
             Goal::Close => return Err(Code::Closed.into()),
             Goal::Disconnect(_) => {
-                return Err(Error::new(Code::Busy, "The session is being disconnected"));
+                return Err(check::being_disconnected());
             }
             Goal::Rest => {
                 // Nothing is connected; what a failed connection left behind ends here.
@@ -325,7 +326,10 @@ impl Session {
         if self.shared().options.dispatch == Dispatch::Polled {
             return Ok(());
         }
-        Err(Error::new(Code::NotSupported, "Only a session whose options say polled can be polled"))
+        Err(Error::new(
+            Code::NotSupported,
+            "Only a session whose options set the dispatch to polled can be polled",
+        ))
     }
 
     /// Sets the receiver of events, or none.
@@ -446,21 +450,4 @@ pub(super) fn begin_close(shared: &Arc<Shared>) {
     if !driven {
         driver::finish(shared);
     }
-}
-
-fn check_farewell(version: Version, options: &DisconnectOptions) -> Result<()> {
-    if !version.is_v5() {
-        return match options.properties.is_empty() {
-            true => Ok(()),
-            false => {
-                let sentence = "Before MQTT 5.0 a disconnect has no properties";
-                Err(Error::new(Code::NotSupported, sentence))
-            }
-        };
-    }
-    let packet =
-        Disconnect { reason: options.reason, properties: options.properties.as_properties() };
-    packet.encode(version, &mut Vec::new()).map_err(|error| {
-        Error::new(Code::InvalidArgument, format!("The disconnect cannot be sent: {error}"))
-    })
 }

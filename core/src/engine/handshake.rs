@@ -9,8 +9,15 @@ use crate::{
     },
 };
 
-/// Checks what only the version decides; an MQTT 3.1 session without a client id needs one here.
+/// Checks what only all settings together decide; an MQTT 3.1 session without a client id needs one
+/// here.
 pub(super) fn check(settings: &Settings, any_client_id: bool) -> Result<()> {
+    if settings.will.as_ref().is_some_and(|will| will.topic.is_empty()) {
+        return Err(Error::new(
+            Code::InvalidOption,
+            "The will has properties and no topic; set the will, too",
+        ));
+    }
     let id = &settings.client_id;
     match settings.version {
         Version::V31 if !any_client_id && !(1..=23).contains(&id.chars().count()) => {
@@ -27,7 +34,10 @@ pub(super) fn check(settings: &Settings, any_client_id: bool) -> Result<()> {
             if !version.is_v5() && settings.password.is_some() && settings.user_name.is_none() =>
         {
             // [MQTT-3.1.2-22]
-            Err(Error::new(Code::InvalidOption, "Before MQTT 5.0 a password needs a user name"))
+            Err(Error::new(
+                Code::InvalidOption,
+                "Before MQTT 5.0 a password needs a user name; set one",
+            ))
         }
         _ => Ok(()),
     }
@@ -121,8 +131,6 @@ pub(super) fn refused(connack: &Connack<'_>, version: Version) -> Error {
             3 => ServerUnavailable,
             4 => BadCredentials,
             5 => NotAuthorized,
-            // Brokers that answer an older client with a 5.0 reason code.
-            0x84 => RefusedVersion,
             _ => ConnectRefused,
         }
     };

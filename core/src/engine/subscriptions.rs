@@ -14,7 +14,8 @@ use super::{
 use crate::{
     error::{Code, Error, Result},
     protocol::{
-        Properties, PropertyBlock, ReasonCode, RetainHandling, SubscriptionOptions, Version,
+        PacketType, Properties, PropertyBlock, ReasonCode, RetainHandling, SubscriptionOptions,
+        Version, Violation,
     },
 };
 
@@ -29,6 +30,28 @@ const OVERHEAD: usize = 5 + 2 + 4;
 
 /// The route of a filter that is not subscribed: tickets begin at 1.
 const NO_ROUTE: RouteId = 0;
+
+const FOR_UNSUBSCRIBE: Violation =
+    Violation::protocol_error("with the packet id of an UNSUBSCRIBE", "MQTT-2.2.1-6")
+        .on(PacketType::Suback);
+const FOR_SUBSCRIBE: Violation =
+    Violation::protocol_error("with the packet id of a SUBSCRIBE", "MQTT-2.2.1-6")
+        .on(PacketType::Unsuback);
+const UNLIKE_SUBSCRIBE: Violation = Violation::protocol_error(
+    "with another number of reason codes than there were filters",
+    "MQTT-3.8.4-6",
+)
+.on(PacketType::Suback);
+const UNLIKE_OLD_SUBSCRIBE: Violation = Violation::protocol_error(
+    "with another number of return codes than there were filters",
+    "MQTT-3.8.4-6",
+)
+.on(PacketType::Suback);
+const UNLIKE_UNSUBSCRIBE: Violation = Violation::protocol_error(
+    "with another number of reason codes than there were filters",
+    "MQTT-3.11.3-1",
+)
+.on(PacketType::Unsuback);
 
 /// A filter that the program has subscribed.
 struct Subscription {
@@ -295,13 +318,21 @@ impl Subscriptions {
         properties: Properties<'_>,
         ids: &mut PacketIds,
         events: &mut VecDeque<Event>,
-    ) -> Result<(), &'static str> {
+    ) -> Result<(), Violation> {
         let request = &self.requests[key];
         if kind != request.kind {
-            return Err("of the wrong kind for the request of this packet id");
+            return Err(match kind {
+                Kind::Subscribe => FOR_UNSUBSCRIBE,
+                Kind::Unsubscribe => FOR_SUBSCRIBE,
+            });
         }
+        // [MQTT-3.8.4-6] [MQTT-3.11.3-1]
         if codes.len() != request.expected_codes(self.version) {
-            return Err("with another number of results than there were filters");
+            return Err(match kind {
+                Kind::Subscribe if self.version.is_v5() => UNLIKE_SUBSCRIBE,
+                Kind::Subscribe => UNLIKE_OLD_SUBSCRIBE,
+                Kind::Unsubscribe => UNLIKE_UNSUBSCRIBE,
+            });
         }
         let request = self.requests.remove(key);
         self.sent.retain(|&sent| sent != key);

@@ -11,7 +11,7 @@ use super::{Batch, CURRENT, Inbox, Item, Subscription};
 use crate::{
     client::{Dispatch, Failure, Handled, Message, fork, message::Parts, shared::Shared},
     engine::{Ended, RouteId},
-    error::{Code, Result},
+    error::{Code, Error, Result},
     protocol::ReasonCode,
 };
 
@@ -42,12 +42,15 @@ impl Inbox {
         limit: usize,
     ) -> Result<usize> {
         if Self::in_any_callback() {
-            return Err(Code::Busy.into());
+            return Err(Error::new(
+                Code::Busy,
+                "A callback cannot poll; call poll outside callbacks",
+            ));
         }
         let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         let mut state = self.state.lock();
         if state.running || state.polled {
-            return Err(Code::Busy.into());
+            return Err(polled_elsewhere());
         }
         state.polled = true;
         let mut timed_out = false;
@@ -61,7 +64,7 @@ impl Inbox {
         drop(state);
         let ran = self.run(shared, limit);
         shared.check_fork()?;
-        ran.ok_or_else(|| Code::Busy.into())
+        ran.ok_or_else(polled_elsewhere)
     }
 
     /// Runs everything, on the I/O thread.
@@ -332,4 +335,8 @@ fn contain<T>(callback: impl FnOnce() -> T) -> Option<T> {
         tracing::error!(target: "mqttsession", "a callback panicked");
     }
     returned.ok()
+}
+
+fn polled_elsewhere() -> Error {
+    Error::new(Code::Busy, "Another thread polls this session; one at a time can")
 }

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, atomic::Ordering};
 
-use super::Session;
+use super::{Session, check};
 use crate::{
     client::{
         Granted, Handler, Operation, Unsubscribed,
@@ -11,7 +11,7 @@ use crate::{
     },
     engine::RouteId,
     error::{Code, Error, Result},
-    protocol::{Place, Properties, PropertyBlock, SubscriptionOptions, topic},
+    protocol::{Place, PropertyBlock, SubscriptionOptions, topic},
 };
 
 /// The most levels of a filter: routing steps down a stack frame for each. Brokers take fewer.
@@ -78,7 +78,8 @@ impl Session {
         for (filter, _) in filters {
             check_filter(filter)?;
         }
-        self.check_properties(&properties, Place::Subscribe)?;
+        let version = shared.options.settings.version;
+        check::request(version, properties.as_properties(), Place::Subscribe)?;
         // The handler must be in its place before a message can find its route.
         let ticket = shared.core.lock().ticket();
         let subscription = Arc::new(Subscription::new(ticket, handler));
@@ -163,7 +164,8 @@ impl Session {
         let shared = self.shared();
         shared.check_fork()?;
         filters.iter().try_for_each(|filter| check_filter(filter))?;
-        self.check_properties(&properties, Place::Unsubscribe)?;
+        let version = shared.options.settings.version;
+        check::request(version, properties.as_properties(), Place::Unsubscribe)?;
         let mut core = shared.core.lock();
         if matches!(core.goal, Goal::Close) {
             return Err(Code::Closed.into());
@@ -174,20 +176,6 @@ impl Session {
         shared.settle(core);
         self.end_subscriptions(&ended);
         Ok(())
-    }
-
-    /// Properties need MQTT 5.0, and their place.
-    fn check_properties(&self, properties: &PropertyBlock, place: Place) -> Result<()> {
-        if properties.is_empty() {
-            return Ok(());
-        }
-        if !self.shared().options.settings.version.is_v5() {
-            let sentence = "Before MQTT 5.0 a subscribe or unsubscribe has no properties";
-            return Err(Error::new(Code::NotSupported, sentence));
-        }
-        Properties::parse(properties.as_properties().as_bytes(), place).map(drop).map_err(|error| {
-            Error::new(Code::InvalidArgument, format!("The properties cannot be used: {error}"))
-        })
     }
 
     /// No further call of these handlers begins; outside callbacks none is running afterwards.
@@ -203,10 +191,23 @@ impl Session {
 
 fn check_filter(filter: &str) -> Result<()> {
     if filter.split('/').count() > FILTER_LEVELS {
-        let sentence = format!("A filter has at most {FILTER_LEVELS} levels");
+        let sentence =
+            format!("The filter cannot be used: it has more than {FILTER_LEVELS} levels");
         return Err(Error::new(Code::InvalidFilter, sentence));
     }
     topic::check_filter(filter.as_bytes()).map(drop).map_err(|error| {
-        Error::new(Code::InvalidFilter, format!("The filter {filter:?} cannot be used: {error}"))
+        Error::new(
+            Code::InvalidFilter,
+            format!("The filter {} cannot be used: {error}", shown(filter)),
+        )
     })
+}
+
+/// A filter as it stands in a sentence: it may be long, and hold anything.
+fn shown(filter: &str) -> String {
+    const LONGEST: usize = 80;
+    match filter.char_indices().nth(LONGEST) {
+        None => format!("{filter:?}"),
+        Some((end, _)) => format!("{:?}…", &filter[..end]),
+    }
 }

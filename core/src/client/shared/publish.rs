@@ -4,12 +4,13 @@ use std::{sync::Arc, time::Instant};
 
 use bytes::Bytes;
 
-use super::{Core, Goal, Shared};
+use super::{Core, Shared};
 use crate::{
     client::{
         PublishOptions, later,
         operation::{self, Signal},
         runtime,
+        session::check,
     },
     engine::{LARGE_PAYLOAD, Payload, Publication, Refused},
     error::{Code, Error, Result},
@@ -33,11 +34,8 @@ impl Shared {
         })?;
         let PublishOptions { qos, retain, properties, time_to_live, mut completion } = options;
         let _ = time_to_live;
-        if !properties.is_empty() && !self.options.settings.version.is_v5() {
-            return Err(Error::new(
-                Code::NotSupported,
-                "Before MQTT 5.0 a message has no properties",
-            ));
+        if !properties.is_empty() {
+            check::message(self.options.settings.version, properties.as_properties())?;
         }
         // A large payload is copied before the lock is taken.
         if let Payload::Borrowed(bytes) = payload
@@ -47,10 +45,7 @@ impl Shared {
         }
         let mut attempt = |core: &mut Core, patient: bool| {
             if !core.accepting {
-                return Some(Err(Error::from(match core.goal {
-                    Goal::Close => Code::Closed,
-                    _ => Code::NotConnected,
-                })));
+                return Some(Err(check::not_accepting(&core.goal)));
             }
             let publication = Publication {
                 topic,
@@ -73,7 +68,10 @@ impl Shared {
         match done {
             Some(done) => done,
             None if blocks && may_wait => self.wait_for_room(|core| attempt(core, patient))?,
-            None => Err(Code::QueueFull.into()),
+            None => Err(Error::new(
+                Code::QueueFull,
+                "The outgoing queue is full; wait until messages have ended, or set its limits higher",
+            )),
         }
     }
 
