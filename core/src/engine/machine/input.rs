@@ -8,7 +8,7 @@ use std::{
 use super::{Engine, Phase};
 use crate::{
     engine::{
-        Delivery, Event, Inbound, Match, Route, handshake,
+        Connected, Delivery, Event, Inbound, Match, Route, handshake,
         incoming::Arrival,
         outgoing::Outgoing,
         packet_id::{PacketIds, Use},
@@ -25,7 +25,8 @@ use crate::{
 
 impl Engine {
     /// Takes in what was read; how many bytes of it were whole packets. The rest is to be given
-    /// again, with what follows it.
+    /// again, with what follows it; so is everything behind a CONNACK that the authenticator has
+    /// still to accept ([`is_verifying`](Self::is_verifying)).
     ///
     /// # Errors
     /// The connection has to be closed, after the output (which may hold a DISCONNECT) is written:
@@ -44,7 +45,7 @@ impl Engine {
         self.timers.stop(Timer::PingAnswer);
         let mut from = 0;
         self.needed = 0;
-        while from < input.len() {
+        while from < input.len() && self.phase != Phase::Verifying {
             match cut(&input[from..], self.settings.maximum_packet_size) {
                 Ok(Cut::Whole { frame, length }) => {
                     let result = if frame.first >> 4 == PacketType::Publish as u8
@@ -59,8 +60,7 @@ impl Engine {
                 }
                 // Something else may never send as much as its first bytes would mean in MQTT.
                 Ok(Cut::Partial { .. })
-                    if self.phase == Phase::Connecting
-                        && input[from] >> 4 != PacketType::Connack as u8 =>
+                    if self.phase == Phase::Connecting && !self.may_answer(input[from]) =>
                 {
                     return Err(self.fail(NO_CONNACK.into()));
                 }
@@ -161,26 +161,41 @@ impl Engine {
                 let Disconnect { reason, properties } = disconnect;
                 return Err(Fault::Ended(handshake::disconnected(reason, properties)));
             }
-            // A second CONNACK; an AUTH for a session that asked for no authentication method.
+            Packet::Auth(auth) => self.handle_auth(&auth)?,
+            // A second CONNACK.
             _ => return Err(Fault::out_of_place(kind, "at a moment that has no use for one")),
         }
         Ok(())
     }
 
-    /// The first packet from the broker must be CONNACK [MQTT-3.2.0-1].
+    /// Whether an answer to CONNECT begins with this byte.
+    fn may_answer(&self, first: u8) -> bool {
+        first >> 4 == PacketType::Connack as u8 || (first == AUTH && self.settings.version.is_v5())
+    }
+
+    /// The first packet from the broker must be CONNACK [MQTT-3.2.0-1], but for the steps of an
+    /// authentication.
     fn handle_first(&mut self, frame: Frame<'_>, now: Instant) -> Result<(), Fault> {
-        let kind = frame.packet_type()?;
-        let Packet::Connack(connack) = Packet::decode(frame, self.settings.version)? else {
-            return Err(Fault::out_of_place(kind, "before CONNACK"));
-        };
-        if !connack.is_accepted() {
-            return Err(Fault::Ended(handshake::refused(&connack, self.settings.version)));
+        if !self.may_answer(frame.first) {
+            return Err(match frame.packet_type() {
+                Ok(PacketType::Auth) | Err(_) => NO_CONNACK.into(),
+                Ok(kind) => Fault::out_of_place(kind, "before CONNACK"),
+            });
         }
-        self.handle_accepted(&connack, now)
+        match Packet::decode_from(Sender::Server, frame, self.settings.version)? {
+            Packet::Connack(connack) if connack.is_accepted() => {
+                self.handle_accepted(&connack, now)
+            }
+            // [MQTT-4.12.0-4]
+            Packet::Connack(connack) => {
+                Err(Fault::Ended(handshake::refused(&connack, self.settings.version)))
+            }
+            Packet::Auth(auth) => self.handle_auth(&auth),
+            _ => unreachable!("the first byte decides"),
+        }
     }
 
     fn handle_accepted(&mut self, connack: &Connack<'_>, now: Instant) -> Result<(), Fault> {
-        let version = self.settings.version;
         // [MQTT-3.2.2-2]
         if self.clean_start && connack.session_present {
             return Err(Fault::out_of_place(
@@ -188,15 +203,26 @@ impl Engine {
                 "with session present for a clean start",
             ));
         }
+        let verifies = self.check_connack(connack)?;
+        let connected = handshake::accepted(connack, &self.client_id);
+        match verifies {
+            true => self.verify(connected),
+            false => self.go_online(connected, now),
+        }
+        Ok(())
+    }
+
+    /// The broker has accepted, and so has the session.
+    pub(super) fn go_online(&mut self, connected: Connected, now: Instant) {
+        let version = self.settings.version;
         // MQTT 3.1 has no session-present flag: what was asked for is what is.
         let resumed = match version {
             Version::V31 => !self.settings.clean_session,
-            _ => connack.session_present,
+            _ => connected.session_present,
         };
-        let connected = handshake::accepted(connack, &self.client_id);
         self.client_id.clone_from(&connected.client_id);
-        self.server = ServerLimits::new(connack.properties);
-        if let Some(seconds) = connack.properties.server_keep_alive() {
+        self.server = ServerLimits::new(connected.properties());
+        if let Some(seconds) = connected.server_keep_alive() {
             self.keep_alive = Duration::from_secs(seconds.into());
         }
         self.phase = Phase::Online;
@@ -212,7 +238,6 @@ impl Engine {
         if !self.keep_alive.is_zero() {
             self.timers.set(Timer::KeepAlive, now + self.keep_alive);
         }
-        Ok(())
     }
 
     fn handle_ack(
@@ -286,21 +311,30 @@ impl Engine {
         }
     }
 
+    /// Whether what broke the rules was an answer to CONNECT, and not another protocol.
+    fn is_answer(&self, fault: &Fault) -> bool {
+        let Fault::Violation(violation) = fault else { return true };
+        match violation.packet {
+            Some(PacketType::Connack) => true,
+            // A sound one, though nobody asked for it.
+            Some(PacketType::Auth) => {
+                self.has_method() || violation.reason != ReasonCode::MalformedPacket
+            }
+            _ => false,
+        }
+    }
+
     /// Ends the connection because of what the broker did; under 5.0 it is told why.
     fn fail(&mut self, fault: Fault) -> Error {
-        let connecting = self.phase == Phase::Connecting;
+        let stranger = self.phase == Phase::Connecting && !self.is_answer(&fault);
         self.end_connection();
         match fault {
             Fault::Ended(error) => error,
-            Fault::Violation(violation)
-                if connecting && violation.packet != Some(PacketType::Connack) =>
-            {
-                Error::new(
-                    Code::NotMqtt,
-                    "The server does not speak MQTT on this port: its first bytes are no CONNACK",
-                )
-                .with_source(violation)
-            }
+            Fault::Violation(violation) if stranger => Error::new(
+                Code::NotMqtt,
+                "The server does not speak MQTT on this port: its first bytes are no CONNACK",
+            )
+            .with_source(violation),
             Fault::Violation(violation) => {
                 self.say_disconnect(violation.reason, Properties::EMPTY);
                 violated(violation)
@@ -308,6 +342,9 @@ impl Engine {
         }
     }
 }
+
+/// The first byte of an AUTH.
+const AUTH: u8 = (PacketType::Auth as u8) << 4;
 
 const NO_CONNACK: Violation = Violation {
     reason: ReasonCode::ProtocolError,
@@ -324,7 +361,7 @@ fn checked(topic: &[u8]) -> Result<&str, Violation> {
 }
 
 /// Why a connection cannot go on.
-enum Fault {
+pub(super) enum Fault {
     /// The broker ended it in good order.
     Ended(Error),
     /// The broker broke the rules; it is told the reason.
@@ -332,7 +369,7 @@ enum Fault {
 }
 
 impl Fault {
-    fn out_of_place(packet: PacketType, detail: &'static str) -> Self {
+    pub(super) fn out_of_place(packet: PacketType, detail: &'static str) -> Self {
         Violation { reason: ReasonCode::ProtocolError, packet: Some(packet), detail, statement: "" }
             .into()
     }
