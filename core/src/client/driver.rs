@@ -15,7 +15,7 @@ use super::{
     Dispatch, Event, State,
     connection::Connection,
     inbox::Item,
-    later,
+    later, question,
     reconnect::Backoff,
     shared::{Core, Farewell, Goal, Shared},
 };
@@ -84,6 +84,7 @@ async fn drive(shared: Arc<Shared>) -> Arc<Shared> {
                 shared.report(Event::Connecting);
                 let mut online = None;
                 let result = connect_and_run(&shared, resume, &mut online).await;
+                shared.questions.withdraw();
                 if let Some(since) = online {
                     resume = true;
                     backoff.connected(since);
@@ -139,11 +140,13 @@ async fn connect_and_run(
     online: &mut Option<Instant>,
 ) -> Result<()> {
     let deadline = later(Instant::now(), shared.options.connect_timeout);
+    let Some(identity) = question::introduce(shared, deadline).await? else { return Ok(()) };
     let Some(stream) = open(shared, deadline).await? else { return Ok(()) };
     let now = Instant::now();
     let (begun, former, number) = {
         let mut core = shared.core.lock();
         let former = core.reset_connection();
+        core.engine.identify(identity);
         (core.engine.connect(resume, now), former, core.connection)
     };
     drop(former);
@@ -159,10 +162,15 @@ async fn connect_and_run(
     let mut core = shared.core.lock();
     core.engine.handle_closed();
     let socket = core.reset_connection();
+    let reauthenticating = core.reauthenticating.take();
     let effects = core.collect();
     drop(core);
     drop(socket);
     shared.apply(effects);
+    if let Some(cell) = reauthenticating {
+        let error = result.as_ref().err().cloned().unwrap_or_else(|| Code::Cancelled.into());
+        cell.end(Err(error)).into_iter().for_each(|call| shared.call_back(call));
+    }
     result
 }
 
@@ -170,7 +178,7 @@ async fn connect_and_run(
 async fn open(shared: &Arc<Shared>, deadline: Instant) -> Result<Option<Stream>> {
     let options = &shared.options;
     let progress = transport::Progress::default();
-    let mut connecting: Pin<Box<_>> = Box::pin(async {
+    let connecting = async {
         let tls = match options.endpoint.tls() {
             false => None,
             true => {
@@ -183,7 +191,20 @@ async fn open(shared: &Arc<Shared>, deadline: Instant) -> Result<Option<Stream>>
         let connect =
             ConnectOptions { tls, progress: progress.clone(), ..ConnectOptions::default() };
         transport::connect(&options.endpoint, &connect).await
-    });
+    };
+    let late = || progress.timeout_error(options.connect_timeout);
+    unless_unwanted(shared, deadline, connecting, late).await
+}
+
+/// A part of an attempt to connect; `None` when the program changed its mind, or its farewell is
+/// over.
+pub(super) async fn unless_unwanted<T>(
+    shared: &Shared,
+    deadline: Instant,
+    part: impl Future<Output = Result<T>>,
+    late: impl Fn() -> Error,
+) -> Result<Option<T>> {
+    let mut part = Box::pin(part);
     let mut timeout = Box::pin(tokio::time::sleep_until(deadline.into()));
     poll_fn(|cx| {
         let now = Instant::now();
@@ -195,12 +216,12 @@ async fn open(shared: &Arc<Shared>, deadline: Instant) -> Result<Option<Stream>>
         if poll_until(shared, cx, unwanted).is_ready() {
             return Poll::Ready(Ok(None));
         }
-        if let Poll::Ready(result) = connecting.as_mut().poll(cx) {
+        if let Poll::Ready(result) = part.as_mut().poll(cx) {
             return Poll::Ready(result.map(Some));
         }
         poll_sleep(shared, &mut timeout, deadline, cx).map(|()| match Instant::now() < deadline {
             true => Ok(None),
-            false => Err(progress.timeout_error(shared.options.connect_timeout)),
+            false => Err(late()),
         })
     })
     .await
@@ -285,6 +306,7 @@ pub(super) fn finish(shared: &Arc<Shared>) {
     core.engine.cancel_subscriptions();
     let disconnecting = std::mem::take(&mut core.disconnecting);
     let connecting = std::mem::take(&mut core.connecting);
+    let reauthenticating = core.reauthenticating.take();
     let effects = core.collect();
     drop(core);
     shared.apply(effects);
@@ -295,6 +317,9 @@ pub(super) fn finish(shared: &Arc<Shared>) {
     for cell in disconnecting {
         cell.end(Ok(cancelled)).into_iter().for_each(|call| shared.call_back(call));
     }
+    if let Some(cell) = reauthenticating {
+        cell.end(Err(gone())).into_iter().for_each(|call| shared.call_back(call));
+    }
     let subscriptions = std::mem::take(&mut *shared.subscriptions.lock());
     subscriptions.values().for_each(|subscription| subscription.end());
     let unclaimed = std::mem::take(&mut *shared.unclaimed.lock());
@@ -303,6 +328,6 @@ pub(super) fn finish(shared: &Arc<Shared>) {
         status.state = State::Closed;
         status.event_handler.take()
     };
-    shared.drop_there((subscriptions, unclaimed, event_handler));
+    shared.drop_there((subscriptions, unclaimed, event_handler, shared.questions.close()));
     shared.inbox.push(shared, Item::Last);
 }

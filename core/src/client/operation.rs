@@ -88,14 +88,14 @@ impl Signal {
     }
 }
 
-/// Waits for a signal as every waiting call does: never on an I/O thread, and inside a callback
-/// only as long as the receiving queue's overdraft lasts.
+/// Waits for a signal as every waiting call does: never on an I/O thread or inside a question of the
+/// session, and inside a callback only as long as the receiving queue's overdraft lasts.
 pub(super) fn wait_for(
     shared: &Arc<Shared>,
     signal: &Arc<Signal>,
     timeout: Option<Duration>,
 ) -> Result<()> {
-    if runtime::on_io_thread() {
+    if runtime::on_io_thread() || shared.questions.is_current() {
         return Err(Code::WouldDeadlock.into());
     }
     let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
@@ -164,8 +164,8 @@ impl<T: Clone + Send + 'static> Operation<T> {
     ///
     /// # Errors
     /// The operation's own; `TIMEOUT`, after which it goes on and can be waited for again;
-    /// `WOULD_DEADLOCK` on an I/O thread, or in a callback whose receiving queue is full beyond
-    /// its overdraft; `FORKED`.
+    /// `WOULD_DEADLOCK` on an I/O thread, in a question of the session, or in a callback whose
+    /// receiving queue is full beyond its overdraft; `FORKED`.
     pub fn wait(&self, timeout: Option<Duration>) -> Result<T> {
         self.shared.check_fork()?;
         if let Some(result) = self.cell.result() {
