@@ -7,7 +7,7 @@
 
 use mqttsession::{
     engine::{Event, Outcome},
-    error::{Error, Result},
+    error::Error,
     protocol::{
         Ack, Cut, Packet, Properties, Publish, QoS, ReasonCode, RetainHandling, Sender,
         SubscriptionOptions, Version, cut,

@@ -3,6 +3,8 @@
 //! Each turn takes five steps in this order: read what is there, let the engine handle it, hand the
 //! messages over, write what came of all that, and sleep until something happens.
 
+mod exchange;
+
 use std::{
     cell::RefCell,
     future::Future,
@@ -19,8 +21,7 @@ use tokio::time::Sleep;
 use super::{
     Dispatch, OwnedMessage,
     inbox::{Batch, Item},
-    question::{self, Answer},
-    shared::{Core, Goal, Shared, Wrote},
+    shared::{Goal, Shared, Wrote},
 };
 use crate::{
     engine::Inbound,
@@ -112,7 +113,7 @@ impl<'s> Connection<'s> {
             stream,
             carry: BytesMut::new(),
             needed: 0,
-            authenticates: has_method(shared),
+            authenticates: exchange::has_method(shared),
             verifying: false,
             held: false,
             sleep: Box::pin(tokio::time::sleep_until(deadline.into())),
@@ -254,15 +255,6 @@ impl<'s> Connection<'s> {
         handled.map(|_| Read::Some)
     }
 
-    /// The broker has accepted the connection, perhaps, and the authenticator the broker.
-    fn notice_phase(&mut self, core: &mut Core, now: Instant) {
-        self.verifying = core.engine.is_verifying();
-        if self.online.is_none() && core.engine.is_online() {
-            self.online = Some(now);
-            core.direct = self.stream.direct();
-        }
-    }
-
     fn may_read(&mut self, now: Instant) -> bool {
         let may = self.leaving != Leaving::No
             || (!self.choked && !self.verifying && self.shared.inbox.may_read());
@@ -337,33 +329,6 @@ impl<'s> Connection<'s> {
             let Some(receipt) = parts.receipt else { continue };
             self.shared.set_apart(OwnedMessage::new(&parts), receipt);
         }
-    }
-
-    /// Before all else: asks the authenticator what the broker wants to know, and passes on what it
-    /// answered.
-    fn authenticate(&mut self, now: Instant) -> Result<()> {
-        if !self.authenticates {
-            return Ok(());
-        }
-        let challenge = self.shared.core.lock().challenge.take();
-        if let Some(question) = challenge {
-            self.shared.questions.ask(self.shared, question);
-        }
-        let Some(answer) = self.shared.questions.take_answer() else { return Ok(()) };
-        let mut core = self.shared.core.lock();
-        let done = match answer {
-            Ok(Answer::Data(data)) => core.engine.authenticate(data.as_deref(), now),
-            Ok(Answer::Credentials(_)) => unreachable!("they are asked for before CONNECT"),
-            Err(error) => Err(error),
-        };
-        if done.is_err() {
-            core.engine.give_up_authentication();
-        }
-        self.notice_phase(&mut core, now);
-        let effects = core.collect();
-        drop(core);
-        self.shared.apply(effects);
-        done.map_err(question::failed)
     }
 
     /// What the program wants of the connection.
@@ -480,12 +445,6 @@ impl<'s> Connection<'s> {
             Poll::Pending => Turn::Sleep,
         })
     }
-}
-
-fn has_method(shared: &Shared) -> bool {
-    let settings = &shared.options.settings;
-    settings.version.is_v5()
-        && settings.properties.as_properties().authentication_method().is_some()
 }
 
 /// What has been read.

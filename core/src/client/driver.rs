@@ -84,7 +84,7 @@ async fn drive(shared: Arc<Shared>) -> Arc<Shared> {
                 shared.report(Event::Connecting);
                 let mut online = None;
                 let result = connect_and_run(&shared, resume, &mut online).await;
-                shared.questions.withdraw();
+                shared.questions.withdraw(&shared);
                 if let Some(since) = online {
                     resume = true;
                     backoff.connected(since);

@@ -27,8 +27,8 @@ const IDLE: Duration = Duration::from_secs(10);
 
 static LIMIT: AtomicUsize = AtomicUsize::new(256);
 
-/// Sets the most callback threads of this process; 256 by default. So many more may ask questions (for
-/// credentials, of authenticators).
+/// Sets the most callback threads of this process; 256 by default. As many more may be at questions
+/// (for credentials, to authenticators).
 ///
 /// # Errors
 /// `INVALID_ARGUMENT` for zero.

@@ -120,22 +120,24 @@ impl Lane {
         let mut state = self.state.lock();
         state.last += 1;
         state.awaited = Some(state.last);
-        let former = (state.waiting.replace(question), state.answer.take());
+        state.waiting = Some(question);
+        let late = state.answer.take();
         let starts = !std::mem::replace(&mut state.busy, true);
         drop(state);
-        drop(former);
+        throw_away(shared, late);
         if starts {
             shared.question_pool().ask(shared.clone());
         }
     }
 
     /// Nobody wants an answer any more.
-    pub(super) fn withdraw(&self) {
+    pub(super) fn withdraw(&self, shared: &Arc<Shared>) {
         let mut state = self.state.lock();
         state.awaited = None;
-        let former = (state.waiting.take(), state.answer.take());
+        state.waiting = None;
+        let late = state.answer.take();
         drop(state);
-        drop(former);
+        throw_away(shared, late);
     }
 
     /// Whether an answer is waited for.
@@ -163,20 +165,25 @@ impl Lane {
         if let Some(question) = state.waiting.take() {
             let (asked, number) = (state.asked.clone(), state.last);
             drop(state);
-            let answer = self.call(shared, question, asked);
+            let mut answer = Some(self.call(shared, question, asked));
             if shared.is_inherited() {
                 // The question forked, and this is the child.
                 std::mem::forget(answer);
                 return false;
             }
             state = self.state.lock();
-            if state.awaited == Some(number) {
+            let wanted = state.awaited == Some(number);
+            if wanted {
                 state.awaited = None;
-                state.answer = Some(answer);
-                drop(state);
-                shared.wake_driver();
-                state = self.state.lock();
+                state.answer = answer.take();
             }
+            drop(state);
+            match wanted {
+                true => shared.wake_driver(),
+                // Too late; its cause may be the program's, so not under the lock.
+                false => drop(answer),
+            }
+            state = self.state.lock();
         }
         state.busy = state.waiting.is_some();
         if !state.busy {
@@ -250,6 +257,13 @@ impl Asked {
             // The session has been closed.
             (Question::Credentials, None, _) => Err(Code::Cancelled.into()),
         }
+    }
+}
+
+/// The cause of an error may be an object of the program's.
+fn throw_away(shared: &Arc<Shared>, late: Option<Result<Answer>>) {
+    if late.is_some() {
+        shared.drop_there(late);
     }
 }
 

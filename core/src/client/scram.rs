@@ -68,7 +68,7 @@ enum Stage {
     },
     /// The client's final message has been made.
     Final {
-        server_key: hmac::Key,
+        server_key: Vec<u8>,
         signed: String,
     },
 }
@@ -130,7 +130,7 @@ fn prove(user: &User, nonce: &str, bare: &str, first: &str) -> Result<(String, S
     let salted = key(&salted);
     let client_key = hmac::sign(&salted, b"Client Key");
     let stored_key = digest::digest(&digest::SHA256, client_key.as_ref());
-    let server_key = key(hmac::sign(&salted, b"Server Key").as_ref());
+    let server_key = hmac::sign(&salted, b"Server Key").as_ref().to_vec();
     let without_proof = format!("c={},r={nonce}", Base64::encode_string(HEADER.as_bytes()));
     let signed = format!("{bare},{first},{without_proof}");
     let signature = hmac::sign(&key(stored_key.as_ref()), signed.as_bytes());
@@ -141,7 +141,7 @@ fn prove(user: &User, nonce: &str, bare: &str, first: &str) -> Result<(String, S
 }
 
 /// Whether the server knows the password too; compared in constant time.
-fn verify(server_key: &hmac::Key, signed: &str, last: &str) -> Result<()> {
+fn verify(server_key: &[u8], signed: &str, last: &str) -> Result<()> {
     if let Some(why) = last.strip_prefix("e=") {
         // What RFC 5802 names is short and plain; anything else is not shown.
         let plain = why.len() <= 64 && why.bytes().all(|byte| byte.is_ascii_graphic());
@@ -154,7 +154,7 @@ fn verify(server_key: &hmac::Key, signed: &str, last: &str) -> Result<()> {
     let encoded = encoded.ok_or_else(|| broken("sent a final message without a signature"))?;
     let signature = Base64::decode_vec(encoded)
         .map_err(|_| broken("sent a final message whose signature is no base64"))?;
-    hmac::verify(server_key, signed.as_bytes(), &signature)
+    hmac::verify(&key(server_key), signed.as_bytes(), &signature)
         .map_err(|_| broken("could not prove that it knows the password: its signature is wrong"))
 }
 
@@ -225,7 +225,7 @@ mod tests {
         User::new("user", "pencil").unwrap()
     }
 
-    fn proved() -> (hmac::Key, String) {
+    fn proved() -> (Vec<u8>, String) {
         let (_, Stage::First { nonce, bare }) = begin(&user(), NONCE.to_owned()) else {
             panic!("the first step")
         };

@@ -329,7 +329,8 @@ impl Session {
     ///
     /// # Errors
     /// `NOT_SUPPORTED` without an authenticator, `NOT_CONNECTED`, `BUSY` while an exchange is under
-    /// way, `CLOSED`, `FORKED`. The operation: `AUTHENTICATION_FAILED`, the error of the loss.
+    /// way, `CLOSED`, `FORKED`. The operation: `AUTHENTICATION_FAILED`, the error of the loss,
+    /// `CANCELLED` by a disconnect or close.
     pub fn reauthenticate(&self) -> Result<Operation<()>> {
         let shared = self.shared();
         shared.check_fork()?;

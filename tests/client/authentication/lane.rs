@@ -36,13 +36,17 @@ impl<F: Fn() + Send + Sync + 'static> Authenticator for Anew<F> {
     }
 }
 
-/// A session without credentials until the gate lets the source of them pass.
+/// Options whose source of credentials stands at a gate, once at a time.
 fn waiting(broker: &ScriptedBroker) -> (Gate, Options) {
     let (gate, threshold) = gate();
+    let (inside, times) = (AtomicBool::new(false), AtomicUsize::new(0));
     let mut options = options(broker);
     options.set_credentials_source(Some(Arc::new(move || {
+        assert!(!inside.swap(true, Ordering::SeqCst), "two questions at once");
         threshold.pass();
-        Ok(Credentials { user_name: Some("asked".into()), password: None })
+        inside.store(false, Ordering::SeqCst);
+        let time = 1 + times.fetch_add(1, Ordering::SeqCst);
+        Ok(Credentials { user_name: Some(format!("asked-{time}")), password: None })
     })));
     (gate, options)
 }
@@ -237,10 +241,37 @@ fn a_question_that_does_not_return_holds_up_no_decision() {
     gate.wait_for_arrival();
     gate.let_one_pass();
     let mut peer = broker.accept();
-    assert_eq!(peer.expect_connect().user.as_deref(), Some("asked"));
+    assert_eq!(peer.expect_connect().user.as_deref(), Some("asked-2"));
     peer.connack(false, 0);
     ended(connecting).unwrap();
     session.close();
+}
+
+#[test]
+fn an_answer_after_the_good_bye_changes_nothing() {
+    struct Late(Threshold);
+    impl Authenticator for Late {
+        fn answer(&self, step: AuthenticationStep, _: Option<&[u8]>) -> Result<Option<Bytes>> {
+            if step != AuthenticationStep::Reauthenticate {
+                return Ok(None);
+            }
+            self.0.pass();
+            Err(Code::Timeout.into())
+        }
+    }
+    let broker = ScriptedBroker::start();
+    let (gate, threshold) = gate();
+    let (session, mut peer) = connect_by(&broker, &with(&broker, Arc::new(Late(threshold))));
+    let authenticating = session.reauthenticate();
+    gate.wait_for_arrival();
+    let disconnecting = session.disconnect(DisconnectOptions::default());
+    assert_eq!(peer.expect_disconnect().reason, 0);
+    gate.let_one_pass();
+    IoFence::new().pass();
+    peer.close();
+    ended(disconnecting).unwrap();
+    assert_eq!(ended(authenticating).unwrap_err().code(), Code::Cancelled);
+    assert!(session.last_error().is_none(), "{:?}", session.last_error());
 }
 
 #[test]
