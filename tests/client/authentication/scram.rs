@@ -6,6 +6,7 @@ use mqttsession::{
     protocol::Version,
 };
 use mqttsession_tests::{
+    real::{Config, Mosquitto},
     scram::ScramServer,
     scripted::{Peer, ScriptedBroker},
     wire,
@@ -169,6 +170,20 @@ fn a_hostile_first_message() {
         let text = error(&mut server(), count, None);
         assert!(text.contains("iterations"), "{text}");
     }
+}
+
+#[test]
+fn mosquitto_does_not_know_the_method() {
+    let Some(broker) = Mosquitto::start(&Config::default()) else { return };
+    let mut options = Options::new();
+    options.set_address(&format!("127.0.0.1:{}", broker.port())).unwrap();
+    options.set_version(Version::V5).set_scram_sha_256("user", "pencil").unwrap();
+    let error = ended(Session::new(&options).unwrap().connect()).unwrap_err();
+    assert_eq!(
+        (error.code(), error.reason_code()),
+        (Code::BadCredentials, Some(0x8c)),
+        "{error:?}"
+    );
 }
 
 #[test]
