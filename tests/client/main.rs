@@ -6,6 +6,7 @@
 
 mod acknowledge;
 mod answer;
+mod authentication;
 mod callback;
 mod connect;
 mod disconnect;

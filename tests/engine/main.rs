@@ -5,6 +5,7 @@
 
 mod acknowledge;
 mod alias;
+mod auth;
 mod connect;
 mod disconnect;
 mod hostile;

@@ -3,6 +3,8 @@
 //! Each turn takes five steps in this order: read what is there, let the engine handle it, hand the
 //! messages over, write what came of all that, and sleep until something happens.
 
+mod exchange;
+
 use std::{
     cell::RefCell,
     future::Future,
@@ -74,6 +76,12 @@ pub(super) struct Connection<'s> {
     /// The beginning of a packet that has not come whole.
     carry: BytesMut,
     needed: usize,
+    /// The session has an authentication method.
+    authenticates: bool,
+    /// The authenticator has to accept the broker before anything behind CONNACK is looked at.
+    verifying: bool,
+    /// What lay behind CONNACK is in `carry`, and there may be nothing more to read.
+    held: bool,
     sleep: Pin<Box<Sleep>>,
     /// When the broker must have answered CONNECT.
     deadline: Instant,
@@ -106,6 +114,9 @@ impl<'s> Connection<'s> {
             stream,
             carry: BytesMut::new(),
             needed: 0,
+            authenticates: exchange::has_method(shared),
+            verifying: false,
+            held: false,
             sleep: Box::pin(tokio::time::sleep_until(deadline.into())),
             deadline,
             online: None,
@@ -149,6 +160,7 @@ impl<'s> Connection<'s> {
 
     fn turn(&mut self, cx: &mut Context<'_>) -> Result<Turn> {
         let now = Instant::now();
+        self.authenticate(now)?;
         let mut input = Input::default();
         let read = self.read(cx, now, &mut input);
         // What came before the error, or before the broker's DISCONNECT, came.
@@ -215,23 +227,23 @@ impl<'s> Connection<'s> {
         now: Instant,
         input: &mut Input,
     ) -> Result<Read> {
-        let read = match self.stream.poll_read(cx, buffer) {
-            Poll::Pending => return Ok(Read::Nothing),
-            Poll::Ready(Ok(0)) => return self.handle_end(),
-            Poll::Ready(Ok(read)) => read,
-            // After our DISCONNECT it does not matter how the other side ends.
-            Poll::Ready(Err(_)) if self.leaving != Leaving::No => return Ok(Read::End),
-            Poll::Ready(Err(error)) => return Err(self.stream_error(&error)),
-        };
-        self.shared.traffic.reads.fetch_add(1, Ordering::Relaxed);
-        self.shared.traffic.bytes_in.fetch_add(read as u64, Ordering::Relaxed);
+        if !std::mem::take(&mut self.held) {
+            let read = match self.stream.poll_read(cx, buffer) {
+                Poll::Pending => return Ok(Read::Nothing),
+                Poll::Ready(Ok(0)) => return self.handle_end(),
+                Poll::Ready(Ok(read)) => read,
+                // After our DISCONNECT it does not matter how the other side ends.
+                Poll::Ready(Err(_)) if self.leaving != Leaving::No => return Ok(Read::End),
+                Poll::Ready(Err(error)) => return Err(self.stream_error(&error)),
+            };
+            self.shared.traffic.reads.fetch_add(1, Ordering::Relaxed);
+            self.shared.traffic.bytes_in.fetch_add(read as u64, Ordering::Relaxed);
+        }
         let mut core = self.shared.core.lock();
         let handled = core.engine.handle_input(buffer, &mut input.inbound, now);
         self.needed = core.engine.needed();
-        if self.online.is_none() && core.engine.is_online() {
-            self.online = Some(now);
-            core.direct = self.stream.direct();
-        }
+        self.notice_phase(&mut core, now);
+        self.held = self.verifying;
         let effects = core.collect();
         drop(core);
         self.shared.apply(effects);
@@ -245,7 +257,8 @@ impl<'s> Connection<'s> {
     }
 
     fn may_read(&mut self, now: Instant) -> bool {
-        let may = self.leaving != Leaving::No || (!self.choked && self.shared.inbox.may_read());
+        let may = self.leaving != Leaving::No
+            || (!self.choked && !self.verifying && self.shared.inbox.may_read());
         if may == self.paused {
             self.paused = !may;
             self.shared.core.lock().engine.pause(self.paused, now);
@@ -357,7 +370,13 @@ impl<'s> Connection<'s> {
 
     fn handle_timers(&mut self, now: Instant) -> Result<()> {
         if self.awaits_connack() && now >= self.deadline {
-            return Err(Code::ConnackTimeout.into());
+            return Err(match self.shared.questions.is_asking() {
+                true => Error::new(
+                    Code::ConnackTimeout,
+                    "The authenticator did not answer the broker within the time to connect",
+                ),
+                false => Code::ConnackTimeout.into(),
+            });
         }
         if self.acknowledge_at.is_some_and(|at| now >= at) {
             self.shared.inbox.acknowledge_handled(self.shared);

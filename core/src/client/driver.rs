@@ -15,7 +15,7 @@ use super::{
     Dispatch, Event, State,
     connection::Connection,
     inbox::Item,
-    later,
+    later, question,
     reconnect::Backoff,
     redirect::Servers,
     shared::{Core, Farewell, Goal, Shared},
@@ -87,6 +87,7 @@ async fn drive(shared: Arc<Shared>) -> Arc<Shared> {
                 let mut online = None;
                 let server = servers.next(&options.tls);
                 let result = connect_and_run(&shared, server, resume, &mut online).await;
+                shared.questions.withdraw(&shared);
                 if let Some(since) = online {
                     resume = true;
                     backoff.connected(since);
@@ -152,11 +153,13 @@ async fn connect_and_run(
     online: &mut Option<Instant>,
 ) -> Result<()> {
     let deadline = later(Instant::now(), shared.options.connect_timeout);
+    let Some(identity) = question::introduce(shared, deadline).await? else { return Ok(()) };
     let Some(stream) = open(shared, server, deadline).await? else { return Ok(()) };
     let now = Instant::now();
     let (begun, former, number) = {
         let mut core = shared.core.lock();
         let former = core.reset_connection();
+        core.engine.identify(identity);
         (core.engine.connect(resume, now), former, core.connection)
     };
     drop(former);
@@ -172,10 +175,15 @@ async fn connect_and_run(
     let mut core = shared.core.lock();
     core.engine.handle_closed();
     let socket = core.reset_connection();
+    let reauthenticating = core.reauthenticating.take();
     let effects = core.collect();
     drop(core);
     drop(socket);
     shared.apply(effects);
+    if let Some(cell) = reauthenticating {
+        let error = result.as_ref().err().cloned().unwrap_or_else(|| Code::Cancelled.into());
+        cell.end(Err(error)).into_iter().for_each(|call| shared.call_back(call));
+    }
     result
 }
 
@@ -186,7 +194,7 @@ async fn open(
     deadline: Instant,
 ) -> Result<Option<Stream>> {
     let progress = transport::Progress::default();
-    let mut connecting: Pin<Box<_>> = Box::pin(async {
+    let connecting = async {
         let tls = match endpoint.tls() {
             false => None,
             true => {
@@ -198,7 +206,20 @@ async fn open(
         let connect =
             ConnectOptions { tls, progress: progress.clone(), ..ConnectOptions::default() };
         transport::connect(&endpoint, &connect).await
-    });
+    };
+    let late = || progress.timeout_error(shared.options.connect_timeout);
+    unless_unwanted(shared, deadline, connecting, late).await
+}
+
+/// A part of an attempt to connect; `None` when the program changed its mind, or its farewell is
+/// over.
+pub(super) async fn unless_unwanted<T>(
+    shared: &Shared,
+    deadline: Instant,
+    part: impl Future<Output = Result<T>>,
+    late: impl Fn() -> Error,
+) -> Result<Option<T>> {
+    let mut part = Box::pin(part);
     let mut timeout = Box::pin(tokio::time::sleep_until(deadline.into()));
     poll_fn(|cx| {
         let now = Instant::now();
@@ -210,12 +231,12 @@ async fn open(
         if poll_until(shared, cx, unwanted).is_ready() {
             return Poll::Ready(Ok(None));
         }
-        if let Poll::Ready(result) = connecting.as_mut().poll(cx) {
+        if let Poll::Ready(result) = part.as_mut().poll(cx) {
             return Poll::Ready(result.map(Some));
         }
         poll_sleep(shared, &mut timeout, deadline, cx).map(|()| match Instant::now() < deadline {
             true => Ok(None),
-            false => Err(progress.timeout_error(shared.options.connect_timeout)),
+            false => Err(late()),
         })
     })
     .await
@@ -315,6 +336,7 @@ pub(super) fn finish(shared: &Arc<Shared>) {
     core.engine.cancel_subscriptions();
     let disconnecting = std::mem::take(&mut core.disconnecting);
     let connecting = std::mem::take(&mut core.connecting);
+    let reauthenticating = core.reauthenticating.take();
     let effects = core.collect();
     drop(core);
     shared.apply(effects);
@@ -326,6 +348,9 @@ pub(super) fn finish(shared: &Arc<Shared>) {
         cell.end(Ok(cancelled)).into_iter().for_each(|call| shared.call_back(call));
     }
     shared.requests.end_all(shared, &Code::Cancelled.into());
+    if let Some(cell) = reauthenticating {
+        cell.end(Err(gone())).into_iter().for_each(|call| shared.call_back(call));
+    }
     let subscriptions = std::mem::take(&mut *shared.subscriptions.lock());
     subscriptions.values().for_each(|subscription| subscription.end());
     let unclaimed = std::mem::take(&mut *shared.unclaimed.lock());
@@ -334,6 +359,6 @@ pub(super) fn finish(shared: &Arc<Shared>) {
         status.state = State::Closed;
         status.event_handler.take()
     };
-    shared.drop_there((subscriptions, unclaimed, event_handler));
+    shared.drop_there((subscriptions, unclaimed, event_handler, shared.questions.close()));
     shared.inbox.push(shared, Item::Last);
 }

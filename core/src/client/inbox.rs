@@ -26,6 +26,7 @@ use super::{
     Dispatch, Event, EventHandler, Handler, Options, OwnedMessage, fork,
     message::Parts,
     operation::{Signal, holds_up_queue},
+    question,
     readiness::Readiness,
     runtime,
     shared::Shared,
@@ -180,10 +181,11 @@ impl Inbox {
         CURRENT.with_borrow(|current| current.contains(&(self.address(), fork::generation())))
     }
 
-    /// Whether this thread is inside a callback of any session.
+    /// Whether this thread is inside a callback, or a question, of any session.
     pub(super) fn in_any_callback() -> bool {
         let here = fork::generation();
         CURRENT.with_borrow(|current| current.iter().any(|&(_, process)| process == here))
+            || question::is_asked()
     }
 
     /// Messages and bytes that have not been handled.

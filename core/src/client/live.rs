@@ -41,7 +41,9 @@ pub fn shutdown(timeout: Option<Duration>) -> Result<()> {
     let sessions = all();
     sessions.iter().for_each(session::begin_close);
     for session in &sessions {
-        if !session.inbox.wait_until_finished_or(session, deadline) {
+        let finished = session.inbox.wait_until_finished_or(session, deadline)
+            && session.questions.wait_until_idle(deadline);
+        if !finished {
             return Err(Code::Timeout.into());
         }
     }

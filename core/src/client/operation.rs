@@ -97,13 +97,20 @@ pub(super) fn holds_up_queue() -> Error {
     )
 }
 
-/// Waits for a signal as every waiting call does: never on an I/O thread, and inside a callback
-/// only as long as the receiving queue's overdraft lasts.
+/// Waits for a signal as every waiting call does: never on an I/O thread or inside a question of the
+/// session, and inside a callback only as long as the receiving queue's overdraft lasts.
 pub(super) fn wait_for(
     shared: &Arc<Shared>,
     signal: &Arc<Signal>,
     timeout: Option<Duration>,
 ) -> Result<()> {
+    if shared.questions.is_current() {
+        return Err(Error::new(
+            Code::WouldDeadlock,
+            "A question of the session cannot wait: the session waits for its answer; make the call \
+             on another thread",
+        ));
+    }
     if runtime::on_io_thread() {
         return Err(Error::new(
             Code::WouldDeadlock,
@@ -177,8 +184,8 @@ impl<T: Clone + Send + 'static> Operation<T> {
     ///
     /// # Errors
     /// The operation's own; `TIMEOUT`, after which it goes on and can be waited for again;
-    /// `WOULD_DEADLOCK` on an I/O thread, or in a callback whose receiving queue is full beyond
-    /// its overdraft; `FORKED`.
+    /// `WOULD_DEADLOCK` on an I/O thread, in a question of the session, or in a callback whose
+    /// receiving queue is full beyond its overdraft; `FORKED`.
     pub fn wait(&self, timeout: Option<Duration>) -> Result<T> {
         self.shared.check_fork()?;
         if let Some(result) = self.cell.result() {

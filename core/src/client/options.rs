@@ -10,7 +10,7 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 
-use super::{Authenticator, CredentialsSource};
+use super::{CredentialsSource, authentication::MakeAuthenticator};
 use crate::{
     engine::{Settings, Will},
     error::{Code, Error, Result},
@@ -29,7 +29,8 @@ pub enum Dispatch {
     #[default]
     Dispatched,
     /// On the I/O thread: the lowest latency. A callback that takes long holds up every session,
-    /// and every call that would have to wait answers `WOULD_DEADLOCK` there.
+    /// and every call that would have to wait answers `WOULD_DEADLOCK` there. A child of `fork` made
+    /// in such a callback ends when the callback returns.
     Inline,
     /// On the thread that calls [`Session::poll`](super::Session::poll).
     Polled,
@@ -84,7 +85,7 @@ pub struct Options {
     pub(crate) reconnect_delay: (Duration, Duration),
     pub(crate) stable_time: Duration,
     pub(crate) tls: TlsOptions,
-    pub(crate) authenticator: Option<Arc<dyn Authenticator>>,
+    pub(crate) authenticator: Option<MakeAuthenticator>,
     pub(crate) credentials: Option<CredentialsSource>,
     pub(crate) callback_scope: Option<CallbackScope>,
 }

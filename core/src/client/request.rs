@@ -195,6 +195,8 @@ impl Session {
         let session = Arc::downgrade(shared);
         subscribing.on_end(move |result| {
             if let (Err(error), Some(shared)) = (result, session.upgrade()) {
+                // The next request tries again.
+                shared.requests.response.lock().take_if(|(_, refused)| *refused == route);
                 shared.requests.end_all(&shared, &error);
             }
         });

@@ -272,9 +272,23 @@ impl Session {
     ///
     /// # Errors
     /// `NOT_SUPPORTED` without an authenticator, `NOT_CONNECTED`, `BUSY` while an exchange is under
-    /// way, `CLOSED`, `FORKED`. The operation: `AUTHENTICATION_FAILED`, the error of the loss.
+    /// way, `CLOSED`, `FORKED`. The operation: `AUTHENTICATION_FAILED`, the error of the loss,
+    /// `CANCELLED` by a disconnect or close.
     pub fn reauthenticate(&self) -> Result<Operation<()>> {
-        todo!()
+        let shared = self.shared();
+        shared.check_fork()?;
+        if !shared.questions.has_authenticator() {
+            return Err(Error::new(Code::NotSupported, "The session has no authenticator"));
+        }
+        let (operation, cell) = Operation::new(shared);
+        let mut core = shared.core.lock();
+        if matches!(core.goal, Goal::Close) {
+            return Err(Code::Closed.into());
+        }
+        core.engine.reauthenticate()?;
+        core.reauthenticating = Some(cell);
+        shared.settle(core);
+        Ok(operation)
     }
 
     /// Ends when every publish that was accepted before has ended.
@@ -408,7 +422,8 @@ impl Session {
     /// Closes for good: calls no further handler (what was received and not handled stays
     /// unacknowledged), sends DISCONNECT if it is connected, ends everything outstanding as
     /// cancelled, lets go of every handler. Outside callbacks it returns after the last callback of
-    /// the session, without a time limit; inside any callback it does not wait.
+    /// the session and its last question, without a time limit; inside any callback it does not
+    /// wait.
     pub fn close(&self) {
         let shared = self.shared();
         if shared.check_fork().is_err() {
@@ -417,12 +432,13 @@ impl Session {
         begin_close(shared);
         if !runtime::on_io_thread() && !super::inbox::Inbox::in_any_callback() {
             shared.inbox.wait_until_finished(shared);
+            shared.questions.wait_until_idle(None);
         }
     }
 
-    /// Whether this thread is inside a callback of this session.
+    /// Whether this thread is inside a callback, or a question, of this session.
     pub fn in_callback(&self) -> bool {
-        self.shared().inbox.is_current()
+        self.shared().inbox.is_current() || self.shared().questions.is_current()
     }
 }
 

@@ -28,6 +28,7 @@ use super::{
     inbox::{Inbox, Item, Subscription},
     operation::{Cell, Signal},
     pool::Pool,
+    question::{Lane, Question},
     request::Requests,
     runtime::{self, IoThread},
 };
@@ -112,6 +113,9 @@ pub(super) struct Core {
     pub(super) cancelled: usize,
     /// What the broker said last when it accepted.
     pub(super) connected: Option<Connected>,
+    /// What the authenticator is to be asked, until the driver does.
+    pub(super) challenge: Option<Question>,
+    pub(super) reauthenticating: Option<Arc<Cell<()>>>,
     pub(super) connecting: Vec<Arc<Cell<Connected>>>,
     pub(super) disconnecting: Vec<Arc<Cell<usize>>>,
     pub(super) subscribing: HashMap<Ticket, Subscribing>,
@@ -161,6 +165,8 @@ impl Core {
             driven: false,
             cancelled: 0,
             connected: None,
+            challenge: None,
+            reauthenticating: None,
             connecting: Vec::new(),
             disconnecting: Vec::new(),
             subscribing: HashMap::new(),
@@ -192,7 +198,8 @@ impl Core {
         }
         effects.refused = self.engine.poll_refused();
         effects.unblocked = self.take_unblocked();
-        if matches!(self.goal, Goal::Disconnect(_)) {
+        // The driver asks: it knows when a question has lost its connection.
+        if matches!(self.goal, Goal::Disconnect(_)) || self.challenge.is_some() {
             effects.wakes = self.take_waker();
         }
         effects
@@ -233,6 +240,14 @@ impl Core {
                     effects.end(cell, Ok(()));
                 }
             }
+            engine::Event::Challenge(step, data) => {
+                self.challenge = Some(Question::Authentication(step, data));
+            }
+            engine::Event::Reauthenticated => {
+                if let Some(cell) = self.reauthenticating.take() {
+                    effects.end(cell, Ok(()));
+                }
+            }
         }
     }
 
@@ -266,6 +281,7 @@ impl Core {
         self.asleep = false;
         self.streaming = false;
         self.wrote_directly = None;
+        self.challenge = None;
         self.leftover.clear(0);
         self.spare.clear(0);
         self.direct.take()
@@ -302,6 +318,7 @@ pub(super) struct Shared {
     pub(super) options: Options,
     pub(super) core: Mutex<Core>,
     pub(super) inbox: Inbox,
+    pub(super) questions: Lane,
     pub(super) subscriptions: Mutex<HashMap<RouteId, Arc<Subscription>>>,
     pub(super) status: Mutex<Status>,
     pub(super) traffic: Traffic,
@@ -313,16 +330,19 @@ pub(super) struct Shared {
     born: u32,
     io: IoThread,
     pool: Arc<Pool>,
+    question_pool: Arc<Pool>,
 }
 
 impl Shared {
     pub(super) fn new(options: &Options) -> Result<Arc<Self>> {
         let mut options = options.clone();
         options.complete();
+        options.check_authentication()?;
         let engine = Engine::new(Arc::new(options.settings.clone()), options.any_client_id)?;
         let runtime = runtime::runtime()?;
         Ok(Arc::new(Self {
             inbox: Inbox::new(&options),
+            questions: Lane::new(&mut options),
             options,
             core: Mutex::new(Core::new(engine)),
             subscriptions: Mutex::default(),
@@ -338,6 +358,7 @@ impl Shared {
             born: fork::generation(),
             io: runtime.next_io_thread(),
             pool: runtime.pool.clone(),
+            question_pool: runtime.question_pool.clone(),
         }))
     }
 
@@ -347,6 +368,10 @@ impl Shared {
 
     pub(super) fn pool(&self) -> &Arc<Pool> {
         &self.pool
+    }
+
+    pub(super) fn question_pool(&self) -> &Arc<Pool> {
+        &self.question_pool
     }
 
     #[inline]
@@ -370,6 +395,11 @@ impl Shared {
     /// For the pool: runs callbacks; whether there are more.
     pub(super) fn run_callbacks(self: &Arc<Self>) -> bool {
         self.inbox.run_slice(self)
+    }
+
+    /// For the pool: asks a question; whether there are more.
+    pub(super) fn run_questions(self: &Arc<Self>) -> bool {
+        self.questions.run(self)
     }
 
     /// Queues one callback.

@@ -8,11 +8,6 @@ const OLD_SESSION: Violation = Violation::protocol_error(
     "MQTT-3.2.2-2",
 )
 .on(PacketType::Connack);
-const UNASKED_METHOD: Violation = Violation::protocol_error(
-    "with an authentication method, although this session named none",
-    "MQTT-4.12.0-6",
-)
-.on(PacketType::Connack);
 const UNWANTED_REASON: Violation = Violation::protocol_error(
     "with a reason string, although this session asked for no problem information",
     "MQTT-3.1.2-29",
@@ -23,22 +18,9 @@ const UNWANTED_PROPERTY: Violation = Violation::protocol_error(
 );
 
 /// Checks a CONNACK that accepts.
-pub(super) fn check_connack(
-    settings: &Settings,
-    clean_start: bool,
-    connack: &Connack<'_>,
-) -> Result<(), Violation> {
+pub(super) fn check_connack(clean_start: bool, connack: &Connack<'_>) -> Result<(), Violation> {
     // [MQTT-3.2.2-2]
-    if clean_start && connack.session_present {
-        return Err(OLD_SESSION);
-    }
-    // [MQTT-4.12.0-6]
-    let method = PropertyIdentifier::AuthenticationMethod;
-    if connack.properties.contains(method) && !settings.properties.as_properties().contains(method)
-    {
-        return Err(UNASKED_METHOD);
-    }
-    Ok(())
+    if clean_start && connack.session_present { Err(OLD_SESSION) } else { Ok(()) }
 }
 
 /// Checks any packet that may follow.

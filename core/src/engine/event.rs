@@ -2,7 +2,9 @@
 
 use std::{ops::Range, sync::Arc};
 
-use super::{Match, Receipt};
+use bytes::Bytes;
+
+use super::{AuthenticationStep, Match, Receipt};
 use crate::{
     error::{Error, Result},
     protocol::{Properties, PropertyBlock, QoS, ReasonCode},
@@ -183,6 +185,11 @@ pub enum Event {
     Unsubscribed(Ticket, Vec<Result<Unsubscribed>>),
     /// Every message published before this flush has ended.
     Flushed(Ticket),
+    /// The authenticator is to be asked: the step, and the broker's data.
+    /// [`Engine::authenticate`](super::Engine::authenticate) takes its answer.
+    Challenge(AuthenticationStep, Option<Bytes>),
+    /// The broker has accepted the new authentication, and so has the authenticator.
+    Reauthenticated,
 }
 
 /// A publish that has ended, and who wants to know.

@@ -1,11 +1,11 @@
 //! CONNECT and its answer.
 
-use super::{Connected, Settings};
+use super::{Connected, Identity, Settings};
 use crate::{
     error::{Code, Error, Result},
     protocol::{
-        Connack, Connect, Properties, Property, PropertyBlock, ReasonCode, Version,
-        Will as WillFields,
+        Connack, Connect, Properties, Property, PropertyBlock, PropertyIdentifier, ReasonCode,
+        Version, Will as WillFields,
     },
 };
 
@@ -46,6 +46,7 @@ pub(super) fn check(settings: &Settings, any_client_id: bool) -> Result<()> {
 /// Encodes CONNECT.
 pub(super) fn encode(
     settings: &Settings,
+    identity: &Identity,
     client_id: &str,
     clean_start: bool,
     out: &mut Vec<u8>,
@@ -69,7 +70,15 @@ pub(super) fn encode(
                 .push(Property::MaximumPacketSize(settings.maximum_packet_size))
                 .map_err(too_long)?;
         }
+        if let Some(data) = &identity.authentication_data {
+            properties.remove(PropertyIdentifier::AuthenticationData);
+            properties.push(Property::AuthenticationData(data)).map_err(too_long)?;
+        }
     }
+    let (user_name, password) = match &identity.credentials {
+        Some(given) => (given.user_name.as_deref(), given.password.as_deref()),
+        None => (settings.user_name.as_deref(), settings.password.as_deref()),
+    };
     let no_properties = PropertyBlock::new();
     let will = settings.will.as_ref().map(|will| WillFields {
         topic: &will.topic,
@@ -86,8 +95,8 @@ pub(super) fn encode(
         keep_alive: settings.keep_alive,
         client_id,
         will,
-        user_name: settings.user_name.as_deref(),
-        password: settings.password.as_deref(),
+        user_name,
+        password,
         properties: properties.as_properties(),
     };
     connect.encode(settings.version, out).map_err(too_long)

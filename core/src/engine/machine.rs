@@ -1,5 +1,6 @@
 //! The machine itself: what each packet and each command means in each phase.
 
+mod authentication;
 mod input;
 
 use std::{
@@ -9,9 +10,10 @@ use std::{
 };
 
 use super::{
-    Completion, Counters, Ended, Event, Match, Outcome, Output, Publication, Receipt, Refused,
-    RouteId, Settings, Ticket,
+    Completion, Connected, Counters, Ended, Event, Identity, Match, Outcome, Output, Publication,
+    Receipt, Refused, RouteId, Settings, Ticket,
     alias::IncomingAliases,
+    authentication::Exchange,
     handshake,
     incoming::Incoming,
     outgoing::{OUTPUT_LIMIT, Outgoing},
@@ -39,6 +41,8 @@ const CHOKED: usize = 2 * OUTPUT_LIMIT;
 enum Phase {
     Offline,
     Connecting,
+    /// CONNACK has accepted, and the authenticator has still to accept the broker.
+    Verifying,
     Online,
     Ending,
 }
@@ -48,8 +52,13 @@ pub struct Engine {
     settings: Arc<Settings>,
     phase: Phase,
     client_id: String,
+    /// Who the next CONNECT says that it is.
+    identity: Identity,
     /// What the last CONNECT asked for.
     clean_start: bool,
+    exchange: Exchange,
+    /// What CONNACK said, until the authenticator has accepted it.
+    accepted: Option<Connected>,
     server: ServerLimits,
     output: Output,
     outgoing: Outgoing,
@@ -82,7 +91,10 @@ impl Engine {
         Ok(Self {
             phase: Phase::Offline,
             client_id: settings.client_id.clone(),
+            identity: Identity::default(),
             clean_start: settings.clean_session,
+            exchange: Exchange::None,
+            accepted: None,
             server: ServerLimits::default(),
             output: Output::default(),
             outgoing: Outgoing::new(&settings),
@@ -192,7 +204,15 @@ impl Engine {
         // the broker keeps the session afterwards, so it stays what it is.
         let resumes = resume && self.settings.version.is_v5() && keeps;
         self.clean_start = self.settings.clean_session && !resumes;
-        handshake::encode(&self.settings, &self.client_id, self.clean_start, self.output.buffer())?;
+        let identity = std::mem::take(&mut self.identity);
+        handshake::encode(
+            &self.settings,
+            &identity,
+            &self.client_id,
+            self.clean_start,
+            self.output.buffer(),
+        )?;
+        self.begin_exchange();
         self.aliases
             .reset(self.settings.properties.as_properties().topic_alias_maximum().unwrap_or(0));
         self.keep_alive = Duration::from_secs(self.settings.keep_alive.into());
@@ -328,7 +348,7 @@ impl Engine {
     pub fn disconnect(&mut self, reason: ReasonCode, properties: Properties<'_>) {
         match self.phase {
             Phase::Offline => return,
-            Phase::Online => self.say_disconnect(reason, properties),
+            Phase::Online | Phase::Verifying => self.say_disconnect(reason, properties),
             Phase::Connecting | Phase::Ending => {}
         }
         self.end_connection();
@@ -482,6 +502,7 @@ impl Engine {
     /// From here on nothing is accepted from the network and nothing follows what the output holds.
     fn end_connection(&mut self) {
         self.phase = Phase::Ending;
+        self.end_exchange();
         self.timers.stop_all();
         // What is handled from now on cannot be acknowledged on this connection any more.
         self.incoming.disconnected();

@@ -70,6 +70,9 @@ impl Inbox {
     /// Runs everything, on the I/O thread.
     pub(in crate::client) fn run_inline(&self, shared: &Arc<Shared>) {
         while self.run(shared, SLICE).is_some_and(|ran| ran >= SLICE) {}
+        if shared.is_inherited() {
+            fork::end_child();
+        }
     }
 
     /// The driver's turn begins: whatever is put in runs at its end without further ado.

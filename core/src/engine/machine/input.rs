@@ -8,7 +8,7 @@ use std::{
 use super::{Engine, Phase};
 use crate::{
     engine::{
-        Delivery, Event, Inbound, Match, Route, agreement, handshake,
+        Connected, Delivery, Event, Inbound, Match, Route, agreement, handshake,
         incoming::Arrival,
         outgoing::Outgoing,
         packet_id::{PacketIds, Use},
@@ -25,7 +25,8 @@ use crate::{
 
 impl Engine {
     /// Takes in what was read; how many bytes of it were whole packets. The rest is to be given
-    /// again, with what follows it.
+    /// again, with what follows it; so is everything behind a CONNACK that the authenticator has
+    /// still to accept ([`is_verifying`](Self::is_verifying)).
     ///
     /// # Errors
     /// The connection has to be closed, after the output (which may hold a DISCONNECT) is written:
@@ -44,7 +45,7 @@ impl Engine {
         self.timers.stop(Timer::PingAnswer);
         let mut from = 0;
         self.needed = 0;
-        while from < input.len() {
+        while from < input.len() && self.phase != Phase::Verifying {
             match cut(&input[from..], self.settings.maximum_packet_size) {
                 Ok(Cut::Whole { frame, length }) => {
                     let result = if frame.first >> 4 == PacketType::Publish as u8
@@ -59,8 +60,7 @@ impl Engine {
                 }
                 // Something else may never send as much as its first bytes would mean in MQTT.
                 Ok(Cut::Partial { .. })
-                    if self.phase == Phase::Connecting
-                        && input[from] >> 4 != PacketType::Connack as u8 =>
+                    if self.phase == Phase::Connecting && !self.may_answer(input[from]) =>
                 {
                     return Err(self.fail(NO_CONNACK.into()));
                 }
@@ -163,41 +163,59 @@ impl Engine {
                 let Disconnect { reason, properties } = disconnect;
                 return Err(Fault::Ended(handshake::disconnected(reason, properties)));
             }
+            Packet::Auth(auth) => self.handle_auth(&auth)?,
             // [MQTT-3.2.0-2]
             Packet::Connack(_) => return Err(SECOND_CONNACK.into()),
-            Packet::Auth(_) => return Err(UNASKED_AUTH.into()),
             // The decoder has refused what only clients send.
             _ => return Err(Fault::out_of_place(kind, "although only clients send one")),
         }
         Ok(())
     }
 
-    /// The first packet from the broker must be CONNACK [MQTT-3.2.0-1].
+    /// Whether an answer to CONNECT begins with this byte.
+    fn may_answer(&self, first: u8) -> bool {
+        first >> 4 == PacketType::Connack as u8 || (first == AUTH && self.has_method())
+    }
+
+    /// The first packet from the broker must be CONNACK [MQTT-3.2.0-1], but for the steps of an
+    /// authentication.
     fn handle_first(&mut self, frame: Frame<'_>, now: Instant) -> Result<(), Fault> {
         let kind = frame.packet_type()?;
-        let connack = match Packet::decode_from(Sender::Server, frame, self.settings.version)? {
-            Packet::Connack(connack) => connack,
-            Packet::Auth(_) => return Err(Fault::Early(UNASKED_AUTH)),
-            _ => return Err(Fault::Early(EARLY.on(kind))),
-        };
-        if !connack.is_accepted() {
-            return Err(Fault::Ended(handshake::refused(&connack, self.settings.version)));
+        match Packet::decode_from(Sender::Server, frame, self.settings.version)? {
+            Packet::Connack(connack) if connack.is_accepted() => {
+                self.handle_accepted(&connack, now)
+            }
+            // [MQTT-4.12.0-4]
+            Packet::Connack(connack) => {
+                Err(Fault::Ended(handshake::refused(&connack, self.settings.version)))
+            }
+            Packet::Auth(auth) => self.handle_auth(&auth).map_err(Fault::early),
+            _ => Err(Fault::Early(EARLY.on(kind))),
         }
-        self.handle_accepted(&connack, now)
     }
 
     fn handle_accepted(&mut self, connack: &Connack<'_>, now: Instant) -> Result<(), Fault> {
+        agreement::check_connack(self.clean_start, connack)?;
+        let verifies = self.check_connack(connack)?;
+        let connected = handshake::accepted(connack, &self.client_id);
+        match verifies {
+            true => self.verify(connected),
+            false => self.go_online(connected, now),
+        }
+        Ok(())
+    }
+
+    /// The broker has accepted, and so has the session.
+    pub(super) fn go_online(&mut self, connected: Connected, now: Instant) {
         let version = self.settings.version;
-        agreement::check_connack(&self.settings, self.clean_start, connack)?;
         // MQTT 3.1 has no session-present flag: what was asked for is what is.
         let resumed = match version {
             Version::V31 => !self.settings.clean_session,
-            _ => connack.session_present,
+            _ => connected.session_present,
         };
-        let connected = handshake::accepted(connack, &self.client_id);
         self.client_id.clone_from(&connected.client_id);
-        self.server = ServerLimits::new(connack.properties);
-        if let Some(seconds) = connack.properties.server_keep_alive() {
+        self.server = ServerLimits::new(connected.properties());
+        if let Some(seconds) = connected.server_keep_alive() {
             self.keep_alive = Duration::from_secs(seconds.into());
         }
         self.phase = Phase::Online;
@@ -213,7 +231,6 @@ impl Engine {
         if !self.keep_alive.is_zero() {
             self.timers.set(Timer::KeepAlive, now + self.keep_alive);
         }
-        Ok(())
     }
 
     fn handle_ack(
@@ -287,21 +304,27 @@ impl Engine {
         }
     }
 
+    /// Whether only a broker breaks the rules in this way, and not something else that listens there.
+    fn is_answer(&self, fault: &Fault) -> bool {
+        let Fault::Violation(violation) = fault else { return true };
+        match violation.packet {
+            Some(PacketType::Connack) => true,
+            Some(PacketType::Auth) => self.has_method(),
+            _ => false,
+        }
+    }
+
     /// Ends the connection because of what the broker did; under 5.0 it is told why.
     fn fail(&mut self, fault: Fault) -> Error {
-        let connecting = self.phase == Phase::Connecting;
+        let stranger = self.phase == Phase::Connecting && !self.is_answer(&fault);
         self.end_connection();
         match fault {
             Fault::Ended(error) => error,
-            Fault::Violation(violation)
-                if connecting && violation.packet != Some(PacketType::Connack) =>
-            {
-                Error::new(
-                    Code::NotMqtt,
-                    "The server does not speak MQTT on this port: its first bytes are no CONNACK",
-                )
-                .with_source(violation.in_version(self.settings.version))
-            }
+            Fault::Violation(violation) if stranger => Error::new(
+                Code::NotMqtt,
+                "The server does not speak MQTT on this port: its first bytes are no CONNACK",
+            )
+            .with_source(violation.in_version(self.settings.version)),
             Fault::Violation(violation) | Fault::Early(violation) => {
                 self.say_disconnect(violation.reason, Properties::EMPTY);
                 violated(violation.in_version(self.settings.version))
@@ -310,18 +333,15 @@ impl Engine {
     }
 }
 
+/// The first byte of an AUTH.
+const AUTH: u8 = (PacketType::Auth as u8) << 4;
+
 const NO_CONNACK: Violation =
     Violation::protocol_error("that is not CONNACK and not whole", "MQTT-3.2.0-1");
 
 const EARLY: Violation = Violation::protocol_error("before CONNACK", "MQTT-3.2.0-1");
 const SECOND_CONNACK: Violation =
     Violation::protocol_error("a second time", "MQTT-3.2.0-2").on(PacketType::Connack);
-const UNASKED_AUTH: Violation = Violation::protocol_error(
-    "although this session named no authentication method",
-    "MQTT-4.12.0-6",
-)
-.on(PacketType::Auth);
-
 const FOR_A_REQUEST: &str = "with the packet id of a SUBSCRIBE or UNSUBSCRIBE";
 
 fn checked(topic: &[u8]) -> Result<&str, Violation> {
@@ -330,7 +350,7 @@ fn checked(topic: &[u8]) -> Result<&str, Violation> {
 }
 
 /// Why a connection cannot go on.
-enum Fault {
+pub(super) enum Fault {
     /// The broker ended it in good order.
     Ended(Error),
     /// The broker broke the rules; it is told the reason.
@@ -340,7 +360,14 @@ enum Fault {
 }
 
 impl Fault {
-    fn out_of_place(packet: PacketType, detail: &'static str) -> Self {
+    fn early(self) -> Self {
+        match self {
+            Self::Violation(violation) => Self::Early(violation),
+            other => other,
+        }
+    }
+
+    pub(super) fn out_of_place(packet: PacketType, detail: &'static str) -> Self {
         Violation::protocol_error(detail, "").on(packet).into()
     }
 }
