@@ -5,6 +5,7 @@
 
 mod acknowledge;
 mod alias;
+mod announced;
 mod connect;
 mod disconnect;
 mod hostile;
@@ -16,6 +17,7 @@ mod publish;
 mod queue;
 mod random;
 mod receive;
+mod request;
 mod resume;
 mod route;
 mod seeds;

@@ -18,8 +18,8 @@ use crate::{
     },
     error::{Code, Error, Result},
     protocol::{
-        Ack, AckKind, Connack, Cut, Frame, Packet, PacketId, PacketType, Properties, RawPublish,
-        ReasonCode, Sender, Version, Violation, cut, topic,
+        Ack, AckKind, Connack, Cut, Frame, Packet, PacketId, PacketType, Properties,
+        PropertyIdentifier, RawPublish, ReasonCode, Sender, Version, Violation, cut, topic,
     },
 };
 
@@ -145,7 +145,9 @@ impl Engine {
             return self.handle_first(frame, now);
         }
         let kind = frame.packet_type()?;
-        match Packet::decode_from(Sender::Server, frame, self.settings.version)? {
+        let packet = Packet::decode_from(Sender::Server, frame, self.settings.version)?;
+        self.check_problem_information(&packet)?;
+        match packet {
             Packet::Puback(ack) => self.handle_ack(kind, &ack, Outgoing::acknowledged)?,
             Packet::Pubcomp(ack) => self.handle_ack(kind, &ack, Outgoing::completed)?,
             Packet::Pubrec(ack) => self.handle_pubrec(&ack)?,
@@ -163,6 +165,35 @@ impl Engine {
             }
             // A second CONNACK; an AUTH for a session that asked for no authentication method.
             _ => return Err(Fault::out_of_place(kind, "at a moment that has no use for one")),
+        }
+        Ok(())
+    }
+
+    /// A session that declined problem information gets it with PUBLISH, CONNACK and DISCONNECT
+    /// only [MQTT-3.1.2-29].
+    fn check_problem_information(&self, packet: &Packet<'_>) -> Result<(), Violation> {
+        let said = match packet {
+            Packet::Puback(ack)
+            | Packet::Pubrec(ack)
+            | Packet::Pubrel(ack)
+            | Packet::Pubcomp(ack) => ack.properties,
+            Packet::Suback(suback) => suback.properties,
+            Packet::Unsuback(unsuback) => unsuback.properties,
+            Packet::Auth(auth) => auth.properties,
+            _ => Properties::EMPTY,
+        };
+        // Hardly an acknowledgement has any; what was announced is looked up for those that have.
+        let informs = !said.is_empty()
+            && (said.contains(PropertyIdentifier::ReasonString)
+                || said.contains(PropertyIdentifier::UserProperty));
+        let asked = self.settings.properties.as_properties().request_problem_information();
+        if informs && asked == Some(0) {
+            return Err(Violation {
+                reason: ReasonCode::ProtocolError,
+                packet: Some(packet.packet_type()),
+                detail: "with a reason string or user property, which this session had declined",
+                statement: "MQTT-3.1.2-29",
+            });
         }
         Ok(())
     }
