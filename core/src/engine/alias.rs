@@ -40,7 +40,7 @@ impl IncomingAliases {
         })
     }
 
-    /// [MQTT-3.3.2-9] and [MQTT-3.1.2-26]: from 1 to the maximum that we announced.
+    /// [MQTT-3.3.2-11] and [MQTT-3.1.2-26]: from 1 to the maximum that we announced.
     fn index(&self, alias: u16) -> Result<usize, Violation> {
         if alias == 0 || alias > self.maximum {
             return Err(Violation {

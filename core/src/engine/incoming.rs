@@ -172,7 +172,7 @@ impl Incoming {
                 reason: ReasonCode::ProtocolError,
                 packet,
                 detail: "with more messages unacknowledged than there are packet ids",
-                statement: "MQTT-2.3.1-2",
+                statement: "3.1.1 MQTT-2.3.1-4",
             },
         })
     }
