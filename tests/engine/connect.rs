@@ -4,11 +4,11 @@ use bytes::Bytes;
 use mqttsession::{
     engine::{Engine, Event, Settings, Will},
     error::Code,
-    protocol::{Property, QoS, Version},
+    protocol::{Property, QoS, ReasonCode, Version},
 };
 
 use crate::{
-    packets::{connack, connack_with, message0, properties, refusal},
+    packets::{connack, connack_with, disconnect, message0, properties, refusal},
     pair::{Pair, VERSIONS, persist},
 };
 
@@ -302,6 +302,33 @@ fn a_malformed_connack_is_not_taken_for_another_protocol() {
         let mut pair = Pair::new(version);
         pair.connect(false);
         assert_eq!(pair.fault_of(b"\x20\x01\x00").code(), Code::MalformedPacket, "{version:?}");
+    }
+}
+
+#[test]
+fn a_refusal_has_no_session() {
+    // [MQTT-3.2.2-6], and its equal of 3.1.1; the encoder would refuse it.
+    let refusals: [(Version, &[u8]); 2] =
+        [(Version::V311, b"\x20\x02\x01\x05"), (Version::V5, b"\x20\x03\x01\x87\x00")];
+    for (version, bytes) in refusals {
+        let mut pair = Pair::with(version, persist);
+        pair.connect(false);
+        pair.sent();
+        assert_eq!(pair.fault_of(bytes).code(), Code::ProtocolError, "{version:?}");
+        assert!(!pair.engine.is_online());
+    }
+}
+
+/// [MQTT-3.14.0-1]
+#[test]
+fn a_disconnect_is_no_answer_to_connect() {
+    for reason in [ReasonCode::Success, ReasonCode::ServerBusy] {
+        let mut pair = Pair::new(Version::V5);
+        pair.connect(false);
+        pair.sent();
+        assert_eq!(pair.fault(disconnect(reason)).code(), Code::NotMqtt);
+        assert_eq!(pair.sent(), [""; 0]);
+        assert!(!pair.engine.is_connecting());
     }
 }
 
