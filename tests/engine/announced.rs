@@ -13,8 +13,11 @@ use crate::{
     pair::Pair,
 };
 
-/// Every packet from the broker that can carry these properties, with what has to go before it.
-fn carriers(properties: &PropertyBlock) -> Vec<(Packet<'_>, fn(&mut Pair))> {
+/// A packet from the broker, and what has to go before it.
+type Carrier<'a> = (Packet<'a>, fn(&mut Pair));
+
+/// Every packet that can carry these properties once the session is online.
+fn carriers(properties: &PropertyBlock) -> Vec<Carrier<'_>> {
     let properties = properties.as_properties();
     let ack = Ack { properties, ..Ack::success(id(1)) };
     let codes: &[u8] = &[0];

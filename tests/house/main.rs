@@ -2,7 +2,9 @@
 //! where `unsafe` may stand, what names every face shares.
 
 mod changelog;
+mod inventory;
 mod readme;
+mod specification;
 
 use std::{
     fs,
