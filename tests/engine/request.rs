@@ -31,6 +31,18 @@ fn an_answer_to_no_request_answers_nothing() {
     }
 }
 
+/// [MQTT-3.8.3-2], [MQTT-3.10.3-2]
+#[test]
+fn a_request_without_a_filter_is_not_sent() {
+    for version in VERSIONS {
+        let mut pair = Pair::online(version);
+        let error = pair.engine.subscribe(1, &[], PropertyBlock::new()).unwrap_err();
+        assert_eq!(error.code(), Code::InvalidArgument);
+        pair.unsubscribe(&[]);
+        assert_eq!(pair.sent(), [""; 0], "{version:?}");
+    }
+}
+
 /// [MQTT-3.10.4-3]: the broker completes what it had begun to deliver, and so does the session.
 #[test]
 fn what_was_under_way_is_finished_after_unsubscribing() {

@@ -182,12 +182,14 @@ impl Engine {
             Packet::Auth(auth) => auth.properties,
             _ => Properties::EMPTY,
         };
-        // Hardly an acknowledgement has any; what was announced is looked up for those that have.
-        let informs = !said.is_empty()
-            && (said.contains(PropertyIdentifier::ReasonString)
-                || said.contains(PropertyIdentifier::UserProperty));
-        let asked = self.settings.properties.as_properties().request_problem_information();
-        if informs && asked == Some(0) {
+        let declined =
+            || self.settings.properties.as_properties().request_problem_information() == Some(0);
+        let informs = || {
+            said.contains(PropertyIdentifier::ReasonString)
+                || said.contains(PropertyIdentifier::UserProperty)
+        };
+        // Hardly an acknowledgement has properties at all: the rest is looked up for those that have.
+        if !said.is_empty() && declined() && informs() {
             return Err(Violation {
                 reason: ReasonCode::ProtocolError,
                 packet: Some(packet.packet_type()),
