@@ -9,13 +9,20 @@ use std::{
 
 use crate::root;
 
-/// The names of all tests that run: Rust tests that are not ignored, Python tests, and the C and
-/// C++ programs that the tests of `ffi` build.
+/// What runs the rows of `violations.txt`.
+const ROWS_RUNNER: &str = "engine::violation::every_row_is_answered_and_explained";
+
+/// The names of all tests that run: Rust tests that are not ignored, the rows of a table that one of
+/// them runs, Python tests, and the C and C++ programs that the tests of `ffi` build.
 pub(crate) fn tests() -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     collect("core", &root().join("core/src/lib.rs"), &mut found);
     for (target, path) in targets() {
         collect(&target, &root().join("tests").join(path), &mut found);
+    }
+    if found.contains(ROWS_RUNNER) {
+        let table = fs::read_to_string(root().join("tests/violations.txt")).unwrap();
+        found.extend(rows(&table).map(|name| format!("tests/violations.txt::{name}")));
     }
     for path in files("tests/python") {
         let source = fs::read_to_string(&path).unwrap();
@@ -117,6 +124,12 @@ fn declared<'a>(line: &'a str, keyword: &str) -> Option<&'a str> {
     rest.split(|c: char| !c.is_alphanumeric() && c != '_').next()
 }
 
+/// The names of the rows of `violations.txt`, each the first of the columns of a line.
+fn rows(table: &str) -> impl Iterator<Item = &str> {
+    let lines = table.lines().filter(|line| !line.starts_with([' ', '#']));
+    lines.filter_map(|line| line.split_once(" | ").map(|(name, _)| name))
+}
+
 /// The test functions of a Python file.
 fn python(source: &str) -> impl Iterator<Item = &str> {
     source.lines().filter_map(|line| {
@@ -137,6 +150,7 @@ fn tests_are_found_where_they_stand() {
         "process::shutdown_closes_every_session_after_its_last_callback",
         "core::engine::router::tests::agrees_with_the_definition_of_a_match",
         "core::transport::tests::tcp::bytes_go_both_ways",
+        "tests/violations.txt::publish-qos-3",
         "tests/python/test_aio.py::test_messages_come_back",
         "tests/c/misuse.c",
         "tests/cpp/value.cpp",
@@ -178,6 +192,9 @@ fn only_tests_that_run_are_tests() {
         files: ["other", "third"].map(str::to_owned).into(),
     };
     assert_eq!(rust(&source.join("\n")), expected);
+    let table =
+        "# name | versions\n\nfirst-row | all | online\n    The broker | sent it\nsecond | 5.0\n";
+    assert!(rows(table).eq(["first-row", "second"]));
     let source = "def helper():\nasync def test_one(a):\n    def test_inner():\ndef test_two():\n";
     assert!(python(source).eq(["test_one", "test_two"]));
 }

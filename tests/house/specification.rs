@@ -115,7 +115,7 @@ struct Citation {
     enforces: bool,
 }
 
-/// The tags in a source; one of 3.1.1 has its version before it.
+/// The tags in a source; one of 3.1.1 has its version before it, or is what one of 5.0 is mapped to.
 fn citations(source: &str, place: &str, enforces: bool) -> Vec<Citation> {
     let mut found = Vec::new();
     for (at, tag) in source.match_indices("MQTT-") {
@@ -125,7 +125,9 @@ fn citations(source: &str, place: &str, enforces: bool) -> Vec<Citation> {
         if number.is_empty() {
             continue;
         }
-        let version = if source[..at].ends_with("3.1.1 ") { "3.1.1" } else { "5.0" };
+        let is_of_3_1_1 =
+            ["3.1.1 ", "\" => \""].iter().any(|before| source[..at].ends_with(before));
+        let version = if is_of_3_1_1 { "3.1.1" } else { "5.0" };
         let line = source[..at].lines().count();
         let place = format!("{place}:{line}");
         found.push(Citation { version, number: number.to_owned(), place, enforces });
@@ -291,6 +293,7 @@ fn the_numbers_in_the_sources_are_looked_up() {
     };
     assert_eq!(found("// [MQTT-1.1.1-2] \\[MQTT-2.2.1-2\\], \"3.1.1 MQTT-1.1.1-1\".", true), "");
     assert_eq!(found("// MQTT-CONNECT", true), "");
+    assert_eq!(found("\"MQTT-1.1.1-2\" => \"MQTT-1.1.1-1\",", true), "");
     let missing = "names 5.0 1.1.1-3, which does not exist";
     assert_eq!(found("//\n// [MQTT-1.1.1-3].", true), format!("file.rs:2 {missing}"));
     let other_version = "file.rs:1 names 3.1.1 1.1.1-2, which does not exist";

@@ -8,6 +8,7 @@
 //!   and [`player`] make the same broker a program, `scripted-broker`, for C, C++ and Python.
 //! - [`real`] and [`embedded`]: guards round Mosquitto and round `mqttsession-broker`; a broker is
 //!   started on free ports and ended when its guard is dropped.
+//! - [`violation`]: the table of what a broker must not send.
 //! - [`certificate`]: certificates made on the spot, good ones and bad ones.
 
 pub mod certificate;
@@ -28,6 +29,7 @@ pub mod scripted;
 pub mod seen;
 mod stream;
 pub mod trace;
+pub mod violation;
 pub mod wire;
 mod word;
 

@@ -2,6 +2,19 @@
 
 use crate::protocol::{PacketType, ReasonCode, Violation};
 
+const UNSET: Violation = invalid("with no topic and a topic alias that it had not set", "")
+    .because(ReasonCode::ProtocolError);
+const UNWANTED: Violation =
+    invalid("with a topic alias, although this session takes none", "MQTT-3.1.2-27");
+const TOO_HIGH: Violation =
+    invalid("with a topic alias above the maximum that this session announced", "MQTT-3.1.2-26");
+
+const fn invalid(detail: &'static str, statement: &'static str) -> Violation {
+    Violation::protocol_error(detail, statement)
+        .because(ReasonCode::TopicAliasInvalid)
+        .on(PacketType::Publish)
+}
+
 /// The topics behind the aliases of this connection; they end with it [MQTT-3.3.2-7].
 #[derive(Debug, Default)]
 pub(super) struct IncomingAliases {
@@ -31,25 +44,18 @@ impl IncomingAliases {
     /// The topic of an alias.
     pub(super) fn topic(&self, alias: u16) -> Result<&str, Violation> {
         let index = self.index(alias)?;
-        self.topics.get(index).and_then(Option::as_deref).ok_or(Violation {
-            // An empty topic with an alias that was never set is a protocol error.
-            reason: ReasonCode::ProtocolError,
-            packet: Some(PacketType::Publish),
-            detail: "with an empty topic and a topic alias that it had not set",
-            statement: "",
-        })
+        // Section 3.3.4: an alias that was never set is a protocol error.
+        self.topics.get(index).and_then(Option::as_deref).ok_or(UNSET)
     }
 
-    /// [MQTT-3.3.2-11] and [MQTT-3.1.2-26]: from 1 to the maximum that we announced.
+    /// From 1 to the maximum that we announced; the decoder has refused 0 [MQTT-3.3.2-8].
     fn index(&self, alias: u16) -> Result<usize, Violation> {
-        if alias == 0 || alias > self.maximum {
-            return Err(Violation {
-                reason: ReasonCode::TopicAliasInvalid,
-                packet: Some(PacketType::Publish),
-                detail: "with a topic alias above the maximum that this session announced",
-                statement: "MQTT-3.1.2-26",
-            });
+        match usize::from(alias).checked_sub(1) {
+            Some(index) if alias <= self.maximum => Ok(index),
+            // [MQTT-3.1.2-27]
+            _ if self.maximum == 0 => Err(UNWANTED),
+            // [MQTT-3.1.2-26]
+            _ => Err(TOO_HIGH),
         }
-        Ok(usize::from(alias) - 1)
     }
 }

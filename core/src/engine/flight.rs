@@ -143,7 +143,11 @@ impl Flights {
         output: &mut Output,
     ) -> Again {
         let Some(&key) = self.resend.front() else { return Again::Done };
-        let flight = &mut self.flights[key];
+        let Some(flight) = self.flights.get_mut(key) else {
+            // The broker has completed it unasked, before its PUBREL left again.
+            self.resend.pop_front();
+            return Again::Sent;
+        };
         if flight.released {
             self.resend.pop_front();
             // MQTT 3.1 marks a repeated PUBREL.

@@ -121,8 +121,6 @@ pub(super) fn refused(connack: &Connack<'_>, version: Version) -> Error {
             3 => ServerUnavailable,
             4 => BadCredentials,
             5 => NotAuthorized,
-            // Brokers that answer an older client with a 5.0 reason code.
-            0x84 => RefusedVersion,
             _ => ConnectRefused,
         }
     };

@@ -24,6 +24,21 @@ use crate::protocol::{
     encode_short,
 };
 
+const TOO_MANY: Violation = Violation::protocol_error(
+    "above the receive maximum that this session announced",
+    "MQTT-3.3.4-9",
+)
+.because(ReasonCode::ReceiveMaximumExceeded)
+.on(PacketType::Publish);
+const NO_ID_LEFT: Violation = Violation::protocol_error(
+    "with 65,535 others unacknowledged, which is as many as there are packet ids",
+    "MQTT-2.2.1-4",
+)
+.on(PacketType::Publish);
+const TOO_EARLY: Violation =
+    Violation::protocol_error("for a message that this session had not confirmed with PUBREC", "")
+        .on(PacketType::Pubrel);
+
 /// The right to acknowledge one received message; of no use on another session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Receipt {
@@ -160,21 +175,7 @@ impl Incoming {
             self.outstanding += 1;
             return Ok(());
         }
-        let packet = Some(PacketType::Publish);
-        Err(match v5 {
-            true => Violation {
-                reason: ReasonCode::ReceiveMaximumExceeded,
-                packet,
-                detail: "above the receive maximum that this session announced",
-                statement: "MQTT-3.3.4-9",
-            },
-            false => Violation {
-                reason: ReasonCode::ProtocolError,
-                packet,
-                detail: "with more messages unacknowledged than there are packet ids",
-                statement: "3.1.1 MQTT-2.3.1-4",
-            },
-        })
+        Err(if v5 { TOO_MANY } else { NO_ID_LEFT })
     }
 
     /// A message has been handled. `false` when there is nothing left to acknowledge: it has been
@@ -231,21 +232,31 @@ impl Incoming {
     }
 
     /// PUBREL: the broker will not send this message again.
-    pub(super) fn released(&mut self, packet_id: PacketId, output: &mut Output) {
+    pub(super) fn released(
+        &mut self,
+        packet_id: PacketId,
+        output: &mut Output,
+    ) -> Result<(), Violation> {
         let known = self.exactly_once.get(&packet_id).copied();
-        if let Some(Known::Received { counted }) = known {
-            self.exactly_once.remove(&packet_id);
-            self.outstanding = self.outstanding.saturating_sub(u16::from(counted));
+        match known {
+            // To complete it now would free the id for a message that we then took for this one.
+            Some(Known::Waiting(_)) => return Err(TOO_EARLY),
+            Some(Known::Received { counted }) => {
+                self.exactly_once.remove(&packet_id);
+                self.outstanding = self.outstanding.saturating_sub(u16::from(counted));
+            }
+            None => {}
         }
         if known.is_none() && self.version.is_v5() {
             let reason = ReasonCode::PacketIdentifierNotFound;
             let ack = Ack { packet_id, reason, properties: Properties::EMPTY };
             ack.encode_to(AckKind::Pubcomp, self.version, output.buffer())
                 .expect("an acknowledgement without properties always fits");
-            return;
+            return Ok(());
         }
         // [MQTT-4.3.3-11]: also for an id that we do not know, or the broker would ask for ever.
         encode_short(AckKind::Pubcomp, packet_id, output.buffer());
+        Ok(())
     }
 
     /// The connection is over; what it delivered may still be handled. The broker's count of what it

@@ -38,6 +38,7 @@
 //! In `Ending` the output still holds what has to be said (DISCONNECT with its reason); nothing is
 //! accepted from the network any more.
 
+mod agreement;
 mod alias;
 mod event;
 mod flight;

@@ -13,7 +13,10 @@ use super::{
 };
 use crate::{
     error::{Code, Error, Result},
-    protocol::{Properties, PropertyBlock, RetainHandling, SubscriptionOptions, Version},
+    protocol::{
+        PacketType, Properties, PropertyBlock, RetainHandling, SubscriptionOptions, Version,
+        Violation,
+    },
 };
 
 /// The most filters renewed in one SUBSCRIBE, and the most bytes of them: small enough for every
@@ -24,6 +27,28 @@ const FILTER_BYTES: usize = 8 << 10;
 /// A SUBSCRIBE is at most this much larger than its filters and properties: fixed header, packet id
 /// and property length.
 const OVERHEAD: usize = 5 + 2 + 4;
+
+const FOR_UNSUBSCRIBE: Violation =
+    Violation::protocol_error("with the packet id of an UNSUBSCRIBE", "MQTT-2.2.1-6")
+        .on(PacketType::Suback);
+const FOR_SUBSCRIBE: Violation =
+    Violation::protocol_error("with the packet id of a SUBSCRIBE", "MQTT-2.2.1-6")
+        .on(PacketType::Unsuback);
+const UNLIKE_SUBSCRIBE: Violation = Violation::protocol_error(
+    "with another number of reason codes than there were filters",
+    "MQTT-3.8.4-6",
+)
+.on(PacketType::Suback);
+const UNLIKE_OLD_SUBSCRIBE: Violation = Violation::protocol_error(
+    "with another number of return codes than there were filters",
+    "MQTT-3.8.4-6",
+)
+.on(PacketType::Suback);
+const UNLIKE_UNSUBSCRIBE: Violation = Violation::protocol_error(
+    "with another number of reason codes than there were filters",
+    "MQTT-3.11.3-1",
+)
+.on(PacketType::Unsuback);
 
 /// A filter that the program has subscribed.
 struct Subscription {
@@ -280,13 +305,21 @@ impl Subscriptions {
         properties: Properties<'_>,
         ids: &mut PacketIds,
         events: &mut VecDeque<Event>,
-    ) -> Result<(), &'static str> {
+    ) -> Result<(), Violation> {
         let request = &self.requests[key];
         if kind != request.kind {
-            return Err("of the wrong kind for the request of this packet id");
+            return Err(match kind {
+                Kind::Subscribe => FOR_UNSUBSCRIBE,
+                Kind::Unsubscribe => FOR_SUBSCRIBE,
+            });
         }
+        // [MQTT-3.8.4-6] [MQTT-3.11.3-1]
         if codes.len() != request.expected_codes(self.version) {
-            return Err("with another number of results than there were filters");
+            return Err(match kind {
+                Kind::Subscribe if self.version.is_v5() => UNLIKE_SUBSCRIBE,
+                Kind::Subscribe => UNLIKE_OLD_SUBSCRIBE,
+                Kind::Unsubscribe => UNLIKE_UNSUBSCRIBE,
+            });
         }
         let request = self.requests.remove(key);
         self.sent.retain(|&sent| sent != key);

@@ -17,7 +17,8 @@
 //!
 //! A comment such as `[MQTT-3.3.1-4]` names the statement of the specification that the line below
 //! enforces. The numbers are those of MQTT 5.0; a rule that 5.0 no longer has is marked with its
-//! version, as in `[3.1.1 MQTT-3.1.2-22]`. MQTT 3.1 has no numbers.
+//! version, as in `[3.1.1 MQTT-3.1.2-22]`. MQTT 3.1 has no numbers. A [`Violation`] that is told to
+//! people carries the number of their version.
 
 mod ack;
 mod auth;

@@ -8,7 +8,7 @@ use std::{
 use super::{Engine, Phase};
 use crate::{
     engine::{
-        Delivery, Event, Inbound, Match, Route, handshake,
+        Delivery, Event, Inbound, Match, Route, agreement, handshake,
         incoming::Arrival,
         outgoing::Outgoing,
         packet_id::{PacketIds, Use},
@@ -18,8 +18,8 @@ use crate::{
     },
     error::{Code, Error, Result},
     protocol::{
-        Ack, AckKind, Connack, Cut, Frame, Packet, PacketId, PacketType, Properties,
-        PropertyIdentifier, RawPublish, ReasonCode, Sender, Version, Violation, cut, topic,
+        Ack, AckKind, Connack, Cut, Frame, Packet, PacketId, PacketType, Properties, RawPublish,
+        ReasonCode, Sender, Version, Violation, cut, topic,
     },
 };
 
@@ -146,12 +146,12 @@ impl Engine {
         }
         let kind = frame.packet_type()?;
         let packet = Packet::decode_from(Sender::Server, frame, self.settings.version)?;
-        self.check_problem_information(&packet)?;
+        agreement::check(&self.settings, &packet)?;
         match packet {
             Packet::Puback(ack) => self.handle_ack(kind, &ack, Outgoing::acknowledged)?,
             Packet::Pubcomp(ack) => self.handle_ack(kind, &ack, Outgoing::completed)?,
             Packet::Pubrec(ack) => self.handle_pubrec(&ack)?,
-            Packet::Pubrel(ack) => self.incoming.released(ack.packet_id, &mut self.output),
+            Packet::Pubrel(ack) => self.incoming.released(ack.packet_id, &mut self.output)?,
             Packet::Suback(ack) => {
                 self.handle_request_ack(kind, ack.packet_id, ack.codes, ack.properties)?;
             }
@@ -163,39 +163,11 @@ impl Engine {
                 let said = disconnect.properties.reason_string();
                 return Err(Fault::Ended(handshake::disconnected(disconnect.reason, said)));
             }
-            // A second CONNACK; an AUTH for a session that asked for no authentication method.
-            _ => return Err(Fault::out_of_place(kind, "at a moment that has no use for one")),
-        }
-        Ok(())
-    }
-
-    /// A session that declined problem information gets it with PUBLISH, CONNACK and DISCONNECT
-    /// only [MQTT-3.1.2-29].
-    fn check_problem_information(&self, packet: &Packet<'_>) -> Result<(), Violation> {
-        let said = match packet {
-            Packet::Puback(ack)
-            | Packet::Pubrec(ack)
-            | Packet::Pubrel(ack)
-            | Packet::Pubcomp(ack) => ack.properties,
-            Packet::Suback(suback) => suback.properties,
-            Packet::Unsuback(unsuback) => unsuback.properties,
-            Packet::Auth(auth) => auth.properties,
-            _ => Properties::EMPTY,
-        };
-        let declined =
-            || self.settings.properties.as_properties().request_problem_information() == Some(0);
-        let informs = || {
-            said.contains(PropertyIdentifier::ReasonString)
-                || said.contains(PropertyIdentifier::UserProperty)
-        };
-        // Hardly an acknowledgement has properties at all: the rest is looked up for those that have.
-        if !said.is_empty() && declined() && informs() {
-            return Err(Violation {
-                reason: ReasonCode::ProtocolError,
-                packet: Some(packet.packet_type()),
-                detail: "with a reason string or user property, which this session had declined",
-                statement: "MQTT-3.1.2-29",
-            });
+            // [MQTT-3.2.0-2]
+            Packet::Connack(_) => return Err(SECOND_CONNACK.into()),
+            Packet::Auth(_) => return Err(UNASKED_AUTH.into()),
+            // The decoder has refused what only clients send.
+            _ => return Err(Fault::out_of_place(kind, "although only clients send one")),
         }
         Ok(())
     }
@@ -203,8 +175,10 @@ impl Engine {
     /// The first packet from the broker must be CONNACK [MQTT-3.2.0-1].
     fn handle_first(&mut self, frame: Frame<'_>, now: Instant) -> Result<(), Fault> {
         let kind = frame.packet_type()?;
-        let Packet::Connack(connack) = Packet::decode(frame, self.settings.version)? else {
-            return Err(Fault::out_of_place(kind, "before CONNACK"));
+        let connack = match Packet::decode_from(Sender::Server, frame, self.settings.version)? {
+            Packet::Connack(connack) => connack,
+            Packet::Auth(_) => return Err(Fault::Early(UNASKED_AUTH)),
+            _ => return Err(Fault::Early(EARLY.on(kind))),
         };
         if !connack.is_accepted() {
             return Err(Fault::Ended(handshake::refused(&connack, self.settings.version)));
@@ -214,13 +188,7 @@ impl Engine {
 
     fn handle_accepted(&mut self, connack: &Connack<'_>, now: Instant) -> Result<(), Fault> {
         let version = self.settings.version;
-        // [MQTT-3.2.2-2]
-        if self.clean_start && connack.session_present {
-            return Err(Fault::out_of_place(
-                PacketType::Connack,
-                "with session present for a clean start",
-            ));
-        }
+        agreement::check_connack(&self.settings, self.clean_start, connack)?;
         // MQTT 3.1 has no session-present flag: what was asked for is what is.
         let resumed = match version {
             Version::V31 => !self.settings.clean_session,
@@ -311,9 +279,9 @@ impl Engine {
                     &mut self.ids,
                     &mut self.events,
                 )
-                .map_err(|what| Fault::out_of_place(kind, what)),
+                .map_err(Fault::from),
             Some(Use::Message(_)) => {
-                Err(Fault::out_of_place(kind, "with the packet id of a message"))
+                Err(Fault::out_of_place(kind, "with the packet id of a PUBLISH"))
             }
             None => Ok(()),
         }
@@ -332,24 +300,29 @@ impl Engine {
                     Code::NotMqtt,
                     "The server does not speak MQTT on this port: its first bytes are no CONNACK",
                 )
-                .with_source(violation)
+                .with_source(violation.in_version(self.settings.version))
             }
-            Fault::Violation(violation) => {
+            Fault::Violation(violation) | Fault::Early(violation) => {
                 self.say_disconnect(violation.reason, Properties::EMPTY);
-                violated(violation)
+                violated(violation.in_version(self.settings.version))
             }
         }
     }
 }
 
-const NO_CONNACK: Violation = Violation {
-    reason: ReasonCode::ProtocolError,
-    packet: None,
-    detail: "the beginning of another packet before CONNACK",
-    statement: "MQTT-3.2.0-1",
-};
+const NO_CONNACK: Violation =
+    Violation::protocol_error("that is not CONNACK and not whole", "MQTT-3.2.0-1");
 
-const FOR_A_REQUEST: &str = "with the packet id of a subscribe or unsubscribe";
+const EARLY: Violation = Violation::protocol_error("before CONNACK", "MQTT-3.2.0-1");
+const SECOND_CONNACK: Violation =
+    Violation::protocol_error("a second time", "MQTT-3.2.0-2").on(PacketType::Connack);
+const UNASKED_AUTH: Violation = Violation::protocol_error(
+    "although this session named no authentication method",
+    "MQTT-4.12.0-6",
+)
+.on(PacketType::Auth);
+
+const FOR_A_REQUEST: &str = "with the packet id of a SUBSCRIBE or UNSUBSCRIBE";
 
 fn checked(topic: &[u8]) -> Result<&str, Violation> {
     topic::check_name(topic)
@@ -362,12 +335,13 @@ enum Fault {
     Ended(Error),
     /// The broker broke the rules; it is told the reason.
     Violation(Violation),
+    /// A whole, legal packet instead of CONNACK: the server does speak MQTT.
+    Early(Violation),
 }
 
 impl Fault {
     fn out_of_place(packet: PacketType, detail: &'static str) -> Self {
-        Violation { reason: ReasonCode::ProtocolError, packet: Some(packet), detail, statement: "" }
-            .into()
+        Violation::protocol_error(detail, "").on(packet).into()
     }
 }
 
