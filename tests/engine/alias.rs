@@ -40,6 +40,19 @@ fn an_alias_stands_for_the_topic_that_it_was_last_set_to() {
     assert_eq!(topics, ["a", "a", "b", "a", "c", "c", "b"]);
 }
 
+/// [MQTT-3.3.2-10]
+#[test]
+fn every_alias_up_to_the_announced_maximum_is_taken() {
+    for maximum in [1, 300, u16::MAX] {
+        let mut pair = announcing(maximum);
+        for number in [1, maximum / 2 + 1, maximum] {
+            let (topic, alias) = (number.to_string(), alias(number));
+            assert_eq!(pair.deliver(aliased(&topic, &alias))[0].topic, topic);
+            assert_eq!(pair.deliver(aliased("", &alias))[0].topic, topic);
+        }
+    }
+}
+
 #[test]
 fn an_alias_ends_with_the_connection() {
     let mut pair = announcing(2);

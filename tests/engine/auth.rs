@@ -168,7 +168,7 @@ fn a_refusal_may_come_at_any_time() {
 #[test]
 fn an_auth_that_was_not_asked_for() {
     // [MQTT-4.12.0-6]
-    let why = "an AUTH to a session that asked for no authentication method";
+    let why = "an AUTH although this session named no authentication method";
     let packet = step("x");
     let packet = auth(ReasonCode::ContinueAuthentication, &packet);
     ends(Pair::online(Version::V5), packet, Code::ProtocolError, &["DISCONNECT 0x82"], why);
@@ -193,7 +193,7 @@ fn a_connack_that_speaks_of_authentication_unasked() {
         pair.connect(false);
         pair.sent();
         let block = properties(&[said]);
-        let why = "a CONNACK with authentication";
+        let why = "although this session named no";
         let told = ["DISCONNECT 0x82"];
         ends(pair, connack_with(&block), Code::ProtocolError, &told, why);
     }
@@ -232,8 +232,8 @@ fn an_auth_out_of_turn() {
     ends(online(), success, Code::ProtocolError, &told, "no exchange is under way");
     // Table 3-11: the client alone begins anew.
     let anew = auth(ReasonCode::ReAuthenticate, &one);
-    ends(connecting(), anew, Code::ProtocolError, &told, "the other end's");
-    ends(online(), anew, Code::ProtocolError, &told, "the other end's");
+    ends(connecting(), anew, Code::ProtocolError, &told, "only clients may give");
+    ends(online(), anew, Code::ProtocolError, &told, "only clients may give");
 }
 
 #[test]

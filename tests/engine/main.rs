@@ -5,6 +5,7 @@
 
 mod acknowledge;
 mod alias;
+mod announced;
 mod auth;
 mod connect;
 mod disconnect;
@@ -17,6 +18,7 @@ mod publish;
 mod queue;
 mod random;
 mod receive;
+mod request;
 mod resume;
 mod route;
 mod seeds;

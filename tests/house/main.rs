@@ -3,7 +3,9 @@
 
 mod changelog;
 mod errors;
+mod inventory;
 mod readme;
+mod specification;
 
 use std::{
     fs,

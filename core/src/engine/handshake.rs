@@ -1,11 +1,11 @@
-//! CONNECT and its answer.
+//! CONNECT, its answer, and DISCONNECT.
 
-use super::{Connected, Identity, Settings};
+use super::{Connected, Identity, Settings, server::ServerLimits};
 use crate::{
     error::{Code, Error, Result},
     protocol::{
-        Connack, Connect, Properties, Property, PropertyBlock, PropertyIdentifier, ReasonCode,
-        Version, Will as WillFields,
+        Connack, Connect, Disconnect, Properties, Property, PropertyBlock, PropertyIdentifier,
+        ReasonCode, Version, Will as WillFields,
     },
 };
 
@@ -33,7 +33,7 @@ pub(super) fn check(settings: &Settings, any_client_id: bool) -> Result<()> {
         version
             if !version.is_v5() && settings.password.is_some() && settings.user_name.is_none() =>
         {
-            // [MQTT-3.1.2-22]
+            // [3.1.1 MQTT-3.1.2-22]
             Err(Error::new(
                 Code::InvalidOption,
                 "Before MQTT 5.0 a password needs a user name; set one",
@@ -169,6 +169,30 @@ fn said(error: Error, reason: u8, properties: Properties<'_>) -> Error {
         .with_reason(reason, properties.reason_string())
         .with_server_reference(properties.server_reference())
         .with_user_properties(properties.user_properties())
+}
+
+/// Encodes DISCONNECT. The words for people stay away where they would make it larger than the
+/// broker takes [MQTT-3.14.2-3], [MQTT-3.14.2-4]; what the packet does stays.
+pub(super) fn say_disconnect(
+    version: Version,
+    server: &ServerLimits,
+    reason: ReasonCode,
+    properties: Properties<'_>,
+    out: &mut Vec<u8>,
+) {
+    let start = out.len();
+    let mut say = |properties| {
+        out.truncate(start);
+        let disconnect = Disconnect { reason, properties };
+        disconnect.encode(version, out).expect("properties that were checked fit");
+        server.allow_size(out.len() - start).is_ok()
+    };
+    if !say(properties) {
+        let mut brief = PropertyBlock::from(properties);
+        brief.remove(PropertyIdentifier::ReasonString);
+        brief.remove(PropertyIdentifier::UserProperty);
+        say(brief.as_properties());
+    }
 }
 
 /// Whether the broker will keep the session when the connection ends, so that a reconnection has

@@ -24,10 +24,7 @@ use super::{
 };
 use crate::{
     error::{Code, Result},
-    protocol::{
-        Disconnect, Packet, Properties, PropertyBlock, ReasonCode, SubscriptionOptions,
-        encode_pingreq,
-    },
+    protocol::{Properties, PropertyBlock, ReasonCode, SubscriptionOptions, encode_pingreq},
 };
 
 /// The longest wait for the answer to a ping. Shorter than most keep-alive times, because an answer
@@ -358,9 +355,8 @@ impl Engine {
         if !self.settings.version.is_v5() && reason != ReasonCode::Success {
             return;
         }
-        Packet::Disconnect(Disconnect { reason, properties })
-            .encode(self.settings.version, self.output.buffer())
-            .expect("properties that were checked fit");
+        let out = self.output.buffer();
+        handshake::say_disconnect(self.settings.version, &self.server, reason, properties, out);
     }
 
     /// Ends every message as cancelled; how many there were, without those of QoS 0 that the output

@@ -68,13 +68,13 @@ impl SubscriptionOptions {
     }
 
     fn read(byte: u8, version: Version) -> Result<Self, Violation> {
-        // [MQTT-3.8.3-5] [3.1.1 MQTT-3-8.3-4]
+        // [MQTT-3.8.3-5] [3.1.1 MQTT-3.8.3-4]
         let reserved = if version.is_v5() { Self::RESERVED } else { !Self::QOS };
         if byte & reserved != 0 {
             return Err(RESERVED_BITS);
         }
         Ok(Self {
-            // Section 3.8.3.1. [3.1.1 MQTT-3-8.3-4]
+            // Section 3.8.3.1. [3.1.1 MQTT-3.8.3-4]
             qos: QoS::from_u8(byte & Self::QOS).ok_or(QOS_3)?,
             no_local: byte & Self::NO_LOCAL != 0,
             retain_as_published: byte & Self::RETAIN_AS_PUBLISHED != 0,
