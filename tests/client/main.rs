@@ -5,6 +5,7 @@
 //! shown by something that comes after it (see [`support`]).
 
 mod acknowledge;
+mod aside;
 mod callback;
 mod connect;
 mod disconnect;

@@ -5,9 +5,11 @@
 
 mod acknowledge;
 mod alias;
+mod aside;
 mod connect;
 mod disconnect;
 mod hostile;
+mod identifier;
 mod keep_alive;
 mod output;
 mod packets;

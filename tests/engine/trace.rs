@@ -7,7 +7,7 @@
 
 use mqttsession::{
     engine::{Event, Outcome},
-    error::{Error, Result},
+    error::Error,
     protocol::{
         Ack, Cut, Packet, Properties, Publish, QoS, ReasonCode, RetainHandling, Sender,
         SubscriptionOptions, Version, cut,
@@ -138,6 +138,11 @@ pub(crate) fn event(event: &Event) -> String {
             format!("unsubscribed {ticket}: {}", results.join(", "))
         }
         Event::Flushed(ticket) => format!("flushed {ticket}"),
+        Event::SetAside(what) => {
+            let topic = what.topic.as_deref().unwrap_or("?");
+            format!("set aside {topic} of {} bytes: {}", what.size, error(&what.error))
+        }
+        Event::AcknowledgementHeld(count) => format!("held back {count}"),
     }
 }
 

@@ -91,8 +91,13 @@ fn a_server_that_tells_when_the_session_expires() {
 #[test]
 fn a_packet_larger_than_the_session_accepts_before_its_bytes_are_there() {
     for version in VERSIONS {
-        let pair = Pair::with(version, |settings| settings.maximum_packet_size = 100).connected();
-        ends(pair, b"\x30\x63", Code::PacketTooLarge, "0x95");
+        let limited =
+            || Pair::with(version, |settings| settings.maximum_packet_size = 100).connected();
+        ends(limited(), b"\x90\x63", Code::PacketTooLarge, "0x95");
+        // Before 5.0 the broker was not told the limit: a message is set aside.
+        if version.is_v5() {
+            ends(limited(), b"\x30\x63", Code::PacketTooLarge, "0x95");
+        }
     }
 }
 

@@ -2,17 +2,24 @@
 
 use crate::protocol::{PacketType, ReasonCode, Violation};
 
+/// The most bytes that the topics behind the aliases of a connection may hold. No broker that uses
+/// aliases to save bytes comes near; without a bound, 65,535 of them would hold 4 GiB.
+const MEMORY: usize = 1 << 20;
+
 /// The topics behind the aliases of this connection; they end with it [MQTT-3.3.2-7].
 #[derive(Debug, Default)]
 pub(super) struct IncomingAliases {
     topics: Vec<Option<Box<str>>>,
     maximum: u16,
+    /// The bytes of the topics.
+    bytes: usize,
 }
 
 impl IncomingAliases {
     /// Starts a connection on which the broker may use this many.
     pub(super) fn reset(&mut self, maximum: u16) {
         self.topics = Vec::new();
+        self.bytes = 0;
         self.maximum = maximum;
     }
 
@@ -22,9 +29,21 @@ impl IncomingAliases {
         if self.topics.len() <= index {
             self.topics.resize(index + 1, None);
         }
-        if self.topics[index].as_deref() != Some(topic) {
-            self.topics[index] = Some(topic.into());
+        let former = self.topics[index].as_deref();
+        if former == Some(topic) {
+            return Ok(());
         }
+        let bytes = self.bytes - former.map_or(0, str::len) + topic.len();
+        if bytes > MEMORY {
+            return Err(Violation {
+                reason: ReasonCode::QuotaExceeded,
+                packet: Some(PacketType::Publish),
+                detail: "with a topic alias, and with it more than 1 MiB of topics behind aliases",
+                statement: "",
+            });
+        }
+        self.topics[index] = Some(topic.into());
+        self.bytes = bytes;
         Ok(())
     }
 

@@ -17,7 +17,7 @@
 //!   [`handle_closed`](Engine::handle_closed);
 //! - *verbs* do what the program wants: [`connect`](Engine::connect),
 //!   [`publish`](Engine::publish), [`subscribe`](Engine::subscribe),
-//!   [`unsubscribe`](Engine::unsubscribe), [`acknowledge`](Engine::acknowledge),
+//!   [`unsubscribe`](Engine::unsubscribe), [`acknowledge`](Engine::acknowledge), [`refuse`](Engine::refuse),
 //!   [`watch`](Engine::watch), [`unwatch`](Engine::unwatch), [`flush`](Engine::flush),
 //!   [`pause`](Engine::pause), [`completions_taken`](Engine::completions_taken),
 //!   [`disconnect`](Engine::disconnect), [`cancel_all`](Engine::cancel_all),
@@ -45,6 +45,7 @@ mod handshake;
 mod incoming;
 mod ledger;
 mod machine;
+mod narrow;
 mod outgoing;
 mod output;
 mod packet_id;
@@ -56,11 +57,12 @@ mod router;
 mod server;
 mod settings;
 mod subscriptions;
+mod suspicion;
 mod timer;
 
 pub use event::{
     Completion, Connected, Counters, Delivered, Delivery, Ended, Event, Granted, Inbound, Outcome,
-    Said, Ticket, Unsubscribed,
+    Said, SetAside, Ticket, Unsubscribed,
 };
 pub use incoming::Receipt;
 pub use machine::Engine;
