@@ -6,6 +6,7 @@
 
 mod acknowledge;
 mod answer;
+mod aside;
 mod authentication;
 mod callback;
 mod connect;

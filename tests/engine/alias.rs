@@ -81,3 +81,20 @@ fn an_alias_of_an_illegal_topic_is_not_set() {
     assert_eq!(error.code(), Code::MalformedPacket);
     assert_eq!(pair.sent(), ["DISCONNECT 0x81"]);
 }
+
+#[test]
+fn the_topics_behind_aliases_hold_at_most_1_mib() {
+    let mut pair = announcing(u16::MAX);
+    let topic = "t".repeat(1 << 15);
+    for number in 1..=32 {
+        pair.deliver(aliased(&topic, &alias(number)));
+    }
+    // What is set anew makes room first.
+    pair.deliver(aliased(&"u".repeat(1 << 15), &alias(7)));
+    let error = pair.fault(Packet::Publish(aliased("a", &alias(33))));
+    assert_eq!(error.code(), Code::ProtocolError);
+    assert!(error.message().contains("1 MiB"), "{error}");
+    assert_eq!(pair.sent(), ["DISCONNECT 0x97"]);
+    pair.reconnect(false);
+    pair.deliver(aliased("a", &alias(33)));
+}

@@ -130,7 +130,7 @@ fn nothing_but_auth_leaves_while_the_exchange_lasts() {
     assert_eq!(pair.sent(), [""; 0], "the program has still to accept the broker");
     pair.answer(None);
     let sent = pair.sent();
-    assert_eq!(sent[0], "SUBSCRIBE #1 a:1");
+    assert_eq!(sent[0], pair.identified("SUBSCRIBE #1 a:1", 1));
     assert_eq!(sent[1..].len(), 3, "{sent:?}");
 }
 

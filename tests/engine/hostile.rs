@@ -47,7 +47,8 @@ fn busy(version: Version) -> Pair {
     let mut pair = Pair::with(version, |settings| {
         crate::pair::persist(settings);
         settings.receive_maximum = 5;
-        settings.maximum_packet_size = 1000;
+        settings.maximum_packet_size = 40;
+        settings.set_aside_after = 1;
         if version.is_v5() {
             settings.properties.push(Property::TopicAliasMaximum(2)).expect("a first one");
         }
@@ -96,13 +97,16 @@ fn misplaced(random: &mut Random, pair: &Pair) -> Vec<u8> {
 fn damaged(random: &mut Random, pair: &Pair) -> Vec<u8> {
     let id = 1 + random.below(8) as u16;
     let alias = properties(&[Property::TopicAlias(1 + random.below(3) as u16)]);
-    let with_alias = |topic| Publish { properties: alias.as_properties(), ..message0(topic, "x") };
+    // One in four messages is larger than the session accepts.
+    let payload = &"x".repeat(if random.one_in(4) { 50 } else { 1 });
+    let with_alias =
+        |topic| Publish { properties: alias.as_properties(), ..message0(topic, payload) };
     let packet = match random.below(15) {
         0 => connack(false),
-        1 => Packet::Publish(message0("a/b", "x")),
-        2 => Packet::Publish(message1(id, "a/b", "x")),
-        3 => Packet::Publish(message2(id, "a/b", "x")),
-        4 => Packet::Publish(again(message2(id, "a/b", "x"))),
+        1 => Packet::Publish(message0("a/b", payload)),
+        2 => Packet::Publish(message1(id, "a/b", payload)),
+        3 => Packet::Publish(message2(id, "a/b", payload)),
+        4 => Packet::Publish(again(message2(id, "a/b", payload))),
         5 if pair.version.is_v5() => Packet::Publish(with_alias("")),
         6 if pair.version.is_v5() => Packet::Publish(with_alias("a/c")),
         7 => puback(id),

@@ -6,10 +6,12 @@
 mod acknowledge;
 mod alias;
 mod announced;
+mod aside;
 mod auth;
 mod connect;
 mod disconnect;
 mod hostile;
+mod identifier;
 mod keep_alive;
 mod output;
 mod packets;

@@ -19,7 +19,8 @@ fn an_answer_to_no_request_answers_nothing() {
         pair.granted("a:0");
         let subscribing = pair.subscribe(&["b:1"]);
         let (unsubscribing, _) = pair.unsubscribe(&["a"]);
-        assert_eq!(pair.sent(), ["SUBSCRIBE #2 b:1", "UNSUBSCRIBE #3 a"]);
+        let asked = [pair.identified("SUBSCRIBE #2 b:1", 2), "UNSUBSCRIBE #3 a".to_owned()];
+        assert_eq!(pair.sent(), asked);
         pair.receive(suback(9, &[0]));
         pair.receive(unsuback(8, codes));
         assert_eq!(pair.events(), [""; 0]);
@@ -71,7 +72,7 @@ fn the_maximum_qos_is_for_publishing() {
     pair.sent();
     pair.receive(connack_with(&properties(&[Property::MaximumQos(0)])));
     pair.subscribe(&["a:2"]);
-    assert_eq!(pair.sent(), ["SUBSCRIBE #1 a:2"]);
+    assert_eq!(pair.sent(), [pair.identified("SUBSCRIBE #1 a:2", 1)]);
 }
 
 /// [MQTT-3.2.2-15]

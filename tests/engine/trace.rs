@@ -152,6 +152,11 @@ pub(crate) fn event(event: &Event) -> String {
             format!("challenge {step:?}{data}")
         }
         Event::Reauthenticated => "reauthenticated".into(),
+        Event::SetAside(what) => {
+            let topic = what.topic.as_deref().unwrap_or("?");
+            format!("set aside {topic} of {} bytes: {}", what.size, error(&what.error))
+        }
+        Event::AcknowledgementHeld(count) => format!("held back {count}"),
     }
 }
 

@@ -60,7 +60,7 @@ fn a_full_window_holds_back_nothing_but_publishes() {
     publish_all(&mut pair, 2, &["1", "2"]);
     assert_eq!(pair.sent(), ["PUBLISH q2 #1 a=1"]);
     pair.subscribe(&["f:2"]);
-    assert_eq!(pair.sent(), ["SUBSCRIBE #2 f:2"]);
+    assert_eq!(pair.sent(), [pair.identified("SUBSCRIBE #2 f:2", 1)]);
     pair.receive(suback(2, &[2]));
     pair.unsubscribe(&["f"]);
     let received = pair.deliver(message2(7, "f", ""));
@@ -99,8 +99,8 @@ fn ids_ascend_from_one_and_are_shared_with_subscribe() {
         pair.subscribe(&["f:1"]);
         pair.publish(2, "a", "y");
         pair.unsubscribe(&["f"]);
-        let expected =
-            ["PUBLISH q1 #1 a=x", "SUBSCRIBE #2 f:1", "PUBLISH q2 #3 a=y", "UNSUBSCRIBE #4 f"];
+        let subscribe = &pair.identified("SUBSCRIBE #2 f:1", 1);
+        let expected = ["PUBLISH q1 #1 a=x", subscribe, "PUBLISH q2 #3 a=y", "UNSUBSCRIBE #4 f"];
         assert_eq!(pair.sent(), expected);
         pair.receive(puback(1));
         pair.publish(1, "a", "z");

@@ -199,7 +199,7 @@ impl<'s> Connection<'s> {
         let own = self.needed > OWN_BUFFER;
         let mut buffer = if own { std::mem::take(&mut self.carry) } else { BUFFER.take() };
         if own {
-            buffer.reserve(self.needed.saturating_sub(buffer.len()).max(1));
+            make_room(&mut buffer, self.needed);
         } else {
             buffer.clear();
             if buffer.capacity() < LEAST_READ + self.carry.len() {
@@ -384,8 +384,12 @@ impl<'s> Connection<'s> {
         }
         let mut core = self.shared.core.lock();
         if core.engine.poll_timeout().is_some_and(|at| now >= at) {
-            core.engine.handle_timeout(now)?;
+            let handled = core.engine.handle_timeout(now);
             core.shrink();
+            let effects = core.collect();
+            drop(core);
+            self.shared.apply(effects);
+            handled?;
         }
         Ok(())
     }
@@ -456,6 +460,22 @@ impl<'s> Connection<'s> {
     }
 }
 
+/// Gives a buffer room for more of a packet of `needed` bytes. It doubles as the packet comes in, so
+/// that a length which only was announced takes no memory, and ends with as much as the packet needs.
+fn make_room(buffer: &mut BytesMut, needed: usize) {
+    let mut least = needed;
+    while least > 2 * OWN_BUFFER {
+        least = least.div_ceil(2);
+    }
+    if buffer.capacity() < least {
+        let mut larger = BytesMut::with_capacity(least);
+        larger.extend_from_slice(buffer);
+        *buffer = larger;
+    } else if buffer.len() == buffer.capacity() {
+        buffer.reserve(buffer.len());
+    }
+}
+
 /// What has been read.
 #[derive(Default)]
 struct Input {
@@ -475,4 +495,28 @@ enum Turn {
     Again,
     Sleep,
     Left,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_large_packet_gets_memory_as_it_comes_in_and_no_more_than_it_needs() {
+        for needed in [OWN_BUFFER + 1, 1_000_003, (32 << 20) + 4] {
+            let mut buffer = BytesMut::from(&b"\x30"[..]);
+            let mut held = Vec::new();
+            while buffer.len() < needed {
+                make_room(&mut buffer, needed);
+                let room = buffer.capacity() - buffer.len();
+                assert!(room > 0, "a read without room looks like the end");
+                assert!(room <= buffer.len().max(2 * OWN_BUFFER), "{room} of {needed} at once");
+                held.push(buffer.capacity());
+                // As if that much had been read, without touching it where it is a lot.
+                buffer.resize(needed.min(buffer.capacity()), 0);
+            }
+            let most = held.last().copied().unwrap_or_default();
+            assert!(most < needed + needed / 1000 + 100, "{most} for {needed}: {held:?}");
+        }
+    }
 }

@@ -56,8 +56,8 @@ pub enum Failure {
     Acknowledge,
     /// It stays unacknowledged: the broker sends it again on the next connection.
     Leave,
-    /// It is refused with this reason code (MQTT 5.0), and the broker does not send it again.
-    /// Before 5.0 there is no refusal: it is acknowledged.
+    /// It is refused with this reason code (MQTT 5.0), and the broker does not send it again; so it
+    /// is under [`Acknowledge::Manual`], too. Before 5.0 there is no refusal: it is acknowledged.
     Refuse(ReasonCode),
 }
 
@@ -286,6 +286,10 @@ impl Options {
         // The broker must not have more in flight than fits into the queue.
         let queue = u16::try_from(self.incoming_messages).unwrap_or(u16::MAX);
         self.settings.receive_maximum = self.settings.receive_maximum.min(queue);
+        // Two bytes more in each message, and numbers that no earlier process is likely to have used.
+        if self.settings.version.is_v5() && !self.settings.clean_session {
+            self.settings.first_subscription_identifier = fastrand::u32(1 << 14..1 << 21);
+        }
         // MQTT 3.1 knows no empty client id.
         if self.settings.version == Version::V31 && self.settings.client_id.is_empty() {
             self.settings.client_id = format!("mqtt{:016x}", fastrand::u64(..));

@@ -401,8 +401,8 @@ impl Session {
             session_lost: 0,
             cancelled: 0,
             set_aside: 0,
-            incoming_set_aside: 0,
-            events_dropped: 0,
+            incoming_set_aside: counters.incoming_set_aside,
+            events_dropped: shared.inbox.events_dropped(),
             bytes_out: traffic.bytes_out.load(Ordering::Relaxed),
             bytes_in: traffic.bytes_in.load(Ordering::Relaxed),
             writes: traffic.writes.load(Ordering::Relaxed),
@@ -414,7 +414,7 @@ impl Session {
             incoming_bytes,
             in_flight: counters.in_flight,
             unacknowledged: counters.unacknowledged,
-            held_back: 0,
+            held_back: counters.held_back,
             subscriptions: counters.subscriptions,
         }
     }

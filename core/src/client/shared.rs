@@ -235,6 +235,10 @@ impl Core {
                     None => {}
                 }
             }
+            engine::Event::SetAside(what) => effects.events.push(Event::SetAside(what)),
+            engine::Event::AcknowledgementHeld(count) => {
+                effects.events.push(Event::AcknowledgementHeld(count));
+            }
             engine::Event::Flushed(ticket) => {
                 if let Some(cell) = self.flushing.remove(&ticket) {
                     effects.end(cell, Ok(()));
@@ -433,6 +437,19 @@ impl Shared {
         }
         self.see_it_leave(core);
         all
+    }
+
+    /// Refuses a received message. `false` when there was nothing left to refuse.
+    pub(super) fn refuse(
+        self: &Arc<Self>,
+        receipt: Receipt,
+        reason: ReasonCode,
+        properties: PropertyBlock,
+    ) -> bool {
+        let mut core = self.core.lock();
+        let refused = core.engine.refuse(receipt, reason, properties);
+        self.see_it_leave(core);
+        refused
     }
 
     /// Acts on what the engine had to tell: messages first, as a flush ends after them; operations

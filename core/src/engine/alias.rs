@@ -2,12 +2,19 @@
 
 use crate::protocol::{PacketType, ReasonCode, Violation};
 
+/// The most bytes that the topics behind the aliases of a connection may hold. No broker that uses
+/// aliases to save bytes comes near; without a bound, 65,535 of them would hold 4 GiB.
+const MEMORY: usize = 1 << 20;
+
 const UNSET: Violation = invalid("with no topic and a topic alias that it had not set", "")
     .because(ReasonCode::ProtocolError);
 const UNWANTED: Violation =
     invalid("with a topic alias, although this session takes none", "MQTT-3.1.2-27");
 const TOO_HIGH: Violation =
     invalid("with a topic alias above the maximum that this session announced", "MQTT-3.1.2-26");
+const TOO_MUCH: Violation =
+    invalid("with a topic alias, and with it more than 1 MiB of topics behind aliases", "")
+        .because(ReasonCode::QuotaExceeded);
 
 const fn invalid(detail: &'static str, statement: &'static str) -> Violation {
     Violation::protocol_error(detail, statement)
@@ -20,12 +27,15 @@ const fn invalid(detail: &'static str, statement: &'static str) -> Violation {
 pub(super) struct IncomingAliases {
     topics: Vec<Option<Box<str>>>,
     maximum: u16,
+    /// The bytes of the topics.
+    bytes: usize,
 }
 
 impl IncomingAliases {
     /// Starts a connection on which the broker may use this many.
     pub(super) fn reset(&mut self, maximum: u16) {
         self.topics = Vec::new();
+        self.bytes = 0;
         self.maximum = maximum;
     }
 
@@ -35,9 +45,16 @@ impl IncomingAliases {
         if self.topics.len() <= index {
             self.topics.resize(index + 1, None);
         }
-        if self.topics[index].as_deref() != Some(topic) {
-            self.topics[index] = Some(topic.into());
+        let former = self.topics[index].as_deref();
+        if former == Some(topic) {
+            return Ok(());
         }
+        let bytes = self.bytes - former.map_or(0, str::len) + topic.len();
+        if bytes > MEMORY {
+            return Err(TOO_MUCH);
+        }
+        self.topics[index] = Some(topic.into());
+        self.bytes = bytes;
         Ok(())
     }
 

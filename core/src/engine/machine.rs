@@ -1,5 +1,6 @@
 //! The machine itself: what each packet and each command means in each phase.
 
+mod aside;
 mod authentication;
 mod input;
 
@@ -20,6 +21,7 @@ use super::{
     packet_id::PacketIds,
     server::ServerLimits,
     subscriptions::Subscriptions,
+    suspicion::Suspicion,
     timer::{Timer, Timers},
 };
 use crate::{
@@ -33,6 +35,10 @@ const PING_ANSWER: Duration = Duration::from_secs(20);
 
 /// Publishing stops adding to the output at its limit; as much again is left to acknowledgements.
 const CHOKED: usize = 2 * OUTPUT_LIMIT;
+
+/// How long acknowledgements stand still before that is reported: a handler that takes longer is
+/// slow, or forgot to acknowledge.
+const STANDSTILL: Duration = Duration::from_secs(10);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
@@ -71,9 +77,13 @@ pub struct Engine {
     /// The output holds a PINGREQ.
     ping_waits: bool,
     needed: usize,
+    /// An oversized message of which the rest is still to be dropped.
+    skipping: Option<aside::Skipping>,
+    suspicion: Suspicion,
     events: VecDeque<Event>,
     received: u64,
     unrouted: u64,
+    set_aside: u64,
 }
 
 impl Engine {
@@ -96,7 +106,7 @@ impl Engine {
             output: Output::default(),
             outgoing: Outgoing::new(&settings),
             incoming: Incoming::new(version, settings.receive_maximum),
-            subscriptions: Subscriptions::new(version),
+            subscriptions: Subscriptions::new(version, settings.first_subscription_identifier),
             aliases: IncomingAliases::default(),
             ids: PacketIds::default(),
             timers: Timers::default(),
@@ -106,9 +116,12 @@ impl Engine {
             paused: false,
             ping_waits: false,
             needed: 0,
+            skipping: None,
+            suspicion: Suspicion::default(),
             events: VecDeque::new(),
             received: 0,
             unrouted: 0,
+            set_aside: 0,
             settings,
         })
     }
@@ -177,7 +190,9 @@ impl Engine {
             outgoing_messages: self.outgoing.messages(),
             outgoing_bytes: self.outgoing.bytes() + self.output.len(),
             in_flight: self.outgoing.in_flight(),
+            incoming_set_aside: self.set_aside,
             unacknowledged: self.incoming.unacknowledged(),
+            held_back: self.incoming.held_back(),
             subscriptions: self.subscriptions.len(),
         }
     }
@@ -300,6 +315,18 @@ impl Engine {
     /// A received message has been handled. `false` when there was nothing left to acknowledge.
     pub fn acknowledge(&mut self, receipt: Receipt, reason: ReasonCode) -> bool {
         self.incoming.handled(receipt, reason, &mut self.output)
+    }
+
+    /// A received message has been refused: [`acknowledge`](Self::acknowledge) with a reason string
+    /// and user properties, as far as the broker takes a packet of that size. Before 5.0 neither they
+    /// nor the reason are sent.
+    pub fn refuse(
+        &mut self,
+        receipt: Receipt,
+        reason: ReasonCode,
+        properties: PropertyBlock,
+    ) -> bool {
+        self.incoming.refused(receipt, reason, properties, &mut self.output)
     }
 
     /// How a message ended; `None` while it has not, and `watcher` has been taken along.
@@ -457,6 +484,13 @@ impl Engine {
                     }
                     self.shrink();
                 }
+                Timer::Standstill => {
+                    let held = self.incoming.look_at_order();
+                    self.events.extend(held.map(Event::AcknowledgementHeld));
+                    if self.incoming.is_waiting() {
+                        self.timers.set(Timer::Standstill, now + STANDSTILL);
+                    }
+                }
                 Timer::PingAnswer if self.paused => self.expect_ping_answer(now),
                 Timer::PingAnswer => {
                     self.end_connection();
@@ -487,6 +521,8 @@ impl Engine {
         self.end_connection();
         self.phase = Phase::Offline;
         self.needed = 0;
+        self.skipping = None;
+        self.suspicion.disconnected();
         self.paused = false;
         self.ping_waits = false;
         self.outgoing.disconnected(&mut self.output);

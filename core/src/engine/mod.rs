@@ -20,7 +20,7 @@
 //!   [`authenticate`](Engine::authenticate),
 //!   [`give_up_authentication`](Engine::give_up_authentication),
 //!   [`publish`](Engine::publish), [`subscribe`](Engine::subscribe),
-//!   [`unsubscribe`](Engine::unsubscribe), [`acknowledge`](Engine::acknowledge),
+//!   [`unsubscribe`](Engine::unsubscribe), [`acknowledge`](Engine::acknowledge), [`refuse`](Engine::refuse),
 //!   [`watch`](Engine::watch), [`unwatch`](Engine::unwatch), [`flush`](Engine::flush),
 //!   [`pause`](Engine::pause), [`completions_taken`](Engine::completions_taken),
 //!   [`disconnect`](Engine::disconnect), [`cancel_all`](Engine::cancel_all),
@@ -56,6 +56,7 @@ mod handshake;
 mod incoming;
 mod ledger;
 mod machine;
+mod narrow;
 mod outgoing;
 mod output;
 mod packet_id;
@@ -67,12 +68,13 @@ mod router;
 mod server;
 mod settings;
 mod subscriptions;
+mod suspicion;
 mod timer;
 
 pub use authentication::{AuthenticationStep, Credentials, Identity};
 pub use event::{
     Completion, Connected, Counters, Delivered, Delivery, Ended, Event, Granted, Inbound, Outcome,
-    Said, Ticket, Unsubscribed,
+    Said, SetAside, Ticket, Unsubscribed,
 };
 pub use incoming::Receipt;
 pub use machine::Engine;

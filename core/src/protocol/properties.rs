@@ -5,7 +5,7 @@ use std::fmt;
 use super::{
     EncodeError, Place, Property, PropertyIdentifier, Violation,
     property::Flaw,
-    wire::{Reader, Writer},
+    wire::{Reader, Writer, read_variable},
 };
 
 /// Which properties are present: bit `n` for identifier `n`.
@@ -93,6 +93,9 @@ impl<'a> Properties<'a> {
     /// A property that does not exist, does not belong here, stands twice, is cut off or has a value
     /// that it must not have.
     pub fn parse(raw: &'a [u8], place: Place) -> Result<Self, Violation> {
+        if let Some(alone) = Self::parse_identifier(raw, place) {
+            return Ok(alone);
+        }
         let packet = place.packet_type();
         let mut reader = Reader::new(packet, raw);
         let mut present = 0;
@@ -106,6 +109,22 @@ impl<'a> Properties<'a> {
         let properties = Self { raw, present };
         properties.check_place(place)?;
         Ok(properties)
+    }
+
+    /// A subscription identifier and nothing else: what most messages come with, and the one thing
+    /// that is worth a look ahead.
+    #[inline]
+    fn parse_identifier(raw: &'a [u8], place: Place) -> Option<Self> {
+        let (&first, value) = raw.split_first()?;
+        if first != PropertyIdentifier::SubscriptionIdentifier as u8 || place != Place::Publish {
+            return None;
+        }
+        match read_variable(value) {
+            Ok(Some((1.., length))) if length == value.len() => {
+                Some(Self { raw, present: bit(PropertyIdentifier::SubscriptionIdentifier) })
+            }
+            _ => None,
+        }
     }
 
     /// The bytes, without their length.

@@ -108,7 +108,7 @@ const INSIDE: &[Inside] = &[
         Dispatch::Dispatched,
         |_, message| message.acknowledgement().refuse(ReasonCode::Success, PropertyBlock::new()),
         Code::InvalidArgument,
-        "The reason of a refusal must be an error, that is 0x80 or above",
+        "The reason of a refusal must be an error that PUBACK and PUBREC have, such as 0x80",
     ),
     (
         Dispatch::Polled,

@@ -50,6 +50,11 @@ impl Session {
     /// Subscribes several filters with one packet and one handler. The operation has a result for
     /// each, in order. Properties: a subscription identifier, user properties (MQTT 5.0).
     ///
+    /// Under 5.0 every subscribe without a subscription identifier is given one, if the broker has
+    /// such: where filters of several calls match the same message, each handler gets it once, be it
+    /// that the broker sends one copy or one for each. A program that gives identifiers itself gives
+    /// each call its own.
+    ///
     /// # Errors
     /// Those of `subscribe`; `INVALID_ARGUMENT` without a filter.
     pub fn subscribe_many(

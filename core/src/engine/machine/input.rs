@@ -1,14 +1,15 @@
 //! What each packet from the broker means in each phase.
 
 use std::{
+    ops::Range,
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use super::{Engine, Phase};
+use super::{Engine, Phase, STANDSTILL};
 use crate::{
     engine::{
-        Connected, Delivery, Event, Inbound, Match, Route, agreement, handshake,
+        Connected, Delivery, Event, Inbound, Match, agreement, handshake,
         incoming::Arrival,
         outgoing::Outgoing,
         packet_id::{PacketIds, Use},
@@ -43,15 +44,16 @@ impl Engine {
         // Any byte shows that the broker lives.
         self.last_received = Some(now);
         self.timers.stop(Timer::PingAnswer);
-        let mut from = 0;
         self.needed = 0;
+        let mut from = self.skip(input).map_err(|violation| self.fail(violation.into()))?;
         while from < input.len() && self.phase != Phase::Verifying {
-            match cut(&input[from..], self.settings.maximum_packet_size) {
+            match cut(&input[from..], self.largest()) {
                 Ok(Cut::Whole { frame, length }) => {
                     let result = if frame.first >> 4 == PacketType::Publish as u8
                         && self.phase == Phase::Online
                     {
-                        self.handle_publish(frame, from + length, inbound).map_err(Fault::from)
+                        self.handle_publish(frame, from..from + length, now, inbound)
+                            .map_err(Fault::from)
                     } else {
                         self.handle_frame(frame, now)
                     };
@@ -68,6 +70,13 @@ impl Engine {
                     self.needed = header.map_or(0, |(_, total)| total);
                     break;
                 }
+                Err(violation) if violation.reason == ReasonCode::PacketTooLarge => {
+                    match self.handle_oversized(&input[from..], violation) {
+                        Ok(Some(skipped)) => from += skipped,
+                        Ok(None) => break,
+                        Err(violation) => return Err(self.fail(violation.into())),
+                    }
+                }
                 Err(violation) => return Err(self.fail(violation.into())),
             }
         }
@@ -76,23 +85,38 @@ impl Engine {
         Ok(from)
     }
 
-    /// `end` is where the packet ends in the input.
+    /// `at` is where the packet stands in the input.
     #[inline]
     fn handle_publish(
         &mut self,
         frame: Frame<'_>,
-        end: usize,
+        at: Range<usize>,
+        now: Instant,
         inbound: &mut Inbound,
     ) -> Result<(), Violation> {
-        let publish = RawPublish::decode(frame, self.settings.version)?;
+        let publish = match RawPublish::decode(frame, self.settings.version) {
+            Ok(publish) => publish,
+            Err(violation) => return self.handle_unreadable(frame, at.len(), violation),
+        };
         let found = match publish.properties.topic_alias() {
-            None => self.subscriptions.router.find(publish.topic, checked)?,
-            Some(alias) => self.aliased(alias, publish.topic)?,
+            None => self.subscriptions.router.find(publish.topic, checked),
+            Some(alias) => self.aliased(alias, publish.topic),
+        };
+        let found = match found {
+            Ok(found) => found,
+            Err(violation) => return self.handle_unreadable(frame, at.len(), violation),
         };
         let receipt = match publish.packet_id {
             None => None,
             Some(id) => {
-                match self.incoming.publish(id, publish.qos, publish.duplicate, &mut self.output)? {
+                let duplicate = publish.duplicate;
+                let arrival =
+                    self.incoming.publish(id, publish.qos, duplicate, &mut self.output)?;
+                if !self.timers.is_set(Timer::Standstill) {
+                    self.incoming.watch_order();
+                    self.timers.set(Timer::Standstill, now + STANDSTILL);
+                }
+                match arrival {
                     Arrival::Deliver(receipt) => Some(receipt),
                     Arrival::Duplicate => return Ok(()),
                 }
@@ -101,7 +125,7 @@ impl Engine {
         self.received += 1;
         let receipt = match receipt {
             Some(receipt) if self.settings.acknowledge_on_receipt => {
-                self.incoming.handled(receipt, ReasonCode::Success, &mut self.output);
+                self.acknowledge(receipt, ReasonCode::Success);
                 None
             }
             other => other,
@@ -110,7 +134,8 @@ impl Engine {
             self.unrouted += 1;
             return Ok(());
         }
-        let found = narrowed(found, publish.properties);
+        let found = self.subscriptions.router.narrow(found, publish.properties);
+        let end = at.end;
         let payload = end - publish.payload.len();
         let properties = publish.properties.as_bytes().len();
         match inbound.matches.last() {
@@ -219,7 +244,8 @@ impl Engine {
             self.keep_alive = Duration::from_secs(seconds.into());
         }
         self.phase = Phase::Online;
-        self.incoming.connected(resumed);
+        self.suspicion.connected();
+        self.incoming.connected(resumed, self.server.maximum_packet_size);
         self.outgoing.connected(
             resumed,
             self.settings.end_on_session_loss,
@@ -378,7 +404,7 @@ impl From<Violation> for Fault {
     }
 }
 
-fn violated(violation: Violation) -> Error {
+pub(super) fn violated(violation: Violation) -> Error {
     let code = match violation.reason {
         ReasonCode::MalformedPacket => Code::MalformedPacket,
         ReasonCode::PacketTooLarge => Code::PacketTooLarge,
@@ -387,28 +413,4 @@ fn violated(violation: Violation) -> Error {
         _ => Code::ProtocolError,
     };
     Error::new(code, format!("The broker sent {violation}"))
-}
-
-/// Subscription identifiers narrow the match: a copy that the broker sent for one of several
-/// overlapping subscriptions reaches the handler of that one. Identifiers that leave nobody are of
-/// an earlier subscription; then the topic alone decides.
-fn narrowed(found: Arc<Match>, properties: Properties<'_>) -> Arc<Match> {
-    if properties.is_empty() || found.routes.iter().all(|route| route.identifier.is_none()) {
-        return found;
-    }
-    let identifiers: Vec<u32> = properties.subscription_identifiers().collect();
-    if identifiers.is_empty() {
-        return found;
-    }
-    let meant = |route: &&Route| {
-        route.identifier.is_none_or(|identifier| identifiers.contains(&identifier))
-    };
-    match found.routes.iter().filter(meant).count() {
-        0 => found,
-        all if all == found.routes.len() => found,
-        _ => {
-            let routes = found.routes.iter().filter(meant).copied().collect();
-            Arc::new(Match { topic: found.topic.clone(), routes })
-        }
-    }
 }
