@@ -5,6 +5,9 @@
 //! shown by something that comes after it (see [`support`]).
 
 mod acknowledge;
+mod answer;
+mod aside;
+mod authentication;
 mod callback;
 mod connect;
 mod disconnect;
@@ -14,11 +17,15 @@ mod handler;
 mod incoming;
 mod inline;
 mod limit;
+mod misuse;
 mod mosquitto;
 mod poll;
 mod publish;
 mod reconnect;
+mod redirect;
+mod request;
 mod split;
 mod subscribe;
 mod support;
 mod tls;
+mod violation;

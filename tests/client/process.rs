@@ -13,8 +13,8 @@ use std::{
 
 use mqttsession::{
     client::{
-        Dispatch, Message, Session, State, live_sessions, set_callback_threads, set_io_threads,
-        shutdown,
+        Credentials, Dispatch, Message, Session, State, live_sessions, set_callback_threads,
+        set_io_threads, shutdown,
     },
     error::Code,
     protocol::QoS,
@@ -156,6 +156,38 @@ fn shutdown_says_when_a_callback_does_not_end() {
     gate.let_one_pass();
     shutdown(Some(DEADLINE)).unwrap();
     served.join().unwrap();
+}
+
+/// A callback waits for its session's connection, which needs credentials first.
+#[test]
+fn questions_do_not_wait_for_the_threads_of_callbacks() {
+    let _alone = alone();
+    set_callback_threads(1).unwrap();
+    let broker = ScriptedBroker::start();
+    let mut options = options(&broker);
+    options.set_clean_session(false);
+    options.set_credentials_source(Some(Arc::new(|| Ok(Credentials::default()))));
+    let (session, mut peer) = connect(&broker, &options);
+    let (sender, ends) = channel();
+    let handler = {
+        let session = session.clone();
+        move |_: &Message<'_>| {
+            let number = publish(&session, "out", QoS::AtLeastOnce, "");
+            drop(sender.send(session.wait(number, Some(DEADLINE)).map(drop)));
+        }
+    };
+    subscribe(&session, &mut peer, "in", Arc::new(handler));
+    peer.publish("in", 0, 0, "");
+    peer.expect_publish();
+    peer.close();
+    let mut peer = broker.accept();
+    peer.expect_connect();
+    peer.connack(true, 0);
+    let served = serve(peer);
+    next(&ends).unwrap();
+    session.close();
+    served.join().unwrap();
+    set_callback_threads(256).unwrap();
 }
 
 #[test]

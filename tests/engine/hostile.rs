@@ -2,7 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use mqttsession::protocol::{Packet, Property, Publish, ReasonCode};
+use mqttsession::protocol::{Connack, Packet, Property, Publish, ReasonCode, Version};
 
 use crate::{
     packets::{
@@ -13,7 +13,7 @@ use crate::{
     random::Random,
 };
 
-const SEEDS: u64 = 1500;
+const SEEDS: u64 = 4000;
 const PACKETS: u64 = 12;
 
 #[test]
@@ -25,13 +25,16 @@ fn whatever_arrives_in_whatever_order_is_survived_and_answered_legally() {
         let run = catch_unwind(AssertUnwindSafe(|| {
             let mut pair = busy(version);
             for _ in 0..PACKETS {
-                let bytes = damaged(&mut random, &pair);
+                let bytes = match seed % 2 {
+                    0 => damaged(&mut random, &pair),
+                    _ => misplaced(&mut random, &pair),
+                };
                 trace.push(bytes.clone());
                 let _ = pair.input(&bytes);
                 // Panics at a packet that a client may not send.
                 pair.sent();
-                if !pair.engine.is_online() {
-                    pair.reconnect(random.one_in(2));
+                if !pair.engine.is_online() || random.one_in(8) {
+                    come_back(&mut random, &mut pair);
                 }
             }
         }));
@@ -40,11 +43,12 @@ fn whatever_arrives_in_whatever_order_is_survived_and_answered_legally() {
 }
 
 /// A session with something of everything under way.
-fn busy(version: mqttsession::protocol::Version) -> Pair {
+fn busy(version: Version) -> Pair {
     let mut pair = Pair::with(version, |settings| {
         crate::pair::persist(settings);
         settings.receive_maximum = 5;
-        settings.maximum_packet_size = 1000;
+        settings.maximum_packet_size = 40;
+        settings.set_aside_after = 1;
         if version.is_v5() {
             settings.properties.push(Property::TopicAliasMaximum(2)).expect("a first one");
         }
@@ -62,17 +66,47 @@ fn busy(version: mqttsession::protocol::Version) -> Pair {
     pair
 }
 
+/// Connects again, to a broker that may have kept the session and may take one message at a time.
+fn come_back(random: &mut Random, pair: &mut Pair) {
+    pair.lose();
+    pair.connect(true);
+    pair.sent();
+    let announced = match pair.version.is_v5() && random.one_in(2) {
+        true => properties(&[Property::ReceiveMaximum(1)]),
+        false => properties(&[]),
+    };
+    pair.receive(Packet::Connack(Connack {
+        session_present: pair.version != Version::V31 && !random.one_in(4),
+        code: 0,
+        properties: announced.as_properties(),
+    }));
+    pair.sent();
+}
+
+/// A good acknowledgement of one of the messages that are on their way, due or not.
+fn misplaced(random: &mut Random, pair: &Pair) -> Vec<u8> {
+    let id = 2 + random.below(3) as u16;
+    pair.encoded(match random.below(3) {
+        0 => puback(id),
+        1 => pubrec(id),
+        _ => pubcomp(id),
+    })
+}
+
 /// A packet of any kind, sometimes with a few bytes changed, cut off or added.
 fn damaged(random: &mut Random, pair: &Pair) -> Vec<u8> {
     let id = 1 + random.below(8) as u16;
     let alias = properties(&[Property::TopicAlias(1 + random.below(3) as u16)]);
-    let with_alias = |topic| Publish { properties: alias.as_properties(), ..message0(topic, "x") };
+    // One in four messages is larger than the session accepts.
+    let payload = &"x".repeat(if random.one_in(4) { 50 } else { 1 });
+    let with_alias =
+        |topic| Publish { properties: alias.as_properties(), ..message0(topic, payload) };
     let packet = match random.below(15) {
         0 => connack(false),
-        1 => Packet::Publish(message0("a/b", "x")),
-        2 => Packet::Publish(message1(id, "a/b", "x")),
-        3 => Packet::Publish(message2(id, "a/b", "x")),
-        4 => Packet::Publish(again(message2(id, "a/b", "x"))),
+        1 => Packet::Publish(message0("a/b", payload)),
+        2 => Packet::Publish(message1(id, "a/b", payload)),
+        3 => Packet::Publish(message2(id, "a/b", payload)),
+        4 => Packet::Publish(again(message2(id, "a/b", payload))),
         5 if pair.version.is_v5() => Packet::Publish(with_alias("")),
         6 if pair.version.is_v5() => Packet::Publish(with_alias("a/c")),
         7 => puback(id),

@@ -5,9 +5,13 @@
 
 mod acknowledge;
 mod alias;
+mod announced;
+mod aside;
+mod auth;
 mod connect;
 mod disconnect;
 mod hostile;
+mod identifier;
 mod keep_alive;
 mod output;
 mod packets;
@@ -16,6 +20,7 @@ mod publish;
 mod queue;
 mod random;
 mod receive;
+mod request;
 mod resume;
 mod route;
 mod seeds;

@@ -257,6 +257,11 @@ impl Pair {
         self.tickets
     }
 
+    /// The line of a SUBSCRIBE to which the engine adds this identifier, under 5.0.
+    pub(crate) fn identified(&self, line: &str, identifier: u32) -> String {
+        identified(self.version, line, identifier)
+    }
+
     // ---- time
 
     pub(crate) fn elapse(&mut self, seconds: u64) {
@@ -272,6 +277,14 @@ impl Pair {
     pub(crate) fn timeout(&mut self) -> Result<()> {
         self.now = self.engine.poll_timeout().expect("a deadline");
         self.engine.handle_timeout(self.now)
+    }
+}
+
+/// The line of a SUBSCRIBE to which the engine adds this identifier, under 5.0.
+pub(crate) fn identified(version: Version, line: &str, identifier: u32) -> String {
+    match version.is_v5() {
+        true => format!("{line} [SubscriptionIdentifier({identifier})]"),
+        false => line.to_owned(),
     }
 }
 

@@ -7,7 +7,7 @@
 
 use mqttsession::{
     engine::{Event, Outcome},
-    error::{Error, Result},
+    error::Error,
     protocol::{
         Ack, Cut, Packet, Properties, Publish, QoS, ReasonCode, RetainHandling, Sender,
         SubscriptionOptions, Version, cut,
@@ -65,6 +65,13 @@ fn line(packet: &Packet<'_>, again: bool) -> String {
         }
         Packet::Disconnect(disconnect) => {
             format!("{}{}", reason(disconnect.reason), properties(disconnect.properties))
+        }
+        Packet::Auth(auth) => {
+            let data = auth
+                .properties
+                .authentication_data()
+                .map_or(String::new(), |data| format!(" data={}", String::from_utf8_lossy(data)));
+            format!("{}{}{data}", reason(auth.reason), properties(auth.properties))
         }
         _ => String::new(),
     };
@@ -138,6 +145,18 @@ pub(crate) fn event(event: &Event) -> String {
             format!("unsubscribed {ticket}: {}", results.join(", "))
         }
         Event::Flushed(ticket) => format!("flushed {ticket}"),
+        Event::Challenge(step, data) => {
+            let data = data
+                .as_ref()
+                .map_or(String::new(), |data| format!(" {}", String::from_utf8_lossy(data)));
+            format!("challenge {step:?}{data}")
+        }
+        Event::Reauthenticated => "reauthenticated".into(),
+        Event::SetAside(what) => {
+            let topic = what.topic.as_deref().unwrap_or("?");
+            format!("set aside {topic} of {} bytes: {}", what.size, error(&what.error))
+        }
+        Event::AcknowledgementHeld(count) => format!("held back {count}"),
     }
 }
 

@@ -2,7 +2,10 @@
 //! where `unsafe` may stand, what names every face shares.
 
 mod changelog;
+mod errors;
+mod inventory;
 mod readme;
+mod specification;
 
 use std::{
     fs,

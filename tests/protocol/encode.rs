@@ -280,7 +280,7 @@ fn answers_with_codes() {
         Packet::Unsuback(Unsuback { packet_id: id(1), properties: Properties::EMPTY, codes })
     };
     not_in(V311, unsuback(&[0]));
-    forbidden(V5, unsuback(&[]), "MQTT-3.8.4-6");
+    forbidden(V5, unsuback(&[]), "MQTT-3.11.3-1");
     forbidden(V5, unsuback(&[1]), "MQTT-3.11.3-2");
 }
 
@@ -293,7 +293,7 @@ fn disconnect_and_auth() {
     not_in(V31, disconnect(ReasonCode::Success, reason.as_properties()));
     let auth = |reason, properties| Packet::Auth(Auth { reason, properties });
     not_in(V311, auth(ReasonCode::Success, Properties::EMPTY));
-    forbidden(V5, auth(ReasonCode::ContinueAuthentication, Properties::EMPTY), "");
+    forbidden(V5, auth(ReasonCode::ContinueAuthentication, Properties::EMPTY), "MQTT-4.12.0-5");
     let method = block(&[AuthenticationMethod("m")]);
     forbidden(V5, auth(ReasonCode::Banned, method.as_properties()), "MQTT-3.15.2-1");
 }
@@ -303,7 +303,7 @@ fn an_error_says_what_would_be_wrong() {
     let error = refused(V311, Packet::Publish(Publish { topic: "#", ..PUBLISH }));
     assert_eq!(
         error.to_string(),
-        "it would be a PUBLISH with a wildcard in a topic [MQTT-4.7.0-1]"
+        "it would be a PUBLISH with a wildcard in its topic [MQTT-4.7.0-1]"
     );
     let error = refused(
         V31,

@@ -8,6 +8,8 @@
 //!   and [`player`] make the same broker a program, `scripted-broker`, for C, C++ and Python.
 //! - [`real`] and [`embedded`]: guards round Mosquitto and round `mqttsession-broker`; a broker is
 //!   started on free ports and ended when its guard is dropped.
+//! - [`scram`]: the server's half of SCRAM-SHA-256.
+//! - [`violation`]: the table of what a broker must not send.
 //! - [`certificate`]: certificates made on the spot, good ones and bad ones.
 
 pub mod certificate;
@@ -23,11 +25,13 @@ pub mod process;
 pub mod property;
 mod reader;
 pub mod real;
+pub mod scram;
 pub mod script;
 pub mod scripted;
 pub mod seen;
 mod stream;
 pub mod trace;
+pub mod violation;
 pub mod wire;
 mod word;
 

@@ -1,48 +1,34 @@
-//! Enhanced authentication (MQTT 5.0, section 4.12) and credentials that are asked for.
+//! Enhanced authentication (MQTT 5.0, section 4.12) and credentials that are asked for: what the
+//! program is asked. [`question`](super::question) tells how.
 
 use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::{AuthenticationStep, Credentials};
 use crate::error::Result;
-
-/// Where an exchange stands when its [`Authenticator`] is asked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum AuthenticationStep {
-    /// It begins, with CONNECT: the answer is the first authentication data, if the method has any
-    /// then.
-    Connect,
-    /// It begins anew on a live connection: the answer is the first data of the AUTH packet.
-    Reauthenticate,
-    /// The broker's AUTH with more data: the answer goes back.
-    Continue,
-    /// The broker has accepted; its last data is to be checked, and there is nothing to answer.
-    Success,
-}
 
 /// Answers the broker's challenges.
 ///
 /// Called on a thread of the questions' own lane, one question at a time per session, outside all
 /// locks; it may overlap a callback of the session. A call of the same session that waits answers
-/// `WOULD_DEADLOCK` there.
+/// `WOULD_DEADLOCK` there. The time to connect runs on meanwhile; an answer that comes when it is
+/// over is thrown away.
+///
+/// One authenticator may be asked by several sessions at the same time when they share its options.
 pub trait Authenticator: Send + Sync + 'static {
     /// The client's data for this step; `None` is no data at all. `data` is what the broker sent.
     ///
     /// # Errors
     /// Whatever ends the exchange: the connection is closed, and the session reports
-    /// `AUTHENTICATION_FAILED` with this error as its cause.
+    /// `AUTHENTICATION_FAILED` with this error as its cause (or this error, when it is an
+    /// `AUTHENTICATION_FAILED` itself). A panic is such an error.
     fn answer(&self, step: AuthenticationStep, data: Option<&[u8]>) -> Result<Option<Bytes>>;
 }
 
-/// User name and password for one attempt to connect.
-#[derive(Clone, Default)]
-pub struct Credentials {
-    /// The user name, or none.
-    pub user_name: Option<String>,
-    /// The password, or none.
-    pub password: Option<Bytes>,
-}
-
-/// Gives the credentials for the next attempt to connect; its error ends the attempt.
+/// Gives the credentials for the next attempt to connect; its error ends the attempt, and decides
+/// by its code whether others follow.
 pub type CredentialsSource = Arc<dyn Fn() -> Result<Credentials> + Send + Sync>;
+
+/// Makes the authenticator of one session: a ready-made method keeps the state of its exchange.
+pub(super) type MakeAuthenticator = Arc<dyn Fn() -> Arc<dyn Authenticator> + Send + Sync>;

@@ -15,13 +15,14 @@ use super::{
     Dispatch, Event, State,
     connection::Connection,
     inbox::Item,
-    later,
+    later, question,
     reconnect::Backoff,
+    redirect::Servers,
     shared::{Core, Farewell, Goal, Shared},
 };
 use crate::{
     error::{Code, Error, Result},
-    transport::{self, ConnectOptions, Stream},
+    transport::{self, ConnectOptions, Endpoint, Stream, TlsOptions},
 };
 
 /// Starts the task.
@@ -66,6 +67,7 @@ async fn drive_inline(shared: Arc<Shared>) -> Arc<Shared> {
 async fn drive(shared: Arc<Shared>) -> Arc<Shared> {
     let options = &shared.options;
     let mut backoff = Backoff::new(options.reconnect_delay, options.stable_time);
+    let mut servers = Servers::new(&options.endpoint, options.redirect_limit);
     // Whether a connection continues what an earlier one began.
     let mut resume = false;
     loop {
@@ -83,14 +85,25 @@ async fn drive(shared: Arc<Shared>) -> Arc<Shared> {
             Goal::Connect | Goal::Disconnect(_) => {
                 shared.report(Event::Connecting);
                 let mut online = None;
-                let result = connect_and_run(&shared, resume, &mut online).await;
+                let server = servers.next(&options.tls);
+                let result = connect_and_run(&shared, server, resume, &mut online).await;
+                shared.questions.withdraw(&shared);
                 if let Some(since) = online {
                     resume = true;
                     backoff.connected(since);
+                    if since.elapsed() >= options.stable_time {
+                        servers.settled();
+                    }
                 }
                 match result {
                     Ok(()) => rest(&shared, None),
-                    Err(error) => after_loss(&shared, error, resume, &mut backoff).await,
+                    Err(error) => match servers.follow(&error) {
+                        Some(address) => {
+                            shared.report(Event::Lost(error));
+                            shared.report(Event::Redirected(address));
+                        }
+                        None => after_loss(&shared, error, resume, &mut backoff, &servers).await,
+                    },
                 }
             }
         }
@@ -135,15 +148,18 @@ fn has_ended(shared: &Shared, farewell: &Farewell) -> bool {
 /// One connection from the name lookup to its end; `Ok` when it ended because the program wanted it.
 async fn connect_and_run(
     shared: &Arc<Shared>,
+    server: (Endpoint, TlsOptions),
     resume: bool,
     online: &mut Option<Instant>,
 ) -> Result<()> {
     let deadline = later(Instant::now(), shared.options.connect_timeout);
-    let Some(stream) = open(shared, deadline).await? else { return Ok(()) };
+    let Some(identity) = question::introduce(shared, deadline).await? else { return Ok(()) };
+    let Some(stream) = open(shared, server, deadline).await? else { return Ok(()) };
     let now = Instant::now();
     let (begun, former, number) = {
         let mut core = shared.core.lock();
         let former = core.reset_connection();
+        core.engine.identify(identity);
         (core.engine.connect(resume, now), former, core.connection)
     };
     drop(former);
@@ -159,22 +175,29 @@ async fn connect_and_run(
     let mut core = shared.core.lock();
     core.engine.handle_closed();
     let socket = core.reset_connection();
+    let reauthenticating = core.reauthenticating.take();
     let effects = core.collect();
     drop(core);
     drop(socket);
     shared.apply(effects);
+    if let Some(cell) = reauthenticating {
+        let error = result.as_ref().err().cloned().unwrap_or_else(|| Code::Cancelled.into());
+        cell.end(Err(error)).into_iter().for_each(|call| shared.call_back(call));
+    }
     result
 }
 
 /// Opens the stream; `None` when the program changed its mind, or its farewell is over.
-async fn open(shared: &Arc<Shared>, deadline: Instant) -> Result<Option<Stream>> {
-    let options = &shared.options;
+async fn open(
+    shared: &Arc<Shared>,
+    (endpoint, tls): (Endpoint, TlsOptions),
+    deadline: Instant,
+) -> Result<Option<Stream>> {
     let progress = transport::Progress::default();
-    let mut connecting: Pin<Box<_>> = Box::pin(async {
-        let tls = match options.endpoint.tls() {
+    let connecting = async {
+        let tls = match endpoint.tls() {
             false => None,
             true => {
-                let tls = options.tls.clone();
                 // It reads files.
                 let built = tokio::task::spawn_blocking(move || tls.build()).await;
                 Some(built.map_err(|error| Error::from(Code::Internal).with_source(error))??)
@@ -182,8 +205,21 @@ async fn open(shared: &Arc<Shared>, deadline: Instant) -> Result<Option<Stream>>
         };
         let connect =
             ConnectOptions { tls, progress: progress.clone(), ..ConnectOptions::default() };
-        transport::connect(&options.endpoint, &connect).await
-    });
+        transport::connect(&endpoint, &connect).await
+    };
+    let late = || progress.timeout_error(shared.options.connect_timeout);
+    unless_unwanted(shared, deadline, connecting, late).await
+}
+
+/// A part of an attempt to connect; `None` when the program changed its mind, or its farewell is
+/// over.
+pub(super) async fn unless_unwanted<T>(
+    shared: &Shared,
+    deadline: Instant,
+    part: impl Future<Output = Result<T>>,
+    late: impl Fn() -> Error,
+) -> Result<Option<T>> {
+    let mut part = Box::pin(part);
     let mut timeout = Box::pin(tokio::time::sleep_until(deadline.into()));
     poll_fn(|cx| {
         let now = Instant::now();
@@ -195,32 +231,47 @@ async fn open(shared: &Arc<Shared>, deadline: Instant) -> Result<Option<Stream>>
         if poll_until(shared, cx, unwanted).is_ready() {
             return Poll::Ready(Ok(None));
         }
-        if let Poll::Ready(result) = connecting.as_mut().poll(cx) {
+        if let Poll::Ready(result) = part.as_mut().poll(cx) {
             return Poll::Ready(result.map(Some));
         }
         poll_sleep(shared, &mut timeout, deadline, cx).map(|()| match Instant::now() < deadline {
             true => Ok(None),
-            false => Err(progress.timeout_error(shared.options.connect_timeout)),
+            false => Err(late()),
         })
     })
     .await
 }
 
 /// What an error means for the session: it stops, or waits and tries again.
-async fn after_loss(shared: &Arc<Shared>, error: Error, resume: bool, backoff: &mut Backoff) {
+async fn after_loss(
+    shared: &Arc<Shared>,
+    error: Error,
+    resume: bool,
+    backoff: &mut Backoff,
+    servers: &Servers,
+) {
+    let options = &shared.options;
     let now = Instant::now();
     let (first, waiting, leaving) = {
         let mut core = shared.core.lock();
-        let first = !resume && !core.connecting.is_empty();
+        let first = !resume && !core.connecting.is_empty() && !options.retry_first_connect;
+        core.hurry = false;
         // Who asked to connect a session that reconnects anyway learns how this attempt ended.
-        let waiting = if first { Vec::new() } else { std::mem::take(&mut core.connecting) };
+        let waiting = match first || !resume {
+            true => Vec::new(),
+            false => std::mem::take(&mut core.connecting),
+        };
         (first, waiting, matches!(core.goal, Goal::Disconnect(_)))
     };
     shared.report(Event::Lost(error.clone()));
     for cell in waiting {
         cell.end(Err(error.clone())).into_iter().for_each(|call| shared.call_back(call));
     }
-    if first || !shared.options.reconnect || !error.is_retryable() {
+    // The next of the servers that a broker has named is worth its attempt whatever became of this.
+    if servers.is_redirected() {
+        return;
+    }
+    if first || !options.reconnect || !options.retries(error.code()) {
         return rest(shared, Some(error));
     }
     // A program that is disconnecting has nothing to come back for.
@@ -236,7 +287,7 @@ async fn after_loss(shared: &Arc<Shared>, error: Error, resume: bool, backoff: &
     poll_fn(|cx| {
         let now = Instant::now();
         let over = |core: &Core| match &core.goal {
-            Goal::Connect => false,
+            Goal::Connect => core.hurry,
             // One that begins now is worth one attempt at once.
             Goal::Disconnect(farewell) => !leaving || farewell.is_due(core, now),
             Goal::Rest | Goal::Close => true,
@@ -285,6 +336,7 @@ pub(super) fn finish(shared: &Arc<Shared>) {
     core.engine.cancel_subscriptions();
     let disconnecting = std::mem::take(&mut core.disconnecting);
     let connecting = std::mem::take(&mut core.connecting);
+    let reauthenticating = core.reauthenticating.take();
     let effects = core.collect();
     drop(core);
     shared.apply(effects);
@@ -295,6 +347,10 @@ pub(super) fn finish(shared: &Arc<Shared>) {
     for cell in disconnecting {
         cell.end(Ok(cancelled)).into_iter().for_each(|call| shared.call_back(call));
     }
+    shared.requests.end_all(shared, &Code::Cancelled.into());
+    if let Some(cell) = reauthenticating {
+        cell.end(Err(gone())).into_iter().for_each(|call| shared.call_back(call));
+    }
     let subscriptions = std::mem::take(&mut *shared.subscriptions.lock());
     subscriptions.values().for_each(|subscription| subscription.end());
     let unclaimed = std::mem::take(&mut *shared.unclaimed.lock());
@@ -303,6 +359,6 @@ pub(super) fn finish(shared: &Arc<Shared>) {
         status.state = State::Closed;
         status.event_handler.take()
     };
-    shared.drop_there((subscriptions, unclaimed, event_handler));
+    shared.drop_there((subscriptions, unclaimed, event_handler, shared.questions.close()));
     shared.inbox.push(shared, Item::Last);
 }

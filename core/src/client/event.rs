@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+pub use crate::engine::SetAside;
 use crate::{engine::Connected, error::Error};
 
 /// What a session is doing.
@@ -43,20 +44,6 @@ pub enum Event {
     AcknowledgementHeld(usize),
     /// The broker sends the session to another server; the next attempt goes to this address.
     Redirected(String),
-}
-
-/// A message that was set aside.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct SetAside {
-    /// The number of an own message; `None` for a received one.
-    pub number: Option<u64>,
-    /// The topic, as far as it is known.
-    pub topic: Option<String>,
-    /// The bytes of its packet.
-    pub size: usize,
-    /// Why: `SET_ASIDE` or `PACKET_TOO_LARGE`, with the last loss as its cause.
-    pub error: Error,
 }
 
 /// Counters and levels of a session.

@@ -23,10 +23,13 @@ mod message;
 mod operation;
 mod options;
 mod pool;
+mod question;
 mod readiness;
 mod reconnect;
+mod redirect;
 mod request;
 mod runtime;
+mod scram;
 mod session;
 mod shared;
 #[cfg(test)]
@@ -36,11 +39,12 @@ use std::time::{Duration, Instant};
 
 pub use crate::{
     engine::{
-        Completion, Connected, Delivered, Granted, Outcome, Payload, QueuePolicy, Unsubscribed,
+        AuthenticationStep, Completion, Connected, Credentials, Delivered, Granted, Outcome,
+        Payload, QueuePolicy, Unsubscribed,
     },
     transport::Material,
 };
-pub use authentication::{AuthenticationStep, Authenticator, Credentials, CredentialsSource};
+pub use authentication::{Authenticator, CredentialsSource};
 pub use callback::{EventHandler, Handled, Handler};
 pub use event::{Event, SetAside, State, Statistics};
 pub use fork::after_fork_in_child;

@@ -10,11 +10,11 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 
-use super::{Authenticator, CredentialsSource};
+use super::{CredentialsSource, authentication::MakeAuthenticator};
 use crate::{
     engine::{Settings, Will},
     error::{Code, Error, Result},
-    protocol::{Place, Properties, Property, PropertyBlock, QoS, ReasonCode, Version, topic},
+    protocol::{EncodeError, Place, Property, PropertyBlock, QoS, ReasonCode, Version, topic},
     transport::{Endpoint, TlsOptions},
 };
 
@@ -29,7 +29,8 @@ pub enum Dispatch {
     #[default]
     Dispatched,
     /// On the I/O thread: the lowest latency. A callback that takes long holds up every session,
-    /// and every call that would have to wait answers `WOULD_DEADLOCK` there.
+    /// and every call that would have to wait answers `WOULD_DEADLOCK` there. A child of `fork` made
+    /// in such a callback ends when the callback returns.
     Inline,
     /// On the thread that calls [`Session::poll`](super::Session::poll).
     Polled,
@@ -55,8 +56,8 @@ pub enum Failure {
     Acknowledge,
     /// It stays unacknowledged: the broker sends it again on the next connection.
     Leave,
-    /// It is refused with this reason code (MQTT 5.0), and the broker does not send it again.
-    /// Before 5.0 there is no refusal: it is acknowledged.
+    /// It is refused with this reason code (MQTT 5.0), and the broker does not send it again; so it
+    /// is under [`Acknowledge::Manual`], too. Before 5.0 there is no refusal: it is acknowledged.
     Refuse(ReasonCode),
 }
 
@@ -84,7 +85,7 @@ pub struct Options {
     pub(crate) reconnect_delay: (Duration, Duration),
     pub(crate) stable_time: Duration,
     pub(crate) tls: TlsOptions,
-    pub(crate) authenticator: Option<Arc<dyn Authenticator>>,
+    pub(crate) authenticator: Option<MakeAuthenticator>,
     pub(crate) credentials: Option<CredentialsSource>,
     pub(crate) callback_scope: Option<CallbackScope>,
 }
@@ -232,8 +233,10 @@ impl Options {
         qos: QoS,
         retain: bool,
     ) -> Result<&mut Self> {
-        topic::check_name(topic.as_bytes())
-            .map_err(|error| Error::new(Code::InvalidTopic, format!("The will's {error}")))?;
+        topic::check_name(topic.as_bytes()).map_err(|error| {
+            let sentence = format!("The topic of the will cannot be used: {error}");
+            Error::new(Code::InvalidTopic, sentence)
+        })?;
         if payload.len() > usize::from(u16::MAX) {
             return Err(Error::new(
                 Code::PayloadTooLarge,
@@ -283,6 +286,10 @@ impl Options {
         // The broker must not have more in flight than fits into the queue.
         let queue = u16::try_from(self.incoming_messages).unwrap_or(u16::MAX);
         self.settings.receive_maximum = self.settings.receive_maximum.min(queue);
+        // Two bytes more in each message, and numbers that no earlier process is likely to have used.
+        if self.settings.version.is_v5() && !self.settings.clean_session {
+            self.settings.first_subscription_identifier = fastrand::u32(1 << 14..1 << 21);
+        }
         // MQTT 3.1 knows no empty client id.
         if self.settings.version == Version::V31 && self.settings.client_id.is_empty() {
             self.settings.client_id = format!("mqtt{:016x}", fastrand::u64(..));
@@ -311,20 +318,34 @@ fn text(value: &str, what: &str) -> Result<String> {
 
 /// Adds a property that may stand at this place; otherwise the block stays as it is.
 fn add(block: &mut PropertyBlock, property: Property<'_>, place: Place) -> Result<()> {
+    let name = property.identifier().name();
+    let whole = if place == Place::Will { "the will" } else { "CONNECT" };
     let cannot = |why: &dyn fmt::Display| {
-        Error::new(Code::InvalidOption, format!("The property cannot be used: {why}"))
+        let sentence = format!("The property {name} cannot be added to {whole}: {why}");
+        Error::new(Code::InvalidOption, sentence)
     };
+    if !property.identifier().allowed_in(place) {
+        return Err(cannot(&"it has no place there"));
+    }
     let mut with = block.clone();
-    with.push(property).map_err(|error| cannot(&error))?;
-    Properties::parse(with.as_properties().as_bytes(), place)
-        .map_err(|violation| cannot(&violation))?;
+    with.push(property).map_err(|error| {
+        cannot(&match error {
+            EncodeError::Forbidden(violation) => {
+                EncodeError::Forbidden(violation.on(place.packet_type()))
+            }
+            other => other,
+        })
+    })?;
     *block = with;
     Ok(())
 }
 
 fn not_zero(messages: usize, bytes: usize) -> Result<()> {
     if messages == 0 || bytes == 0 {
-        return Err(Error::new(Code::InvalidOption, "A limit must not be zero"));
+        return Err(Error::new(
+            Code::InvalidOption,
+            "Both limits of a queue, in messages and in bytes, must be above zero",
+        ));
     }
     Ok(())
 }

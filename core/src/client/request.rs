@@ -1,14 +1,37 @@
 //! Request and response (MQTT 5.0, section 4.10).
+//!
+//! A session has one response topic, subscribed with its first request. The correlation data of a
+//! request is its number, eight bytes. An answer is found as soon as it arrives, on the I/O thread: a
+//! callback that waits for it does not hold it up.
+//!
+//! Locks: [`Requests::response`] is held while the response topic is subscribed, so that no request
+//! leaves before that subscription; [`Requests::pending`] is held for single look-ups and takes
+//! nothing else.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::{
+        Arc, Weak,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
+use parking_lot::Mutex;
+use tokio::{sync::Notify, time::timeout_at};
 
-use super::{Granted, Message, Operation, OwnedMessage, PublishOptions, Session};
+use super::{
+    Granted, Handled, Handler, Message, Operation, OwnedMessage, PublishOptions, Session, later,
+    message::Parts, operation::Cell, shared::Shared,
+};
 use crate::{
-    engine::Payload,
-    error::Result,
-    protocol::{PropertyBlock, QoS, SubscriptionOptions},
+    engine::{Outcome, Payload, RouteId},
+    error::{Code, Error, Result},
+    protocol::{
+        EncodeError, Place, Properties, Property, PropertyBlock, QoS, ReasonCode,
+        SubscriptionOptions,
+    },
 };
 
 /// How to ask.
@@ -16,9 +39,10 @@ use crate::{
 pub struct RequestOptions {
     /// How long to wait for the answer. Default 10 s.
     pub timeout: Duration,
-    /// The quality of service of the request, and the highest of the answer. Default 1.
+    /// The quality of service of the request; a [`Responder`] answers at the same. Default 1.
     pub qos: QoS,
-    /// Properties of the request; response topic and correlation data are the library's.
+    /// Properties of the request; response topic and correlation data are the library's. A message
+    /// expiry interval keeps a broker from handing out a request that nobody waits for any more.
     pub properties: PropertyBlock,
 }
 
@@ -73,32 +97,110 @@ pub trait Responder: Send + Sync + 'static {
 impl Message<'_> {
     /// Where an answer is to go; `None` when the message asks for none.
     pub fn reply_address(&self) -> Option<ReplyAddress> {
-        todo!()
+        reply_address(self.properties())
     }
 }
 
 impl OwnedMessage {
     /// See [`Message::reply_address`].
     pub fn reply_address(&self) -> Option<ReplyAddress> {
-        todo!()
+        reply_address(self.properties())
     }
+}
+
+fn reply_address(properties: Properties<'_>) -> Option<ReplyAddress> {
+    Some(ReplyAddress {
+        topic: properties.response_topic()?.into(),
+        correlation: properties.correlation_data().map(Bytes::copy_from_slice),
+    })
 }
 
 impl Session {
     /// Publishes a request and ends with its answer: the first message on the session's response
-    /// topic with the request's correlation data. Any number may be under way.
+    /// topic with the request's correlation data. Any number may be under way. A request that has
+    /// not been sent when its time is up is not sent any more.
+    ///
+    /// The response topic is subscribed with the first request. It begins with what the broker
+    /// suggests when the session is connected and its options ask for that (Request Response
+    /// Information), else with `mqttsession/response/`, and ends with a random part.
     ///
     /// # Errors
-    /// `NOT_SUPPORTED` before MQTT 5.0, those of [`publish`](Self::publish). The operation:
-    /// `TIMEOUT`; `NO_RESPONDER` when the broker says that nobody has subscribed; the error with
-    /// which the request's publish ended; `SUBSCRIBE_REFUSED` for the response topic; `CANCELLED`.
+    /// `NOT_SUPPORTED` before MQTT 5.0, `INVALID_ARGUMENT` for a response topic or correlation data
+    /// among the properties, those of [`publish`](Self::publish). The operation: `TIMEOUT`;
+    /// `NO_RESPONDER` when the broker says that nobody has subscribed; the error with which the
+    /// request's publish ended; `SUBSCRIBE_REFUSED` for the response topic; `CANCELLED` when the
+    /// session is closed.
     pub fn request(
         &self,
         topic: &str,
         payload: Payload<'_>,
         options: RequestOptions,
     ) -> Result<Operation<OwnedMessage>> {
-        todo!()
+        let shared = self.shared();
+        shared.check_fork()?;
+        check_version(shared)?;
+        let RequestOptions { timeout, qos, mut properties } = options;
+        check_own(&properties)?;
+        let response = self.subscribe_responses()?;
+        let (operation, cell) = Operation::new(shared);
+        let number = shared.requests.add(cell, later(Instant::now(), timeout));
+        let own =
+            [Property::ResponseTopic(&response), Property::CorrelationData(&number.to_be_bytes())];
+        let publishing = own
+            .into_iter()
+            .try_for_each(|property| properties.push(property))
+            .map_err(too_large)
+            .and_then(|()| {
+                let session = Arc::downgrade(shared);
+                let options = PublishOptions {
+                    qos,
+                    properties,
+                    time_to_live: Some(timeout.max(Duration::from_nanos(1))),
+                    completion: Some(Box::new(move |_, outcome| {
+                        published(&session, number, outcome);
+                    })),
+                    ..PublishOptions::default()
+                };
+                shared.publish(topic, payload, options, true)
+            });
+        if let Err(error) = publishing {
+            let unused = shared.requests.take(number);
+            drop(unused);
+            return Err(error);
+        }
+        shared.requests.watch_the_clock(shared);
+        Ok(operation)
+    }
+
+    /// Subscribes the response topic, unless it is.
+    fn subscribe_responses(&self) -> Result<Arc<str>> {
+        let shared = self.shared();
+        let mut response = shared.requests.response.lock();
+        if let Some((topic, route)) = &*response
+            && shared.subscriptions.lock().contains_key(route)
+        {
+            return Ok(topic.clone());
+        }
+        let suggested = self.connected();
+        let suggested = suggested.as_ref().and_then(|connected| connected.response_information());
+        let beginning = suggested.unwrap_or("mqttsession/response").trim_end_matches('/');
+        let topic: Arc<str> =
+            format!("{beginning}/{:016x}{:016x}", fastrand::u64(..), fastrand::u64(..)).into();
+        // The responder chooses the quality of its answer.
+        let options =
+            SubscriptionOptions { qos: QoS::ExactlyOnce, ..SubscriptionOptions::default() };
+        let (subscribing, route) = self.subscribe_route(&topic, options, Arc::new(Responses))?;
+        *response = Some((topic.clone(), route));
+        shared.requests.route.store(route, Ordering::Release);
+        let session = Arc::downgrade(shared);
+        subscribing.on_end(move |result| {
+            if let (Err(error), Some(shared)) = (result, session.upgrade()) {
+                // The next request tries again.
+                shared.requests.response.lock().take_if(|(_, refused)| *refused == route);
+                shared.requests.end_all(&shared, &error);
+            }
+        });
+        Ok(topic)
     }
 
     /// Subscribes a filter whose messages are answered. Ended like any other subscription.
@@ -111,19 +213,243 @@ impl Session {
         options: SubscriptionOptions,
         responder: Arc<dyn Responder>,
     ) -> Result<Operation<Granted>> {
-        todo!()
+        check_version(self.shared())?;
+        self.subscribe(filter, options, Arc::new(Answering(responder)))
     }
 
     /// Answers a request: publishes to its response topic, with its correlation data.
     ///
     /// # Errors
-    /// Those of [`publish`](Self::publish).
+    /// `INVALID_ARGUMENT` for correlation data among the properties, those of
+    /// [`publish`](Self::publish).
     pub fn reply(
         &self,
         to: &ReplyAddress,
         payload: Payload<'_>,
         options: PublishOptions,
     ) -> Result<u64> {
-        todo!()
+        reply(self.shared(), to, payload, options)
+    }
+}
+
+fn check_version(shared: &Shared) -> Result<()> {
+    match shared.options.settings.version.is_v5() {
+        true => Ok(()),
+        false => {
+            let sentence = "Before MQTT 5.0 there is no request and response";
+            Err(Error::new(Code::NotSupported, sentence))
+        }
+    }
+}
+
+fn check_own(properties: &PropertyBlock) -> Result<()> {
+    let given = properties.as_properties();
+    if given.response_topic().is_none() && given.correlation_data().is_none() {
+        return Ok(());
+    }
+    Err(Error::new(
+        Code::InvalidArgument,
+        "A request gets its response topic and correlation data from the library; take them out of \
+         its properties",
+    ))
+}
+
+fn too_large(error: EncodeError) -> Error {
+    Error::new(Code::PayloadTooLarge, format!("The properties cannot be sent: {error}"))
+}
+
+fn reply(
+    shared: &Arc<Shared>,
+    to: &ReplyAddress,
+    payload: Payload<'_>,
+    mut options: PublishOptions,
+) -> Result<u64> {
+    if options.properties.as_properties().correlation_data().is_some() {
+        return Err(Error::new(
+            Code::InvalidArgument,
+            "An answer carries the correlation data of its request; take it out of its properties",
+        ));
+    }
+    if let Some(correlation) = &to.correlation {
+        options.properties.push(Property::CorrelationData(correlation)).map_err(too_large)?;
+    }
+    shared.publish(&to.topic, payload, options, true)
+}
+
+/// The requests of a session that have not been answered.
+#[derive(Default)]
+pub(super) struct Requests {
+    /// The response topic and its route, once it has been subscribed.
+    response: Mutex<Option<(Arc<str>, RouteId)>>,
+    /// The same route, or 0.
+    route: AtomicU64,
+    pending: Mutex<Pending>,
+    /// A request is due before all others.
+    sooner: Notify,
+}
+
+#[derive(Default)]
+struct Pending {
+    last_number: u64,
+    waiting: HashMap<u64, (Instant, Arc<Cell<OwnedMessage>>)>,
+    /// The same, in the order in which their time runs out.
+    due: BTreeSet<(Instant, u64)>,
+    /// A task looks at the clock.
+    watched: bool,
+}
+
+impl Pending {
+    fn take(&mut self, number: u64) -> Option<Arc<Cell<OwnedMessage>>> {
+        let (at, cell) = self.waiting.remove(&number)?;
+        self.due.remove(&(at, number));
+        Some(cell)
+    }
+}
+
+impl Requests {
+    fn add(&self, cell: Arc<Cell<OwnedMessage>>, at: Instant) -> u64 {
+        let mut pending = self.pending.lock();
+        pending.last_number += 1;
+        let number = pending.last_number;
+        pending.waiting.insert(number, (at, cell));
+        pending.due.insert((at, number));
+        let first = pending.due.first() == Some(&(at, number));
+        drop(pending);
+        if first {
+            self.sooner.notify_one();
+        }
+        number
+    }
+
+    fn take(&self, number: u64) -> Option<Arc<Cell<OwnedMessage>>> {
+        self.pending.lock().take(number)
+    }
+
+    /// Sees to it that requests whose time runs out end.
+    fn watch_the_clock(&self, shared: &Arc<Shared>) {
+        let mut pending = self.pending.lock();
+        if pending.waiting.is_empty() || std::mem::replace(&mut pending.watched, true) {
+            return;
+        }
+        drop(pending);
+        shared.io_thread().handle.spawn(watch_the_clock(shared.clone()));
+    }
+
+    /// The requests whose time has run out, and when it does for the next; `None` when there is none,
+    /// and nobody watches any more.
+    fn take_overdue(&self, now: Instant) -> (Vec<Arc<Cell<OwnedMessage>>>, Option<Instant>) {
+        let mut pending = self.pending.lock();
+        let mut overdue = Vec::new();
+        while let Some(&(at, number)) = pending.due.first()
+            && at <= now
+        {
+            overdue.extend(pending.take(number));
+        }
+        let next = pending.due.first().map(|(at, _)| *at);
+        pending.watched = next.is_some();
+        (overdue, next)
+    }
+
+    /// The route of the response topic, where it has been subscribed.
+    pub(super) fn route(&self) -> Option<RouteId> {
+        Some(self.route.load(Ordering::Acquire)).filter(|&route| route != 0)
+    }
+
+    /// A message has come to the response topic.
+    pub(super) fn answered(&self, shared: &Arc<Shared>, parts: &Parts<'_>) {
+        let properties = Properties::parse(parts.properties, Place::Publish);
+        let correlation = properties.ok().and_then(|properties| properties.correlation_data());
+        let number = correlation.and_then(|data| data.try_into().ok()).map(u64::from_be_bytes);
+        // A second answer, or one that comes late, is nobody's.
+        if let Some(cell) = number.and_then(|number| self.take(number)) {
+            end(shared, &cell, Ok(OwnedMessage::new(parts)));
+        }
+    }
+
+    /// Ends every request with this error.
+    pub(super) fn end_all(&self, shared: &Arc<Shared>, error: &Error) {
+        let pending = {
+            let mut pending = self.pending.lock();
+            pending.due.clear();
+            std::mem::take(&mut pending.waiting)
+        };
+        for (_, cell) in pending.into_values() {
+            end(shared, &cell, Err(error.clone()));
+        }
+        self.sooner.notify_one();
+    }
+}
+
+fn end(shared: &Arc<Shared>, cell: &Cell<OwnedMessage>, result: Result<OwnedMessage>) {
+    cell.end(result).into_iter().for_each(|call| shared.call_back(call));
+}
+
+/// Runs on the I/O thread until no request is left; closing the session ends them all.
+async fn watch_the_clock(shared: Arc<Shared>) {
+    loop {
+        let (overdue, next) = shared.requests.take_overdue(Instant::now());
+        for cell in overdue {
+            let late = Error::new(Code::Timeout, "The request was not answered in time");
+            end(&shared, &cell, Err(late));
+        }
+        let Some(next) = next else { break };
+        let _either_way_it_looks_again =
+            timeout_at(next.into(), shared.requests.sooner.notified()).await;
+    }
+    // This may be the last owner, and what it owns is the program's.
+    shared.pool().clone().bury(shared);
+}
+
+/// The request has been published, or will not be.
+fn published(session: &Weak<Shared>, number: u64, outcome: Outcome) {
+    let error = match outcome {
+        Ok(delivered) if delivered.reason == ReasonCode::NoMatchingSubscribers => {
+            Error::from(Code::NoResponder)
+                .with_reason(delivered.reason.as_u8(), delivered.said.reason_string())
+        }
+        Ok(_) => return,
+        // Its time is up: the clock says so in its own words.
+        Err(error) if error.code() == Code::Expired => return,
+        Err(error) => error,
+    };
+    if let Some(shared) = session.upgrade()
+        && let Some(cell) = shared.requests.take(number)
+    {
+        end(&shared, &cell, Err(error));
+    }
+}
+
+/// Stands at the response topic, where every message has been looked at when it arrived.
+struct Responses;
+
+impl Handler for Responses {
+    fn handle(&self, message: &Message<'_>) -> Handled {
+        // Where acknowledging is the program's, this message is none of its business.
+        let _no_matter_if_lost = message.acknowledgement().acknowledge();
+        Handled::Done
+    }
+}
+
+/// Hands requests to a responder and publishes what it answers.
+struct Answering(Arc<dyn Responder>);
+
+impl Handler for Answering {
+    fn handle(&self, message: &Message<'_>) -> Handled {
+        let answered = self.0.respond(message).and_then(|response| {
+            let (Some(response), Some(to)) = (response, message.reply_address()) else {
+                return Ok(());
+            };
+            let Response { payload, properties } = response;
+            let options =
+                PublishOptions { qos: message.qos(), properties, ..PublishOptions::default() };
+            reply(message.shared, &to, payload.into(), options).map(drop)
+        });
+        match answered {
+            Ok(()) => Handled::Done,
+            Err(error) => {
+                tracing::warn!(target: "mqttsession", %error, "a request was not answered");
+                Handled::Failed
+            }
+        }
     }
 }

@@ -5,6 +5,7 @@
 //! released ([`Core::collect`]) and acts on them afterwards ([`Shared::apply`]). Who writes, and
 //! when, stands in [`writer`].
 
+mod publish;
 mod writer;
 
 use std::{
@@ -25,14 +26,15 @@ pub(super) use writer::Wrote;
 use super::{
     Connected, Event, EventHandler, Granted, Options, OwnedMessage, State, Unsubscribed, fork,
     inbox::{Inbox, Item, Subscription},
-    later,
     operation::{Cell, Signal},
     pool::Pool,
+    question::{Lane, Question},
+    request::Requests,
     runtime::{self, IoThread},
 };
 use crate::{
     engine::{self, Ended, Engine, Output, Receipt, RouteId, Ticket},
-    error::{Code, Error, Result},
+    error::{Error, Result},
     protocol::{PropertyBlock, ReasonCode},
 };
 
@@ -103,12 +105,17 @@ pub(super) struct Core {
     /// Publishers that wait for room.
     blocked: Vec<Arc<Signal>>,
     next_ticket: Ticket,
+    /// The program asks for an attempt to connect now, whatever the pause.
+    pub(super) hurry: bool,
     /// The driver has been started.
     pub(super) driven: bool,
     /// Messages that disconnecting has cancelled.
     pub(super) cancelled: usize,
     /// What the broker said last when it accepted.
     pub(super) connected: Option<Connected>,
+    /// What the authenticator is to be asked, until the driver does.
+    pub(super) challenge: Option<Question>,
+    pub(super) reauthenticating: Option<Arc<Cell<()>>>,
     pub(super) connecting: Vec<Arc<Cell<Connected>>>,
     pub(super) disconnecting: Vec<Arc<Cell<usize>>>,
     pub(super) subscribing: HashMap<Ticket, Subscribing>,
@@ -154,9 +161,12 @@ impl Core {
             leftover: Output::default(),
             blocked: Vec::new(),
             next_ticket: 0,
+            hurry: false,
             driven: false,
             cancelled: 0,
             connected: None,
+            challenge: None,
+            reauthenticating: None,
             connecting: Vec::new(),
             disconnecting: Vec::new(),
             subscribing: HashMap::new(),
@@ -188,7 +198,8 @@ impl Core {
         }
         effects.refused = self.engine.poll_refused();
         effects.unblocked = self.take_unblocked();
-        if matches!(self.goal, Goal::Disconnect(_)) {
+        // The driver asks: it knows when a question has lost its connection.
+        if matches!(self.goal, Goal::Disconnect(_)) || self.challenge.is_some() {
             effects.wakes = self.take_waker();
         }
         effects
@@ -224,8 +235,20 @@ impl Core {
                     None => {}
                 }
             }
+            engine::Event::SetAside(what) => effects.events.push(Event::SetAside(what)),
+            engine::Event::AcknowledgementHeld(count) => {
+                effects.events.push(Event::AcknowledgementHeld(count));
+            }
             engine::Event::Flushed(ticket) => {
                 if let Some(cell) = self.flushing.remove(&ticket) {
+                    effects.end(cell, Ok(()));
+                }
+            }
+            engine::Event::Challenge(step, data) => {
+                self.challenge = Some(Question::Authentication(step, data));
+            }
+            engine::Event::Reauthenticated => {
+                if let Some(cell) = self.reauthenticating.take() {
                     effects.end(cell, Ok(()));
                 }
             }
@@ -262,6 +285,7 @@ impl Core {
         self.asleep = false;
         self.streaming = false;
         self.wrote_directly = None;
+        self.challenge = None;
         self.leftover.clear(0);
         self.spare.clear(0);
         self.direct.take()
@@ -298,6 +322,7 @@ pub(super) struct Shared {
     pub(super) options: Options,
     pub(super) core: Mutex<Core>,
     pub(super) inbox: Inbox,
+    pub(super) questions: Lane,
     pub(super) subscriptions: Mutex<HashMap<RouteId, Arc<Subscription>>>,
     pub(super) status: Mutex<Status>,
     pub(super) traffic: Traffic,
@@ -305,19 +330,23 @@ pub(super) struct Shared {
     pub(super) unclaimed: Mutex<Vec<(OwnedMessage, Receipt)>>,
     /// Subscribes that have their route and have not yet claimed what was there before.
     pub(super) claiming: AtomicUsize,
+    pub(super) requests: Requests,
     born: u32,
     io: IoThread,
     pool: Arc<Pool>,
+    question_pool: Arc<Pool>,
 }
 
 impl Shared {
     pub(super) fn new(options: &Options) -> Result<Arc<Self>> {
         let mut options = options.clone();
         options.complete();
+        options.check_authentication()?;
         let engine = Engine::new(Arc::new(options.settings.clone()), options.any_client_id)?;
         let runtime = runtime::runtime()?;
         Ok(Arc::new(Self {
             inbox: Inbox::new(&options),
+            questions: Lane::new(&mut options),
             options,
             core: Mutex::new(Core::new(engine)),
             subscriptions: Mutex::default(),
@@ -329,9 +358,11 @@ impl Shared {
             traffic: Traffic::default(),
             unclaimed: Mutex::default(),
             claiming: AtomicUsize::new(0),
+            requests: Requests::default(),
             born: fork::generation(),
             io: runtime.next_io_thread(),
             pool: runtime.pool.clone(),
+            question_pool: runtime.question_pool.clone(),
         }))
     }
 
@@ -341,6 +372,10 @@ impl Shared {
 
     pub(super) fn pool(&self) -> &Arc<Pool> {
         &self.pool
+    }
+
+    pub(super) fn question_pool(&self) -> &Arc<Pool> {
+        &self.question_pool
     }
 
     #[inline]
@@ -364,6 +399,11 @@ impl Shared {
     /// For the pool: runs callbacks; whether there are more.
     pub(super) fn run_callbacks(self: &Arc<Self>) -> bool {
         self.inbox.run_slice(self)
+    }
+
+    /// For the pool: asks a question; whether there are more.
+    pub(super) fn run_questions(self: &Arc<Self>) -> bool {
+        self.questions.run(self)
     }
 
     /// Queues one callback.
@@ -397,6 +437,19 @@ impl Shared {
         }
         self.see_it_leave(core);
         all
+    }
+
+    /// Refuses a received message. `false` when there was nothing left to refuse.
+    pub(super) fn refuse(
+        self: &Arc<Self>,
+        receipt: Receipt,
+        reason: ReasonCode,
+        properties: PropertyBlock,
+    ) -> bool {
+        let mut core = self.core.lock();
+        let refused = core.engine.refuse(receipt, reason, properties);
+        self.see_it_leave(core);
+        refused
     }
 
     /// Acts on what the engine had to tell: messages first, as a flush ends after them; operations
@@ -509,36 +562,5 @@ impl Shared {
     /// Drops a program's object on a callback thread.
     pub(super) fn drop_there(self: &Arc<Self>, object: impl Send + 'static) {
         self.call_back(Box::new(move || drop(object)));
-    }
-
-    /// Waits for room and publishes; see [`Session::publish`](super::Session::publish).
-    pub(super) fn wait_for_room<T>(
-        self: &Arc<Self>,
-        mut attempt: impl FnMut(&mut Core) -> Option<T>,
-    ) -> Result<T> {
-        let deadline = later(Instant::now(), self.options.outgoing_wait);
-        loop {
-            let signal = Arc::new(Signal::default());
-            let mut core = self.core.lock();
-            if let Some(done) = attempt(&mut core) {
-                self.settle(core);
-                return Ok(done);
-            }
-            core.blocked.push(signal.clone());
-            self.settle(core);
-            let left = deadline.saturating_duration_since(Instant::now());
-            let waited = super::operation::wait_for(self, &signal, Some(left));
-            if let Err(error) = waited {
-                self.core.lock().blocked.retain(|blocked| !Arc::ptr_eq(blocked, &signal));
-                return Err(match error.code() {
-                    Code::Timeout => Error::new(
-                        Code::QueueFull,
-                        "The outgoing queue was full for as long as the call may wait; is the broker \
-                         reachable and fast enough?",
-                    ),
-                    _ => error,
-                });
-            }
-        }
     }
 }

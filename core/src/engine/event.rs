@@ -2,7 +2,9 @@
 
 use std::{ops::Range, sync::Arc};
 
-use super::{Match, Receipt};
+use bytes::Bytes;
+
+use super::{AuthenticationStep, Match, Receipt};
 use crate::{
     error::{Error, Result},
     protocol::{Properties, PropertyBlock, QoS, ReasonCode},
@@ -183,6 +185,30 @@ pub enum Event {
     Unsubscribed(Ticket, Vec<Result<Unsubscribed>>),
     /// Every message published before this flush has ended.
     Flushed(Ticket),
+    /// The authenticator is to be asked: the step, and the broker's data.
+    /// [`Engine::authenticate`](super::Engine::authenticate) takes its answer.
+    Challenge(AuthenticationStep, Option<Bytes>),
+    /// The broker has accepted the new authentication, and so has the authenticator.
+    Reauthenticated,
+    /// A message has been set aside.
+    SetAside(SetAside),
+    /// So many messages have been handled but cannot be acknowledged, because the acknowledgement of
+    /// an earlier one has not come for ten seconds; once for each standstill.
+    AcknowledgementHeld(usize),
+}
+
+/// A message that was set aside.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct SetAside {
+    /// The number of an own message; `None` for a received one.
+    pub number: Option<u64>,
+    /// The topic, as far as it is known.
+    pub topic: Option<String>,
+    /// The bytes of its packet.
+    pub size: usize,
+    /// Why: `SET_ASIDE` or `PACKET_TOO_LARGE`, with the last loss as its cause.
+    pub error: Error,
 }
 
 /// A publish that has ended, and who wants to know.
@@ -242,8 +268,12 @@ pub struct Counters {
     pub outgoing_bytes: usize,
     /// Own messages of QoS 1 and 2 that have been sent and not confirmed.
     pub in_flight: usize,
+    /// Received messages that were set aside.
+    pub incoming_set_aside: u64,
     /// Received messages that have not been acknowledged.
     pub unacknowledged: usize,
+    /// Those of them that have been handled and wait for the acknowledgement of an earlier one.
+    pub held_back: usize,
     /// Subscriptions.
     pub subscriptions: usize,
 }

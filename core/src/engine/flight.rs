@@ -7,8 +7,9 @@
 //!                        │ PUBREC          PUBCOMP
 //!                        └───────► released ──────► landed           QoS 2
 //!
-//!   connection lost: flight and released stay. On a resumed session they are sent again in the order
-//!   of their numbers, PUBLISH with DUP, PUBREL as it was. Session gone: the caller gets them back.
+//!   connection lost: flight and released stay. On a resumed session they are sent again: PUBREL as
+//!   it was, in the order of PUBREC; PUBLISH with DUP, in the order of the numbers. Session gone: the
+//!   caller gets them back.
 //! ```
 
 use std::collections::VecDeque;
@@ -36,6 +37,8 @@ pub(super) struct Flight {
     packet_id: PacketId,
     /// The broker has taken the message (PUBREC): only its id matters now.
     pub(super) released: bool,
+    /// Then: its place in the order in which the PUBRECs came.
+    confirmed: u64,
     /// Its PUBLISH left on this connection and holds a place of the broker's receive maximum.
     counted: bool,
 }
@@ -58,8 +61,10 @@ pub(super) enum Again {
 pub(super) struct Flights {
     version: Version,
     flights: Slab<Flight>,
-    /// What a resumed session still has to send again, in the order of the numbers.
+    /// What a resumed session still has to send again, in this order.
     resend: VecDeque<usize>,
+    /// How many PUBRECs have come.
+    confirmations: u64,
     /// Ours; under 5.0 the broker's receive maximum may make the window smaller.
     limit: u16,
     window: u16,
@@ -76,6 +81,7 @@ impl Flights {
             version,
             flights: Slab::new(),
             resend: VecDeque::new(),
+            confirmations: 0,
             limit,
             window: limit,
             on_wire: 0,
@@ -125,7 +131,8 @@ impl Flights {
         self.on_wire += 1;
         self.exactly_once += u16::from(stored.qos == QoS::ExactlyOnce);
         self.weight += stored.weight();
-        self.flights.insert(Flight { stored, packet_id, released: false, counted: true });
+        let flight = Flight { stored, packet_id, released: false, confirmed: 0, counted: true };
+        self.flights.insert(flight);
     }
 
     /// Sends the next message of a resumed session again [MQTT-4.4.0-1].
@@ -136,7 +143,11 @@ impl Flights {
         output: &mut Output,
     ) -> Again {
         let Some(&key) = self.resend.front() else { return Again::Done };
-        let flight = &mut self.flights[key];
+        let Some(flight) = self.flights.get_mut(key) else {
+            // The broker has completed it unasked, before its PUBREL left again.
+            self.resend.pop_front();
+            return Again::Sent;
+        };
         if flight.released {
             self.resend.pop_front();
             // MQTT 3.1 marks a repeated PUBREL.
@@ -197,6 +208,8 @@ impl Flights {
         }
         if !flight.released {
             flight.released = true;
+            flight.confirmed = self.confirmations;
+            self.confirmations += 1;
             // The message must not be sent again [MQTT-4.3.3-7]: free it, only the id matters.
             self.weight -= flight.stored.weight();
             flight.stored.release();
@@ -250,9 +263,15 @@ impl Flights {
         self.window = self.limit.min(server.receive_maximum);
     }
 
-    /// The broker still has the session: everything is sent again.
+    /// The broker still has the session: everything is sent again. PUBREL keeps the order of PUBREC
+    /// [MQTT-4.6.0-4] and goes first, because it waits for no window [MQTT-3.3.4-8]; PUBLISH keeps
+    /// its own order [MQTT-4.6.0-1].
     pub(super) fn resume(&mut self) {
-        self.resend = self.keys_in_order().into();
+        let is_released = |key: &usize| self.flights[*key].released;
+        let (mut released, unconfirmed): (Vec<usize>, Vec<usize>) =
+            self.keys_in_order().into_iter().partition(is_released);
+        released.sort_unstable_by_key(|&key| self.flights[key].confirmed);
+        self.resend = released.into_iter().chain(unconfirmed).collect();
     }
 
     /// Gives up all of them, in the order of their numbers.

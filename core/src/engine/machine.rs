@@ -1,5 +1,7 @@
 //! The machine itself: what each packet and each command means in each phase.
 
+mod aside;
+mod authentication;
 mod input;
 
 use std::{
@@ -9,23 +11,22 @@ use std::{
 };
 
 use super::{
-    Completion, Counters, Ended, Event, Match, Outcome, Output, Publication, Receipt, Refused,
-    RouteId, Settings, Ticket,
+    Completion, Connected, Counters, Ended, Event, Identity, Match, Outcome, Output, Publication,
+    Receipt, Refused, RouteId, Settings, Ticket,
     alias::IncomingAliases,
+    authentication::Exchange,
     handshake,
     incoming::Incoming,
     outgoing::{OUTPUT_LIMIT, Outgoing},
     packet_id::PacketIds,
     server::ServerLimits,
     subscriptions::Subscriptions,
+    suspicion::Suspicion,
     timer::{Timer, Timers},
 };
 use crate::{
     error::{Code, Result},
-    protocol::{
-        Disconnect, Packet, Properties, PropertyBlock, ReasonCode, SubscriptionOptions,
-        encode_pingreq,
-    },
+    protocol::{Properties, PropertyBlock, ReasonCode, SubscriptionOptions, encode_pingreq},
 };
 
 /// The longest wait for the answer to a ping. Shorter than most keep-alive times, because an answer
@@ -35,10 +36,16 @@ const PING_ANSWER: Duration = Duration::from_secs(20);
 /// Publishing stops adding to the output at its limit; as much again is left to acknowledgements.
 const CHOKED: usize = 2 * OUTPUT_LIMIT;
 
+/// How long acknowledgements stand still before that is reported: a handler that takes longer is
+/// slow, or forgot to acknowledge.
+const STANDSTILL: Duration = Duration::from_secs(10);
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
     Offline,
     Connecting,
+    /// CONNACK has accepted, and the authenticator has still to accept the broker.
+    Verifying,
     Online,
     Ending,
 }
@@ -48,8 +55,13 @@ pub struct Engine {
     settings: Arc<Settings>,
     phase: Phase,
     client_id: String,
+    /// Who the next CONNECT says that it is.
+    identity: Identity,
     /// What the last CONNECT asked for.
     clean_start: bool,
+    exchange: Exchange,
+    /// What CONNACK said, until the authenticator has accepted it.
+    accepted: Option<Connected>,
     server: ServerLimits,
     output: Output,
     outgoing: Outgoing,
@@ -65,9 +77,13 @@ pub struct Engine {
     /// The output holds a PINGREQ.
     ping_waits: bool,
     needed: usize,
+    /// An oversized message of which the rest is still to be dropped.
+    skipping: Option<aside::Skipping>,
+    suspicion: Suspicion,
     events: VecDeque<Event>,
     received: u64,
     unrouted: u64,
+    set_aside: u64,
 }
 
 impl Engine {
@@ -82,12 +98,15 @@ impl Engine {
         Ok(Self {
             phase: Phase::Offline,
             client_id: settings.client_id.clone(),
+            identity: Identity::default(),
             clean_start: settings.clean_session,
+            exchange: Exchange::None,
+            accepted: None,
             server: ServerLimits::default(),
             output: Output::default(),
             outgoing: Outgoing::new(&settings),
             incoming: Incoming::new(version, settings.receive_maximum),
-            subscriptions: Subscriptions::new(version),
+            subscriptions: Subscriptions::new(version, settings.first_subscription_identifier),
             aliases: IncomingAliases::default(),
             ids: PacketIds::default(),
             timers: Timers::default(),
@@ -97,9 +116,12 @@ impl Engine {
             paused: false,
             ping_waits: false,
             needed: 0,
+            skipping: None,
+            suspicion: Suspicion::default(),
             events: VecDeque::new(),
             received: 0,
             unrouted: 0,
+            set_aside: 0,
             settings,
         })
     }
@@ -168,7 +190,9 @@ impl Engine {
             outgoing_messages: self.outgoing.messages(),
             outgoing_bytes: self.outgoing.bytes() + self.output.len(),
             in_flight: self.outgoing.in_flight(),
+            incoming_set_aside: self.set_aside,
             unacknowledged: self.incoming.unacknowledged(),
+            held_back: self.incoming.held_back(),
             subscriptions: self.subscriptions.len(),
         }
     }
@@ -192,7 +216,15 @@ impl Engine {
         // the broker keeps the session afterwards, so it stays what it is.
         let resumes = resume && self.settings.version.is_v5() && keeps;
         self.clean_start = self.settings.clean_session && !resumes;
-        handshake::encode(&self.settings, &self.client_id, self.clean_start, self.output.buffer())?;
+        let identity = std::mem::take(&mut self.identity);
+        handshake::encode(
+            &self.settings,
+            &identity,
+            &self.client_id,
+            self.clean_start,
+            self.output.buffer(),
+        )?;
+        self.begin_exchange();
         self.aliases
             .reset(self.settings.properties.as_properties().topic_alias_maximum().unwrap_or(0));
         self.keep_alive = Duration::from_secs(self.settings.keep_alive.into());
@@ -285,6 +317,18 @@ impl Engine {
         self.incoming.handled(receipt, reason, &mut self.output)
     }
 
+    /// A received message has been refused: [`acknowledge`](Self::acknowledge) with a reason string
+    /// and user properties, as far as the broker takes a packet of that size. Before 5.0 neither they
+    /// nor the reason are sent.
+    pub fn refuse(
+        &mut self,
+        receipt: Receipt,
+        reason: ReasonCode,
+        properties: PropertyBlock,
+    ) -> bool {
+        self.incoming.refused(receipt, reason, properties, &mut self.output)
+    }
+
     /// How a message ended; `None` while it has not, and `watcher` has been taken along.
     pub fn watch(
         &mut self,
@@ -328,7 +372,7 @@ impl Engine {
     pub fn disconnect(&mut self, reason: ReasonCode, properties: Properties<'_>) {
         match self.phase {
             Phase::Offline => return,
-            Phase::Online => self.say_disconnect(reason, properties),
+            Phase::Online | Phase::Verifying => self.say_disconnect(reason, properties),
             Phase::Connecting | Phase::Ending => {}
         }
         self.end_connection();
@@ -338,9 +382,8 @@ impl Engine {
         if !self.settings.version.is_v5() && reason != ReasonCode::Success {
             return;
         }
-        Packet::Disconnect(Disconnect { reason, properties })
-            .encode(self.settings.version, self.output.buffer())
-            .expect("properties that were checked fit");
+        let out = self.output.buffer();
+        handshake::say_disconnect(self.settings.version, &self.server, reason, properties, out);
     }
 
     /// Ends every message as cancelled; how many there were, without those of QoS 0 that the output
@@ -441,6 +484,13 @@ impl Engine {
                     }
                     self.shrink();
                 }
+                Timer::Standstill => {
+                    let held = self.incoming.look_at_order();
+                    self.events.extend(held.map(Event::AcknowledgementHeld));
+                    if self.incoming.is_waiting() {
+                        self.timers.set(Timer::Standstill, now + STANDSTILL);
+                    }
+                }
                 Timer::PingAnswer if self.paused => self.expect_ping_answer(now),
                 Timer::PingAnswer => {
                     self.end_connection();
@@ -471,6 +521,8 @@ impl Engine {
         self.end_connection();
         self.phase = Phase::Offline;
         self.needed = 0;
+        self.skipping = None;
+        self.suspicion.disconnected();
         self.paused = false;
         self.ping_waits = false;
         self.outgoing.disconnected(&mut self.output);
@@ -482,6 +534,7 @@ impl Engine {
     /// From here on nothing is accepted from the network and nothing follows what the output holds.
     fn end_connection(&mut self) {
         self.phase = Phase::Ending;
+        self.end_exchange();
         self.timers.stop_all();
         // What is handled from now on cannot be acknowledged on this connection any more.
         self.incoming.disconnected();

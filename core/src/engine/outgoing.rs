@@ -363,7 +363,10 @@ impl Outgoing {
         output: &Output,
     ) -> Option<Outcome> {
         if number == 0 || number > self.last_number {
-            return Some(Err(Code::UnknownMessage.into()));
+            return Some(Err(Error::new(
+                Code::UnknownMessage,
+                format!("No message has the number {number}; a number is what publish returns"),
+            )));
         }
         let kept = self.queue.contains(number) || self.flights.contains(number);
         self.ledger.watch(number, ticket, watcher, kept, &output.qos0)

@@ -4,8 +4,8 @@ use bytes::Bytes;
 
 use super::{Completion, Output, output::LARGE_PAYLOAD, refusal::unsendable, server::ServerLimits};
 use crate::{
-    error::{Error, Result},
-    protocol::{PacketId, Properties, Publish, QoS, Version},
+    error::{Code, Error, Result},
+    protocol::{PacketId, Properties, PropertyIdentifier, Publish, QoS, Version},
 };
 
 /// A PUBLISH with DUP set differs from the first one in this bit of the first byte.
@@ -106,6 +106,21 @@ impl Publication<'_> {
         }
     }
 
+    /// Whether a client may send this at all.
+    #[inline]
+    fn check(&self) -> Result<()> {
+        // [MQTT-3.3.4-6]
+        if !self.properties.is_empty()
+            && self.properties.contains(PropertyIdentifier::SubscriptionIdentifier)
+        {
+            return Err(Error::new(
+                Code::InvalidArgument,
+                "Subscription identifiers are for the broker to send with a message",
+            ));
+        }
+        Ok(())
+    }
+
     /// Encodes a message of QoS 0 straight into the output, if this broker takes it.
     #[inline]
     pub(super) fn write(
@@ -114,6 +129,7 @@ impl Publication<'_> {
         server: &ServerLimits,
         output: &mut Output,
     ) -> Result<()> {
+        self.check()?;
         let length = self.payload.as_slice().len();
         let buffer = output.buffer();
         let start = buffer.len();
@@ -153,6 +169,7 @@ impl Stored {
         version: Version,
         publication: Publication<'_>,
     ) -> Result<Self, Error> {
+        publication.check()?;
         let length = publication.payload.as_slice().len();
         let beside = length >= LARGE_PAYLOAD;
         let whole = publication.packet();

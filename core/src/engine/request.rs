@@ -1,13 +1,15 @@
 //! One SUBSCRIBE or UNSUBSCRIBE, from the call (or the renewal) to its answer.
 
+use std::borrow::Cow;
+
 use super::{
     Granted, RouteId, Said, Ticket, Unsubscribed, refusal::unsendable, server::ServerLimits,
 };
 use crate::{
     error::{Code, Error, Result},
     protocol::{
-        PacketId, Properties, PropertyBlock, QoS, ReasonCode, SubscriptionOptions, Version,
-        encode_subscribe, encode_unsubscribe,
+        PacketId, Properties, Property, PropertyBlock, QoS, ReasonCode, SubscriptionOptions,
+        Version, encode_subscribe, encode_unsubscribe,
     },
 };
 
@@ -38,6 +40,11 @@ pub(super) struct Request {
     pub(super) ticket: Option<Ticket>,
     pub(super) asked: Vec<Asked>,
     properties: PropertyBlock,
+    /// The subscription identifier that the engine adds to the properties, if it adds one and the
+    /// broker has such.
+    identifier: Option<u32>,
+    /// The subscription identifier with which it was sent.
+    pub(super) identified_as: Option<u32>,
     /// Present while it is under way.
     pub(super) packet_id: Option<PacketId>,
     /// Sent before, on a connection that was lost.
@@ -51,7 +58,21 @@ impl Request {
         asked: Vec<Asked>,
         properties: PropertyBlock,
     ) -> Self {
-        Self { kind, ticket, asked, properties, packet_id: None, again: false }
+        Self {
+            kind,
+            ticket,
+            asked,
+            properties,
+            identifier: None,
+            identified_as: None,
+            packet_id: None,
+            again: false,
+        }
+    }
+
+    /// Adds a subscription identifier.
+    pub(super) fn identified_by(self, identifier: Option<u32>) -> Self {
+        Self { identifier, ..self }
     }
 
     /// Sets aside what this broker does not have; whether anything is left to send.
@@ -80,7 +101,9 @@ impl Request {
         out: &mut Vec<u8>,
     ) -> Result<()> {
         let start = out.len();
-        let properties = self.properties.as_properties();
+        let properties = with_identifier(&self.properties, self.identifier, server)?;
+        let properties = properties.as_properties();
+        self.identified_as = properties.subscription_identifiers().next();
         match self.kind {
             Kind::Subscribe => {
                 let filters = self.sent().map(|asked| (asked.filter.as_str(), options(asked)));
@@ -138,6 +161,22 @@ impl Request {
 
 pub(super) fn has_identifier(properties: &PropertyBlock) -> bool {
     properties.as_properties().subscription_identifiers().next().is_some()
+}
+
+/// The properties of a SUBSCRIBE to this broker.
+pub(super) fn with_identifier<'p>(
+    properties: &'p PropertyBlock,
+    identifier: Option<u32>,
+    server: &ServerLimits,
+) -> Result<Cow<'p, PropertyBlock>> {
+    let Some(identifier) = identifier.filter(|_| server.identifiers) else {
+        return Ok(Cow::Borrowed(properties));
+    };
+    let mut properties = properties.clone();
+    properties
+        .push(Property::SubscriptionIdentifier(identifier))
+        .map_err(|error| unsendable("The subscribe", error))?;
+    Ok(Cow::Owned(properties))
 }
 
 /// The size of a SUBSCRIBE; the error says why it cannot be encoded.

@@ -17,7 +17,7 @@ pub(super) struct ServerLimits {
     pub(super) maximum_packet_size: usize,
     wildcards: bool,
     shared: bool,
-    identifiers: bool,
+    pub(super) identifiers: bool,
 }
 
 impl Default for ServerLimits {

@@ -14,14 +14,15 @@ const PACKET: PacketType = PacketType::Publish;
 const QOS_3: Violation = Violation::malformed("with QoS 3", "MQTT-3.3.1-4").on(PACKET);
 const DUP_QOS_0: Violation =
     Violation::malformed("with QoS 0 and DUP set", "MQTT-3.3.1-2").on(PACKET);
+const CUT_TOPIC: &str = "that ends before the end of its topic";
 const EMPTY_TOPIC: Violation =
     Violation::malformed("with an empty topic", "MQTT-4.7.3-1").on(PACKET);
 const NO_TOPIC: Violation =
     Violation::protocol_error("with neither topic nor topic alias", "").on(PACKET);
 const ID_QOS_0: Violation =
-    Violation::malformed("with QoS 0 and a packet identifier", "MQTT-2.2.1-2").on(PACKET);
+    Violation::malformed("with QoS 0 and a packet id", "MQTT-2.2.1-2").on(PACKET);
 const NO_ID: Violation =
-    Violation::malformed("with QoS 1 or 2 and no packet identifier", "MQTT-2.2.1-3").on(PACKET);
+    Violation::malformed("with QoS 1 or 2 and no packet id", "MQTT-2.2.1-3").on(PACKET);
 
 /// A message on its way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,7 +39,9 @@ pub struct Publish<'a> {
     pub packet_id: Option<PacketId>,
     /// What 5.0 says about the message.
     pub properties: Properties<'a>,
-    /// The message itself; MQTT never looks into it.
+    /// The message itself. It is never looked into, also where the payload format indicator says
+    /// that it is UTF-8: section 3.3.2.3.2 leaves that check to whoever wants it, and what the text
+    /// is worth the application knows best.
     pub payload: &'a [u8],
 }
 
@@ -89,7 +92,7 @@ impl<'a> RawPublish<'a> {
         }
         let mut reader = Reader::new(PACKET, frame.body);
         // [MQTT-3.3.2-1]
-        let topic = reader.binary()?;
+        let topic = reader.binary().map_err(|violation| violation.said(CUT_TOPIC))?;
         let packet_id = match qos {
             // [MQTT-2.2.1-2]
             QoS::AtMostOnce => None,

@@ -9,6 +9,11 @@ use crate::{
 impl Options {
     /// The largest packet that the session accepts, in bytes. Default: what the protocol allows.
     ///
+    /// A larger message is not kept in memory while it comes in. Under MQTT 5.0 the broker is told the
+    /// limit; one that does not keep it ends the connection, and is refused when it has done so as
+    /// often as [`set_set_aside_after`](Self::set_set_aside_after) says. Before, it is skipped and
+    /// acknowledged at once. Either is reported as [`Event::SetAside`](crate::client::Event).
+    ///
     /// # Errors
     /// `INVALID_OPTION` for zero.
     pub fn set_maximum_packet_size(&mut self, size: u32) -> Result<&mut Self> {

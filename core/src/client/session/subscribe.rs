@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, atomic::Ordering};
 
-use super::Session;
+use super::{Session, check};
 use crate::{
     client::{
         Granted, Handler, Operation, Unsubscribed,
@@ -11,7 +11,7 @@ use crate::{
     },
     engine::RouteId,
     error::{Code, Error, Result},
-    protocol::{Place, Properties, PropertyBlock, SubscriptionOptions, topic},
+    protocol::{Place, PropertyBlock, SubscriptionOptions, topic},
 };
 
 /// The most levels of a filter: routing steps down a stack frame for each. Brokers take fewer.
@@ -30,14 +30,30 @@ impl Session {
         options: SubscriptionOptions,
         handler: Arc<dyn Handler>,
     ) -> Result<Operation<Granted>> {
+        self.subscribe_route(filter, options, handler).map(|(operation, _)| operation)
+    }
+
+    /// Subscribes; the route of the subscription comes along.
+    pub(in crate::client) fn subscribe_route(
+        &self,
+        filter: &str,
+        options: SubscriptionOptions,
+        handler: Arc<dyn Handler>,
+    ) -> Result<(Operation<Granted>, RouteId)> {
         let (operation, cell) = Operation::new(self.shared());
         let subscribing = Subscribing::One(cell);
-        self.begin_subscribe(&[(filter, options)], PropertyBlock::new(), handler, subscribing)?;
-        Ok(operation)
+        let route =
+            self.begin_subscribe(&[(filter, options)], PropertyBlock::new(), handler, subscribing)?;
+        Ok((operation, route))
     }
 
     /// Subscribes several filters with one packet and one handler. The operation has a result for
     /// each, in order. Properties: a subscription identifier, user properties (MQTT 5.0).
+    ///
+    /// Under 5.0 every subscribe without a subscription identifier is given one, if the broker has
+    /// such: where filters of several calls match the same message, each handler gets it once, be it
+    /// that the broker sends one copy or one for each. A program that gives identifiers itself gives
+    /// each call its own.
     ///
     /// # Errors
     /// Those of `subscribe`; `INVALID_ARGUMENT` without a filter.
@@ -58,7 +74,7 @@ impl Session {
         properties: PropertyBlock,
         handler: Arc<dyn Handler>,
         subscribing: Subscribing,
-    ) -> Result<()> {
+    ) -> Result<RouteId> {
         let shared = self.shared();
         shared.check_fork()?;
         if filters.is_empty() {
@@ -67,7 +83,8 @@ impl Session {
         for (filter, _) in filters {
             check_filter(filter)?;
         }
-        self.check_properties(&properties, Place::Subscribe)?;
+        let version = shared.options.settings.version;
+        check::request(version, properties.as_properties(), Place::Subscribe)?;
         // The handler must be in its place before a message can find its route.
         let ticket = shared.core.lock().ticket();
         let subscription = Arc::new(Subscription::new(ticket, handler));
@@ -95,7 +112,7 @@ impl Session {
                 return Err(error);
             }
         }
-        Ok(())
+        Ok(ticket)
     }
 
     /// Ends a subscription; a filter that is not subscribed succeeds at once. No call of the
@@ -152,7 +169,8 @@ impl Session {
         let shared = self.shared();
         shared.check_fork()?;
         filters.iter().try_for_each(|filter| check_filter(filter))?;
-        self.check_properties(&properties, Place::Unsubscribe)?;
+        let version = shared.options.settings.version;
+        check::request(version, properties.as_properties(), Place::Unsubscribe)?;
         let mut core = shared.core.lock();
         if matches!(core.goal, Goal::Close) {
             return Err(Code::Closed.into());
@@ -163,20 +181,6 @@ impl Session {
         shared.settle(core);
         self.end_subscriptions(&ended);
         Ok(())
-    }
-
-    /// Properties need MQTT 5.0, and their place.
-    fn check_properties(&self, properties: &PropertyBlock, place: Place) -> Result<()> {
-        if properties.is_empty() {
-            return Ok(());
-        }
-        if !self.shared().options.settings.version.is_v5() {
-            let sentence = "Before MQTT 5.0 a subscribe or unsubscribe has no properties";
-            return Err(Error::new(Code::NotSupported, sentence));
-        }
-        Properties::parse(properties.as_properties().as_bytes(), place).map(drop).map_err(|error| {
-            Error::new(Code::InvalidArgument, format!("The properties cannot be used: {error}"))
-        })
     }
 
     /// No further call of these handlers begins; outside callbacks none is running afterwards.
@@ -192,10 +196,23 @@ impl Session {
 
 fn check_filter(filter: &str) -> Result<()> {
     if filter.split('/').count() > FILTER_LEVELS {
-        let sentence = format!("A filter has at most {FILTER_LEVELS} levels");
+        let sentence =
+            format!("The filter cannot be used: it has more than {FILTER_LEVELS} levels");
         return Err(Error::new(Code::InvalidFilter, sentence));
     }
     topic::check_filter(filter.as_bytes()).map(drop).map_err(|error| {
-        Error::new(Code::InvalidFilter, format!("The filter {filter:?} cannot be used: {error}"))
+        Error::new(
+            Code::InvalidFilter,
+            format!("The filter {} cannot be used: {error}", shown(filter)),
+        )
     })
+}
+
+/// A filter as it stands in a sentence: it may be long, and hold anything.
+fn shown(filter: &str) -> String {
+    const LONGEST: usize = 80;
+    match filter.char_indices().nth(LONGEST) {
+        None => format!("{filter:?}"),
+        Some((end, _)) => format!("{:?}…", &filter[..end]),
+    }
 }
