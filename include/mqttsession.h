@@ -1511,8 +1511,8 @@ mqtt_status mqtt_options_add_connect_properties(mqtt_options *options,
  * Sets the largest packet that the session accepts. By default it is the largest that the
  * protocol allows.
  *
- * Under MQTT 5.0 the broker is told and drops what is larger; before, a larger packet ends the
- * connection.
+ * Under MQTT 5.0 the broker is told and drops what is larger. Before, a larger message is set
+ * aside, of which MQTT_EVENT_SET_ASIDE tells, and the connection goes on.
  *
  * @param options Borrowed. The options.
  * @param size Value. Bytes above 0.
@@ -1857,11 +1857,11 @@ mqtt_status mqtt_options_set_retry(mqtt_options *options,
 /**
  * Says whether a session with these options tries again after an error.
  *
- * Unless mqtt_options_set_retry says otherwise, it does after what may pass: name servers and
- * brokers that do not answer, connections that break, a broker that is busy, breaks the protocol
- * or ends the connection. It does not after what stays wrong until somebody changes it: a name
- * that does not exist, certificates, credentials, a client id or version that the broker does not
- * take, a ban, another client with the same client id, a server that has moved.
+ * Unless mqtt_options_set_retry says otherwise, it does after what may pass: names that are not
+ * found, brokers that do not answer, connections that break, a broker that is busy, breaks the
+ * protocol or ends the connection. It does not after what stays wrong until somebody changes it:
+ * certificates, credentials, a client id or version that the broker does not take, a ban, another
+ * client with the same client id, a server that has moved or does not speak MQTT.
  *
  * @param options Borrowed. The options.
  * @param status Value. Any number.
@@ -3540,7 +3540,8 @@ size_t mqtt_event_count(const mqtt_event *event);
  * Gives the address to which the broker sends the session, for MQTT_EVENT_REDIRECTED.
  *
  * @param event Borrowed.
- * @return The address, valid as long as the event; empty for other events.
+ * @return The address, as mqtt_options_set_address takes it, valid as long as the event; empty for
+ *         other events.
  * @threads Any, while the handler runs.
  * @callbacks The event's handler.
  */

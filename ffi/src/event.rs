@@ -310,7 +310,8 @@ pub unsafe extern "C" fn mqtt_event_count(event: *const mqtt_event<'_>) -> usize
 /// Gives the address to which the broker sends the session, for MQTT_EVENT_REDIRECTED.
 ///
 /// @param event Borrowed.
-/// @return The address, valid as long as the event; empty for other events.
+/// @return The address, as mqtt_options_set_address takes it, valid as long as the event; empty for
+///         other events.
 /// @threads Any, while the handler runs.
 /// @callbacks The event's handler.
 #[unsafe(no_mangle)]

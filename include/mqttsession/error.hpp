@@ -64,15 +64,10 @@ class Error : public std::runtime_error {
             return std::string(reinterpret_cast<const char *>(view.data), view.size);
         };
         const mqtt_properties *const said = mqtt_last_error_properties();
-        std::int64_t place = -1;
-        const auto next = [&] {
-            return mqtt_properties_find(said, MQTT_PROPERTY_USER_PROPERTY,
-                                        static_cast<std::size_t>(place + 1));
-        };
-        while ((place = next()) >= 0) {
-            const auto found = static_cast<std::size_t>(place);
-            words.user_properties.emplace_back(text(mqtt_properties_name(said, found)),
-                                               text(mqtt_properties_value(said, found)));
+        for (std::size_t place = 0; place < mqtt_properties_count(said); ++place) {
+            if (mqtt_properties_identifier(said, place) == MQTT_PROPERTY_USER_PROPERTY)
+                words.user_properties.emplace_back(text(mqtt_properties_name(said, place)),
+                                                   text(mqtt_properties_value(said, place)));
         }
         return std::make_shared<const Words>(std::move(words));
     }

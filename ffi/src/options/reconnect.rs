@@ -121,11 +121,11 @@ pub unsafe extern "C" fn mqtt_options_set_retry(
 
 /// Says whether a session with these options tries again after an error.
 ///
-/// Unless mqtt_options_set_retry says otherwise, it does after what may pass: name servers and
-/// brokers that do not answer, connections that break, a broker that is busy, breaks the protocol
-/// or ends the connection. It does not after what stays wrong until somebody changes it: a name
-/// that does not exist, certificates, credentials, a client id or version that the broker does not
-/// take, a ban, another client with the same client id, a server that has moved.
+/// Unless mqtt_options_set_retry says otherwise, it does after what may pass: names that are not
+/// found, brokers that do not answer, connections that break, a broker that is busy, breaks the
+/// protocol or ends the connection. It does not after what stays wrong until somebody changes it:
+/// certificates, credentials, a client id or version that the broker does not take, a ban, another
+/// client with the same client id, a server that has moved or does not speak MQTT.
 ///
 /// @param options Borrowed. The options.
 /// @param status Value. Any number.

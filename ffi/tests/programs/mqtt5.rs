@@ -110,6 +110,13 @@ const POISONED: &str = "accept\nexpect CONNECT\nsend CONNACK 0 0\n\
     accept\nexpect CONNECT\nsend CONNACK 1 0\nexpect PUBLISH payload=food\nsend PUBACK $id\n\
     expect DISCONNECT\nexpect closed";
 
+/// One that sends a message which is too large, and one that is not.
+const LARGE: &str = "accept\nexpect CONNECT\nsend CONNACK 0 0\nexpect SUBSCRIBE\n\
+    send SUBACK $id 1\nsend PUBLISH demo/in 1 1 \
+    \"more bytes than the options of this session say that it accepts\"\n\
+    send PUBLISH demo/in 1 2 small\nexpect PUBACK 1\nexpect PUBACK 2\n\
+    expect DISCONNECT\nexpect closed";
+
 /// One that sends its sessions away.
 pub(crate) fn moved(to: &str) -> String {
     format!(
@@ -161,10 +168,17 @@ fn an_acknowledgement_that_does_not_come_is_reported() {
 }
 
 #[test]
+fn messages_are_set_aside() {
+    under_each(|under| {
+        against(under, LARGE, "set_aside", &["incoming"]);
+        against(under, POISONED, "set_aside", &["outgoing"]);
+    });
+}
+
+#[test]
 fn reconnecting_by_the_table_and_by_redirection() {
     under_each(|under| {
         against(under, RELUCTANT, "reconnect", &["retry"]);
-        against(under, POISONED, "reconnect", &["aside"]);
         let nowhere = "127.0.0.1:1";
         against(under, &moved(nowhere), "reconnect", &["stay", nowhere]);
         script(crate::SERVE, |elsewhere| {
