@@ -4,12 +4,14 @@
 //! What must happen is waited for, up to [`DEADLINE`](mqttsession_tests::DEADLINE); what must not is
 //! shown by something that comes after it (see [`support`]).
 
+mod abbreviate;
 mod acknowledge;
 mod callback;
 mod connect;
 mod disconnect;
 mod dispatch;
 mod event;
+mod expiry;
 mod handler;
 mod incoming;
 mod inline;
@@ -18,6 +20,7 @@ mod mosquitto;
 mod poll;
 mod publish;
 mod reconnect;
+mod set_aside;
 mod split;
 mod subscribe;
 mod support;

@@ -3,12 +3,15 @@
 //! A scenario reads like a trace: what the program does, what the peer sends, and the packets that
 //! the engine wrote, one line each (see [`trace`]). Where the issue is a byte, the bytes stand there.
 
+mod abbreviate;
 mod acknowledge;
 mod alias;
 mod connect;
 mod disconnect;
+mod expiry;
 mod hostile;
 mod keep_alive;
+mod model;
 mod output;
 mod packets;
 mod pair;
@@ -20,6 +23,7 @@ mod resume;
 mod route;
 mod seeds;
 mod server;
+mod set_aside;
 mod subscribe;
 mod trace;
 mod v31;

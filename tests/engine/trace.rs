@@ -7,7 +7,7 @@
 
 use mqttsession::{
     engine::{Event, Outcome},
-    error::{Error, Result},
+    error::Error,
     protocol::{
         Ack, Cut, Packet, Properties, Publish, QoS, ReasonCode, RetainHandling, Sender,
         SubscriptionOptions, Version, cut,
@@ -138,6 +138,11 @@ pub(crate) fn event(event: &Event) -> String {
             format!("unsubscribed {ticket}: {}", results.join(", "))
         }
         Event::Flushed(ticket) => format!("flushed {ticket}"),
+        Event::SetAside(set) => {
+            let number = set.number.map_or("received".into(), |number| number.to_string());
+            let topic = set.topic.as_deref().unwrap_or("?");
+            format!("set aside {number}: {topic} ({}) {}", set.size, error(&set.error))
+        }
     }
 }
 

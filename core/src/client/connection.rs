@@ -356,8 +356,12 @@ impl<'s> Connection<'s> {
         }
         let mut core = self.shared.core.lock();
         if core.engine.poll_timeout().is_some_and(|at| now >= at) {
-            core.engine.handle_timeout(now)?;
+            let handled = core.engine.handle_timeout(now);
             core.shrink();
+            let effects = core.collect();
+            drop(core);
+            self.shared.apply(effects);
+            handled?;
         }
         Ok(())
     }
@@ -398,7 +402,7 @@ impl<'s> Connection<'s> {
         let streaming = std::mem::take(&mut core.streaming) || self.gathering;
         self.gathering = streaming && wrote_something && self.shared.io_thread().gather.begin(cx);
         core.asleep = !self.gathering && !self.blocked;
-        let mut deadline = core.engine.poll_timeout();
+        let mut deadline = core.expect();
         let farewell = match &core.goal {
             Goal::Disconnect(farewell) if self.leaving == Leaving::No => {
                 if farewell.is_due(&core, Instant::now()) {

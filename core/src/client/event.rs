@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use crate::{engine::Connected, error::Error};
+use crate::{
+    engine::{Connected, SetAside},
+    error::Error,
+};
 
 /// What a session is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,20 +46,6 @@ pub enum Event {
     AcknowledgementHeld(usize),
     /// The broker sends the session to another server; the next attempt goes to this address.
     Redirected(String),
-}
-
-/// A message that was set aside.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct SetAside {
-    /// The number of an own message; `None` for a received one.
-    pub number: Option<u64>,
-    /// The topic, as far as it is known.
-    pub topic: Option<String>,
-    /// The bytes of its packet.
-    pub size: usize,
-    /// Why: `SET_ASIDE` or `PACKET_TOO_LARGE`, with the last loss as its cause.
-    pub error: Error,
 }
 
 /// Counters and levels of a session.

@@ -36,13 +36,14 @@ use std::time::{Duration, Instant};
 
 pub use crate::{
     engine::{
-        Completion, Connected, Delivered, Granted, Outcome, Payload, QueuePolicy, Unsubscribed,
+        Completion, Connected, Delivered, Granted, Outcome, Payload, QueuePolicy, SetAside,
+        Unsubscribed,
     },
     transport::Material,
 };
 pub use authentication::{AuthenticationStep, Authenticator, Credentials, CredentialsSource};
 pub use callback::{EventHandler, Handled, Handler};
-pub use event::{Event, SetAside, State, Statistics};
+pub use event::{Event, State, Statistics};
 pub use fork::after_fork_in_child;
 pub use live::{live_sessions, shutdown};
 pub use message::{Acknowledgement, Message, OwnedMessage};

@@ -16,9 +16,9 @@ use super::{
     shared::{Core, Farewell, Goal, Shared},
 };
 use crate::{
-    engine::{Completion, LARGE_PAYLOAD, Outcome, Payload, Publication, Refused},
+    engine::{Completion, Failed, LARGE_PAYLOAD, Lifetime, Outcome, Payload, Publication, Refused},
     error::{Code, Error, Result},
-    protocol::{Disconnect, PropertyBlock, QoS, ReasonCode, Version, topic},
+    protocol::{Disconnect, PropertyBlock, PropertyIdentifier, QoS, ReasonCode, Version, topic},
 };
 
 /// How a message is to be published.
@@ -237,7 +237,6 @@ impl Session {
             Error::new(Code::InvalidTopic, format!("The topic cannot be used: {error}"))
         })?;
         let PublishOptions { qos, retain, properties, time_to_live, mut completion } = options;
-        let _ = time_to_live;
         if !properties.is_empty() && !shared.options.settings.version.is_v5() {
             return Err(Error::new(
                 Code::NotSupported,
@@ -250,7 +249,13 @@ impl Session {
         {
             payload = Payload::Shared(Bytes::copy_from_slice(bytes));
         }
-        let mut attempt = |core: &mut Core, patient: bool| {
+        let time_to_live = time_to_live.or(shared.options.time_to_live);
+        let expires =
+            properties.as_properties().contains(PropertyIdentifier::MessageExpiryInterval)
+                || time_to_live.is_some();
+        let since = expires.then(Instant::now);
+        let lifetime = |now| since.map(|since| Lifetime { since, now, time_to_live });
+        let mut attempt = |core: &mut Core, lifetime: Option<&Lifetime>, patient: bool| {
             if !core.accepting {
                 return Some(Err(Error::from(match core.goal {
                     Goal::Close => Code::Closed,
@@ -263,6 +268,7 @@ impl Session {
                 qos,
                 retain,
                 properties: properties.as_properties(),
+                lifetime,
             };
             match core.engine.publish(publication, &mut completion, patient) {
                 Ok(number) => Some(Ok(number)),
@@ -273,13 +279,19 @@ impl Session {
         let blocks = shared.options.blocks_when_full();
         let patient = blocks && !runtime::on_io_thread();
         let mut core = shared.core.lock();
-        let done = attempt(&mut core, patient);
+        let done = attempt(&mut core, since.and_then(lifetime).as_ref(), patient);
         shared.settle(core);
-        match done {
+        let done = match done {
             Some(done) => done,
-            None if blocks && may_wait => shared.wait_for_room(|core| attempt(core, patient))?,
+            None if blocks && may_wait => {
+                shared.wait_for_room(|core, now| attempt(core, lifetime(now).as_ref(), patient))?
+            }
             None => Err(Code::QueueFull.into()),
+        };
+        if expires {
+            shared.expect_expiry();
         }
+        done
     }
 
     /// Waits until a message has ended, at most this long; `None` is as long as it takes. A timeout
@@ -428,19 +440,21 @@ impl Session {
             return Statistics::default();
         }
         let counters = shared.core.lock().engine.counters();
+        let Failed { dropped, expired, refused, lost, session_lost, cancelled, set_aside } =
+            counters.failed;
         let (incoming_messages, incoming_bytes) = shared.inbox.level();
         let traffic = &shared.traffic;
         Statistics {
             published: counters.published,
             received: counters.received,
             unrouted: counters.unrouted,
-            dropped: counters.dropped,
-            expired: 0,
-            refused: 0,
-            lost: 0,
-            session_lost: 0,
-            cancelled: 0,
-            set_aside: 0,
+            dropped,
+            expired,
+            refused,
+            lost,
+            session_lost,
+            cancelled,
+            set_aside,
             incoming_set_aside: 0,
             events_dropped: 0,
             bytes_out: traffic.bytes_out.load(Ordering::Relaxed),

@@ -96,6 +96,8 @@ pub(super) struct Core {
     /// The driver has been woken because output is made in quick succession.
     pub(super) streaming: bool,
     waker: Option<Waker>,
+    /// When the driver will look at the engine's deadlines.
+    expects: Option<Instant>,
     wrote_directly: Option<Instant>,
     spare: Output,
     /// What a write could not finish.
@@ -149,6 +151,7 @@ impl Core {
             asleep: false,
             streaming: false,
             waker: None,
+            expects: None,
             wrote_directly: None,
             spare: Output::default(),
             leftover: Output::default(),
@@ -229,6 +232,9 @@ impl Core {
                     effects.end(cell, Ok(()));
                 }
             }
+            engine::Event::SetAside(set_aside) => {
+                effects.events.push(Event::SetAside(set_aside));
+            }
         }
     }
 
@@ -252,6 +258,12 @@ impl Core {
     pub(super) fn take_waker(&mut self) -> Option<Waker> {
         self.asleep = false;
         self.waker.take()
+    }
+
+    /// The engine's next deadline, which the driver goes to sleep for.
+    pub(super) fn expect(&mut self) -> Option<Instant> {
+        self.expects = self.engine.poll_timeout();
+        self.expects
     }
 
     /// A connection begins or ends. The socket of the last one is the answer, as dropping it may
@@ -359,6 +371,19 @@ impl Shared {
         if let Some(waker) = waker {
             waker.wake();
         }
+    }
+
+    /// A message with a lifetime may have been queued: the driver must not sleep longer than that.
+    pub(super) fn expect_expiry(&self) {
+        let mut core = self.core.lock();
+        let sooner = match (core.engine.poll_timeout(), core.expects) {
+            (Some(deadline), Some(expected)) => deadline < expected,
+            (deadline, None) => deadline.is_some(),
+            (None, _) => false,
+        };
+        let waker = if sooner { core.take_waker() } else { None };
+        drop(core);
+        waker.into_iter().for_each(Waker::wake);
     }
 
     /// For the pool: runs callbacks; whether there are more.
@@ -511,16 +536,18 @@ impl Shared {
         self.call_back(Box::new(move || drop(object)));
     }
 
-    /// Waits for room and publishes; see [`Session::publish`](super::Session::publish).
+    /// Waits for room and publishes; see [`Session::publish`](super::Session::publish). `attempt` is
+    /// told the time.
     pub(super) fn wait_for_room<T>(
         self: &Arc<Self>,
-        mut attempt: impl FnMut(&mut Core) -> Option<T>,
+        mut attempt: impl FnMut(&mut Core, Instant) -> Option<T>,
     ) -> Result<T> {
         let deadline = later(Instant::now(), self.options.outgoing_wait);
         loop {
             let signal = Arc::new(Signal::default());
+            let now = Instant::now();
             let mut core = self.core.lock();
-            if let Some(done) = attempt(&mut core) {
+            if let Some(done) = attempt(&mut core, now) {
                 self.settle(core);
                 return Ok(done);
             }
