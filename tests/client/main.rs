@@ -4,6 +4,7 @@
 //! What must happen is waited for, up to [`DEADLINE`](mqttsession_tests::DEADLINE); what must not is
 //! shown by something that comes after it (see [`support`]).
 
+mod abbreviate;
 mod acknowledge;
 mod answer;
 mod aside;
@@ -13,6 +14,7 @@ mod connect;
 mod disconnect;
 mod dispatch;
 mod event;
+mod expiry;
 mod handler;
 mod incoming;
 mod inline;
@@ -24,6 +26,7 @@ mod publish;
 mod reconnect;
 mod redirect;
 mod request;
+mod set_aside;
 mod split;
 mod subscribe;
 mod support;

@@ -24,7 +24,7 @@ fn what_waits_leaves_before_disconnect_and_nothing_after_it() {
         assert_eq!(pair.due(), None);
         let bytes = pair.taken();
         assert!(bytes.ends_with(b"\xe0\x00"), "{bytes:02x?}");
-        pair.engine.handle_written();
+        pair.engine.handle_written(pair.now);
         assert_eq!(pair.sent(), [""; 0]);
         assert_eq!(pair.ended(), ["1: ok"]);
     }

@@ -3,6 +3,7 @@
 //! A scenario reads like a trace: what the program does, what the peer sends, and the packets that
 //! the engine wrote, one line each (see [`trace`]). Where the issue is a byte, the bytes stand there.
 
+mod abbreviate;
 mod acknowledge;
 mod alias;
 mod announced;
@@ -10,9 +11,11 @@ mod aside;
 mod auth;
 mod connect;
 mod disconnect;
+mod expiry;
 mod hostile;
 mod identifier;
 mod keep_alive;
+mod model;
 mod output;
 mod packets;
 mod pair;
@@ -25,6 +28,7 @@ mod resume;
 mod route;
 mod seeds;
 mod server;
+mod set_aside;
 mod subscribe;
 mod trace;
 mod v31;

@@ -90,7 +90,13 @@ impl Pair {
 
     pub(crate) fn lose(&mut self) {
         self.partial.clear();
-        self.engine.handle_closed();
+        self.engine.handle_closed(None);
+    }
+
+    /// The broker ends the connection.
+    pub(crate) fn kicked(&mut self, loss: &Error) {
+        self.partial.clear();
+        self.engine.handle_closed(Some(loss));
     }
 
     // ---- what the peer does
@@ -210,7 +216,7 @@ impl Pair {
                 return bytes;
             }
             bytes.extend(next);
-            self.engine.handle_written();
+            self.engine.handle_written(self.now);
         }
     }
 
@@ -304,6 +310,7 @@ pub(crate) fn message<'a>(number: u8, topic: &'a str, payload: &'a str) -> Publi
         qos: qos(number),
         retain: false,
         properties: Properties::EMPTY,
+        lifetime: None,
     }
 }
 

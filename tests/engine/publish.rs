@@ -40,7 +40,7 @@ fn qos_0_ends_when_it_has_been_written() {
         assert!(!pair.taken().is_empty());
         assert_eq!(pair.ended(), [""; 0], "taken is not written");
         assert_eq!(pair.outcome(number), None);
-        pair.engine.handle_written();
+        pair.engine.handle_written(pair.now);
         assert_eq!(pair.ended(), ["1: ok"]);
         assert_eq!(pair.outcome(number).as_deref(), Some("ok"));
     }

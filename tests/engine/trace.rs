@@ -153,8 +153,9 @@ pub(crate) fn event(event: &Event) -> String {
         }
         Event::Reauthenticated => "reauthenticated".into(),
         Event::SetAside(what) => {
+            let number = what.number.map_or(String::new(), |number| format!("{number}: "));
             let topic = what.topic.as_deref().unwrap_or("?");
-            format!("set aside {topic} of {} bytes: {}", what.size, error(&what.error))
+            format!("set aside {number}{topic} of {} bytes: {}", what.size, error(&what.error))
         }
         Event::AcknowledgementHeld(count) => format!("held back {count}"),
     }

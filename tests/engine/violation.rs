@@ -294,7 +294,12 @@ fn before_5_0_the_packet_ids_are_the_limit() {
             pair.deliver(message1(number, "a", ""));
         }
         let error = pair.fault(Packet::Publish(message1(1, "a", "")));
-        let statement = if version == Version::V311 { " [MQTT-2.3.1-4]" } else { "" };
+        // The number is 3.1.1's.
+        let number = "2.3.1-4";
+        let statement = match version {
+            Version::V311 => format!(" [MQTT-{number}]"),
+            _ => String::new(),
+        };
         let sentence = format!(
             "The broker sent a PUBLISH with 65,535 others unacknowledged, which is as many as \
              there are packet ids{statement}"

@@ -3,6 +3,7 @@
 
 mod changelog;
 mod errors;
+mod guide;
 mod inventory;
 mod readme;
 mod specification;

@@ -168,6 +168,24 @@ fn a_head_tells_where_its_parts_stand() {
 }
 
 #[test]
+fn an_alias_beside_the_properties_needs_5_0_and_is_the_only_one() {
+    let mut out = Vec::new();
+    PUBLISH.encode_aliased(V5, 0x1234, &mut out).unwrap();
+    assert_eq!(out, b"\x30\x07\0\x01t\x03\x23\x12\x34");
+    let abbreviated = Publish { topic: "", ..PUBLISH };
+    let own = block(&[TopicAlias(1)]);
+    let twice = Publish { properties: own.as_properties(), ..PUBLISH };
+    for packet in [PUBLISH, abbreviated] {
+        for version in V3.iter().copied() {
+            let error = packet.encode_aliased(version, 1, &mut Vec::new()).unwrap_err();
+            assert!(matches!(error, EncodeError::NotInVersion(_)), "{error:?}");
+        }
+    }
+    let error = twice.encode_aliased(V5, 1, &mut Vec::new()).unwrap_err();
+    assert!(matches!(error, EncodeError::Forbidden(_)), "{error:?}");
+}
+
+#[test]
 fn a_head_is_as_long_as_it_says() {
     // Around each length at which the remaining length takes a byte more.
     for edge in [0x80, 0x4000, 0x20_0000] {

@@ -430,7 +430,7 @@ impl<'s> Connection<'s> {
         let streaming = std::mem::take(&mut core.streaming) || self.gathering;
         self.gathering = streaming && wrote_something && self.shared.io_thread().gather.begin(cx);
         core.asleep = !self.gathering && !self.blocked;
-        let mut deadline = core.engine.poll_timeout();
+        let mut deadline = core.expect();
         let farewell = match &core.goal {
             Goal::Disconnect(farewell) if self.leaving == Leaving::No => {
                 if farewell.is_due(&core, Instant::now()) {

@@ -5,7 +5,7 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
     time::Instant,
 };
 
@@ -78,8 +78,13 @@ async fn drive(shared: Arc<Shared>) -> Arc<Shared> {
             }
             Goal::Rest => {
                 resume = false;
-                poll_fn(|cx| poll_until(&shared, cx, |core| !matches!(core.goal, Goal::Rest)))
-                    .await;
+                let mut sleep = Box::pin(tokio::time::sleep_until(Instant::now().into()));
+                let over = |core: &Core| !matches!(core.goal, Goal::Rest);
+                poll_fn(|cx| match poll_until(&shared, cx, over) {
+                    Poll::Ready(()) => Poll::Ready(()),
+                    Poll::Pending => poll_sleep(&shared, &mut sleep, None, cx),
+                })
+                .await;
             }
             Goal::Disconnect(farewell) if has_ended(&shared, &farewell) => rest(&shared, None),
             Goal::Connect | Goal::Disconnect(_) => {
@@ -121,22 +126,37 @@ fn poll_until(shared: &Shared, cx: &Context<'_>, done: impl Fn(&Core) -> bool) -
     if done(&core) { Poll::Ready(()) } else { Poll::Pending }
 }
 
-/// Sleeps until then, or until the farewell's end where that is sooner.
+/// Sleeps until then, or until the farewell's end where that is sooner. Meanwhile messages expire.
 fn poll_sleep(
-    shared: &Shared,
+    shared: &Arc<Shared>,
     sleep: &mut Pin<Box<Sleep>>,
-    until: Instant,
+    until: Option<Instant>,
     cx: &mut Context<'_>,
 ) -> Poll<()> {
-    let farewell = match &shared.core.lock().goal {
-        Goal::Disconnect(farewell) => Some(farewell.until),
-        _ => None,
-    };
-    let until = farewell.into_iter().fold(until, Instant::min).into();
-    if sleep.deadline() != until {
-        sleep.as_mut().reset(until);
+    loop {
+        let mut core = shared.core.lock();
+        let farewell = match &core.goal {
+            Goal::Disconnect(farewell) => Some(farewell.until),
+            _ => None,
+        };
+        let expiry = core.expect();
+        drop(core);
+        let until = until.into_iter().chain(farewell).min();
+        let Some(next) = until.into_iter().chain(expiry).min() else { return Poll::Pending };
+        if sleep.deadline() != next.into() {
+            sleep.as_mut().reset(next.into());
+        }
+        ready!(sleep.as_mut().poll(cx));
+        if until.is_some_and(|until| until <= next) {
+            return Poll::Ready(());
+        }
+        let now = Instant::now();
+        let mut core = shared.core.lock();
+        core.engine.handle_timeout(now).expect("without a connection nothing but lifetimes ends");
+        let effects = core.collect();
+        drop(core);
+        shared.apply(effects);
     }
-    sleep.as_mut().poll(cx)
 }
 
 /// Whether nothing is left to wait for before disconnecting.
@@ -173,7 +193,7 @@ async fn connect_and_run(
         }
     };
     let mut core = shared.core.lock();
-    core.engine.handle_closed();
+    core.engine.handle_closed(result.as_ref().err());
     let socket = core.reset_connection();
     let reauthenticating = core.reauthenticating.take();
     let effects = core.collect();
@@ -214,7 +234,7 @@ async fn open(
 /// A part of an attempt to connect; `None` when the program changed its mind, or its farewell is
 /// over.
 pub(super) async fn unless_unwanted<T>(
-    shared: &Shared,
+    shared: &Arc<Shared>,
     deadline: Instant,
     part: impl Future<Output = Result<T>>,
     late: impl Fn() -> Error,
@@ -234,9 +254,11 @@ pub(super) async fn unless_unwanted<T>(
         if let Poll::Ready(result) = part.as_mut().poll(cx) {
             return Poll::Ready(result.map(Some));
         }
-        poll_sleep(shared, &mut timeout, deadline, cx).map(|()| match Instant::now() < deadline {
-            true => Ok(None),
-            false => Err(late()),
+        poll_sleep(shared, &mut timeout, Some(deadline), cx).map(|()| {
+            match Instant::now() < deadline {
+                true => Ok(None),
+                false => Err(late()),
+            }
         })
     })
     .await
@@ -294,7 +316,7 @@ async fn after_loss(
         };
         match poll_until(shared, cx, over) {
             Poll::Ready(()) => Poll::Ready(()),
-            Poll::Pending => poll_sleep(shared, &mut sleep, until, cx),
+            Poll::Pending => poll_sleep(shared, &mut sleep, Some(until), cx),
         }
     })
     .await;

@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
-pub use crate::engine::SetAside;
-use crate::{engine::Connected, error::Error};
+use crate::{
+    engine::{Connected, SetAside},
+    error::Error,
+};
 
 /// What a session is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -40,13 +40,13 @@ use std::time::{Duration, Instant};
 pub use crate::{
     engine::{
         AuthenticationStep, Completion, Connected, Credentials, Delivered, Granted, Outcome,
-        Payload, QueuePolicy, Unsubscribed,
+        Payload, QueuePolicy, SetAside, Unsubscribed,
     },
     transport::Material,
 };
 pub use authentication::{Authenticator, CredentialsSource};
 pub use callback::{EventHandler, Handled, Handler};
-pub use event::{Event, SetAside, State, Statistics};
+pub use event::{Event, State, Statistics};
 pub use fork::after_fork_in_child;
 pub use live::{live_sessions, shutdown};
 pub use message::{Acknowledgement, Message, OwnedMessage};

@@ -15,7 +15,7 @@ use super::{
     shared::{Farewell, Goal, Shared},
 };
 use crate::{
-    engine::{Completion, Outcome, Payload},
+    engine::{Completion, Failed, Outcome, Payload},
     error::{Code, Error, Result},
     protocol::{PropertyBlock, QoS, ReasonCode},
 };
@@ -388,19 +388,21 @@ impl Session {
             return Statistics::default();
         }
         let counters = shared.core.lock().engine.counters();
+        let Failed { dropped, expired, refused, lost, session_lost, cancelled, set_aside } =
+            counters.failed;
         let (incoming_messages, incoming_bytes) = shared.inbox.level();
         let traffic = &shared.traffic;
         Statistics {
             published: counters.published,
             received: counters.received,
             unrouted: counters.unrouted,
-            dropped: counters.dropped,
-            expired: 0,
-            refused: 0,
-            lost: 0,
-            session_lost: 0,
-            cancelled: 0,
-            set_aside: 0,
+            dropped,
+            expired,
+            refused,
+            lost,
+            session_lost,
+            cancelled,
+            set_aside,
             incoming_set_aside: counters.incoming_set_aside,
             events_dropped: shared.inbox.events_dropped(),
             bytes_out: traffic.bytes_out.load(Ordering::Relaxed),

@@ -98,6 +98,8 @@ pub(super) struct Core {
     /// The driver has been woken because output is made in quick succession.
     pub(super) streaming: bool,
     waker: Option<Waker>,
+    /// When the driver will look at the engine's deadlines.
+    expects: Option<Instant>,
     wrote_directly: Option<Instant>,
     spare: Output,
     /// What a write could not finish.
@@ -156,6 +158,7 @@ impl Core {
             asleep: false,
             streaming: false,
             waker: None,
+            expects: None,
             wrote_directly: None,
             spare: Output::default(),
             leftover: Output::default(),
@@ -277,6 +280,12 @@ impl Core {
         self.waker.take()
     }
 
+    /// The engine's next deadline, which the driver goes to sleep for.
+    pub(super) fn expect(&mut self) -> Option<Instant> {
+        self.expects = self.engine.poll_timeout();
+        self.expects
+    }
+
     /// A connection begins or ends. The socket of the last one is the answer, as dropping it may
     /// close it: not under the lock.
     #[must_use]
@@ -394,6 +403,19 @@ impl Shared {
         if let Some(waker) = waker {
             waker.wake();
         }
+    }
+
+    /// A message with a lifetime may have been queued: the driver must not sleep longer than that.
+    pub(super) fn expect_expiry(&self) {
+        let mut core = self.core.lock();
+        let sooner = match (core.engine.poll_timeout(), core.expects) {
+            (Some(deadline), Some(expected)) => deadline < expected,
+            (deadline, None) => deadline.is_some(),
+            (None, _) => false,
+        };
+        let waker = if sooner { core.take_waker() } else { None };
+        drop(core);
+        waker.into_iter().for_each(Waker::wake);
     }
 
     /// For the pool: runs callbacks; whether there are more.

@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::{AuthenticationStep, Match, Receipt};
 use crate::{
-    error::{Error, Result},
+    error::{Code, Error, Result},
     protocol::{Properties, PropertyBlock, QoS, ReasonCode},
 };
 
@@ -260,11 +260,12 @@ pub struct Counters {
     pub received: u64,
     /// Received messages of QoS 0 that no subscription wanted.
     pub unrouted: u64,
-    /// Outgoing messages dropped by the queue's policy.
-    pub dropped: u64,
-    /// Accepted messages that have not ended.
+    /// Outgoing messages that did not end well.
+    pub failed: Failed,
+    /// Accepted messages that have not ended, without those of QoS 0 that the output holds and nobody
+    /// asks for.
     pub outgoing_messages: usize,
-    /// The bytes of their packets.
+    /// The bytes of all that have not ended.
     pub outgoing_bytes: usize,
     /// Own messages of QoS 1 and 2 that have been sent and not confirmed.
     pub in_flight: usize,
@@ -276,4 +277,39 @@ pub struct Counters {
     pub held_back: usize,
     /// Subscriptions.
     pub subscriptions: usize,
+}
+
+/// Counts of own messages that did not end well, each under one cause.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Failed {
+    /// Dropped by the queue's policy.
+    pub dropped: u64,
+    /// Not sent within their lifetime.
+    pub expired: u64,
+    /// Refused by the broker, or more than this broker takes.
+    pub refused: u64,
+    /// Of QoS 0, taken along by a connection that was lost.
+    pub lost: u64,
+    /// Ended by the loss of the broker's session.
+    pub session_lost: u64,
+    /// Cancelled.
+    pub cancelled: u64,
+    /// Set aside.
+    pub set_aside: u64,
+}
+
+impl Failed {
+    /// So many messages have ended with this error.
+    pub(super) fn count(&mut self, error: &Error, messages: u64) {
+        let cause = match error.code() {
+            Code::Dropped => &mut self.dropped,
+            Code::Expired => &mut self.expired,
+            Code::ConnectionClosed => &mut self.lost,
+            Code::SessionLost => &mut self.session_lost,
+            Code::Cancelled => &mut self.cancelled,
+            Code::SetAside => &mut self.set_aside,
+            _ => &mut self.refused,
+        };
+        *cause += messages;
+    }
 }

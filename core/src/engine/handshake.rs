@@ -156,6 +156,7 @@ pub(super) fn disconnected(reason: ReasonCode, properties: Properties<'_>) -> Er
     let code = match reason {
         ReasonCode::SessionTakenOver => Code::SessionTakenOver,
         ReasonCode::NotAuthorized => Code::NotAuthorized,
+        ReasonCode::BadAuthenticationMethod => Code::BadCredentials,
         ReasonCode::UseAnotherServer | ReasonCode::ServerMoved => Code::ServerMoved,
         _ => Code::ServerDisconnected,
     };

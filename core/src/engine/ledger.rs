@@ -88,10 +88,13 @@ impl Ledger {
         }
     }
 
-    /// Neither what is being written nor what waits in the output will be.
-    pub(super) fn output_lost(&mut self, waiting: &mut Numbers, outcome: &Outcome) {
+    /// Neither what is being written nor what waits in the output will be; how many QoS 0 messages
+    /// that were.
+    pub(super) fn output_lost(&mut self, waiting: &mut Numbers, outcome: &Outcome) -> u64 {
+        let mut count = 0;
         for lost in [&mut self.writing, waiting].map(std::mem::take) {
             let Some(last) = lost.last() else { continue };
+            count += lost.len();
             self.end_unwritten(last, outcome);
             // Those that nobody asked for yet are remembered as far as there is room.
             let from = last.saturating_sub(REMEMBERED as u64 / 2);
@@ -99,6 +102,7 @@ impl Ledger {
                 self.remember(number, outcome.clone());
             }
         }
+        count
     }
 
     /// Ends the QoS 0 messages up to `last` that somebody wants to know of.
@@ -115,6 +119,11 @@ impl Ledger {
                 self.end(number, None, outcome.clone());
             }
         }
+    }
+
+    /// The bytes of the QoS 0 messages that are being written.
+    pub(super) fn bytes_writing(&self) -> usize {
+        self.writing.bytes()
     }
 
     /// The lowest number among the QoS 0 messages that are being written.

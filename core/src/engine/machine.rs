@@ -25,7 +25,7 @@ use super::{
     timer::{Timer, Timers},
 };
 use crate::{
-    error::{Code, Result},
+    error::{Code, Error, Result},
     protocol::{Properties, PropertyBlock, ReasonCode, SubscriptionOptions, encode_pingreq},
 };
 
@@ -186,9 +186,9 @@ impl Engine {
             published: self.outgoing.last_number(),
             received: self.received,
             unrouted: self.unrouted,
-            dropped: self.outgoing.dropped,
+            failed: self.outgoing.failed(),
             outgoing_messages: self.outgoing.messages(),
-            outgoing_bytes: self.outgoing.bytes() + self.output.len(),
+            outgoing_bytes: self.outgoing.all_bytes(&self.output),
             in_flight: self.outgoing.in_flight(),
             incoming_set_aside: self.set_aside,
             unacknowledged: self.incoming.unacknowledged(),
@@ -199,7 +199,7 @@ impl Engine {
 
     /// When [`handle_timeout`](Self::handle_timeout) wants to be called.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.timers.next()
+        self.timers.next().into_iter().chain(self.outgoing.next_expiry()).min()
     }
 
     // ---- verbs
@@ -305,10 +305,10 @@ impl Engine {
 
     /// Sends what the windows have room for: requests before messages, because their handlers are
     /// there and what is published may come back.
-    fn pump(&mut self) {
+    fn pump(&mut self, now: Instant) {
         self.pump_requests();
         if self.phase == Phase::Online {
-            self.outgoing.pump(&mut self.ids, &mut self.output);
+            self.outgoing.pump(Some(now), &mut self.ids, &mut self.output);
         }
     }
 
@@ -457,18 +457,19 @@ impl Engine {
     // ---- what comes from outside
 
     /// What was polled as output has been written.
-    pub fn handle_written(&mut self) {
+    pub fn handle_written(&mut self, now: Instant) {
         self.outgoing.output_written();
-        self.pump();
+        self.pump(now);
     }
 
-    /// A deadline has come. The keep-alive runs from the last packet sent (so much the protocol
+    /// A deadline has come. Messages expire in every phase. The keep-alive runs from the last packet sent (so much the protocol
     /// asks for) and also from the last byte received: a session that only
     /// publishes at QoS 0 would never learn that nobody listens.
     ///
     /// # Errors
     /// `KEEP_ALIVE_TIMEOUT`: the connection is dead and has to be closed.
     pub fn handle_timeout(&mut self, now: Instant) -> Result<()> {
+        self.outgoing.expire(now);
         while let Some(timer) = self.timers.take_due(now) {
             match timer {
                 Timer::KeepAlive => {
@@ -479,8 +480,7 @@ impl Engine {
                     }
                     self.timers.set(Timer::KeepAlive, now + self.keep_alive);
                     if !self.ping_waits {
-                        encode_pingreq(self.output.buffer());
-                        self.ping_waits = true;
+                        self.ping();
                     }
                     self.shrink();
                 }
@@ -503,8 +503,17 @@ impl Engine {
         Ok(())
     }
 
+    fn ping(&mut self) {
+        encode_pingreq(self.output.buffer());
+        self.ping_waits = true;
+    }
+
     fn expect_ping_answer(&mut self, now: Instant) {
-        self.timers.set(Timer::PingAnswer, now + PING_ANSWER.min(self.keep_alive));
+        let wait = match self.keep_alive.is_zero() {
+            true => PING_ANSWER,
+            false => PING_ANSWER.min(self.keep_alive),
+        };
+        self.timers.set(Timer::PingAnswer, now + wait);
     }
 
     fn keep_alive_deadline(&self, now: Instant) -> Instant {
@@ -512,8 +521,9 @@ impl Engine {
         quiet_since + self.keep_alive
     }
 
-    /// The stream is gone. Messages that were not confirmed stay for the next connection.
-    pub fn handle_closed(&mut self) {
+    /// The stream is gone; `loss` is why, where it was not this side that wanted it. Messages that
+    /// were not confirmed stay for the next connection.
+    pub fn handle_closed(&mut self, loss: Option<&Error>) {
         if self.phase == Phase::Offline {
             return;
         }
@@ -525,7 +535,9 @@ impl Engine {
         self.suspicion.disconnected();
         self.paused = false;
         self.ping_waits = false;
-        self.outgoing.disconnected(&mut self.output);
+        if let Some(set_aside) = self.outgoing.disconnected(loss, &mut self.ids, &mut self.output) {
+            self.events.push_back(Event::SetAside(set_aside));
+        }
         self.output.clear(0);
         self.subscriptions.disconnected(closed_by_broker, &mut self.ids, &mut self.events);
         self.server = ServerLimits::default();

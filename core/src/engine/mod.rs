@@ -55,9 +55,11 @@ mod flight;
 mod handshake;
 mod incoming;
 mod ledger;
+mod lifetime;
 mod machine;
 mod narrow;
 mod outgoing;
+mod outgoing_alias;
 mod output;
 mod packet_id;
 mod publication;
@@ -67,16 +69,18 @@ mod request;
 mod router;
 mod server;
 mod settings;
+mod stored;
 mod subscriptions;
 mod suspicion;
 mod timer;
 
 pub use authentication::{AuthenticationStep, Credentials, Identity};
 pub use event::{
-    Completion, Connected, Counters, Delivered, Delivery, Ended, Event, Granted, Inbound, Outcome,
-    Said, SetAside, Ticket, Unsubscribed,
+    Completion, Connected, Counters, Delivered, Delivery, Ended, Event, Failed, Granted, Inbound,
+    Outcome, Said, SetAside, Ticket, Unsubscribed,
 };
 pub use incoming::Receipt;
+pub use lifetime::Lifetime;
 pub use machine::Engine;
 pub use output::{LARGE_PAYLOAD, Output};
 pub use publication::{Payload, Publication};

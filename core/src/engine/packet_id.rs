@@ -13,6 +13,9 @@ pub(super) enum Use {
     Message(usize),
     /// A SUBSCRIBE or UNSUBSCRIBE, by its key.
     Request(usize),
+    /// A message of QoS 2 that was given up: the broker may still wait for its release, and would
+    /// take the next message under this id for a repetition [MQTT-4.3.3-2].
+    Retired,
 }
 
 /// The identifiers of one session, shared by PUBLISH, SUBSCRIBE and UNSUBSCRIBE [MQTT-2.2.1-2].
@@ -47,6 +50,16 @@ impl PacketIds {
 
     pub(super) fn release(&mut self, id: PacketId) {
         self.used.remove(&id);
+    }
+
+    /// Keeps an identifier from being used again as long as the broker keeps the session.
+    pub(super) fn retire(&mut self, id: PacketId) {
+        self.used.insert(id, Use::Retired);
+    }
+
+    /// The broker's session is gone, and with it what it knew of retired identifiers.
+    pub(super) fn release_retired(&mut self) {
+        self.used.retain(|_, used| *used != Use::Retired);
     }
 
     pub(super) fn shrink(&mut self) {

@@ -51,7 +51,7 @@ pub use packet::{Packet, PacketType};
 pub use ping::{encode_pingreq, encode_pingresp};
 pub use properties::{Properties, PropertyBlock, PropertyIter};
 pub use property::{Place, Property, PropertyIdentifier};
-pub use publish::{Head, Publish, RawPublish};
+pub use publish::{Head, Publish, RawPublish, encode_again_aliased};
 pub use reason::ReasonCode;
 pub use sender::Sender;
 pub use subscribe::{

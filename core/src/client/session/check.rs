@@ -5,10 +5,7 @@ use crate::{
     client::shared::Goal,
     engine::Settings,
     error::{Code, Error, Result},
-    protocol::{
-        Cut, Disconnect, EncodeError, Packet, Place, Properties, PropertyIdentifier, Sender,
-        Version, cut,
-    },
+    protocol::{Cut, Disconnect, EncodeError, Packet, Place, Properties, Sender, Version, cut},
 };
 
 /// The error of a call that comes during a disconnect.
@@ -35,23 +32,15 @@ pub(in crate::client) fn not_accepting(goal: &Goal) -> Error {
     }
 }
 
-/// Checks the properties of a message.
-pub(in crate::client) fn message(version: Version, properties: Properties<'_>) -> Result<()> {
-    if !version.is_v5() {
-        return Err(Error::new(
-            Code::NotSupported,
-            "Before MQTT 5.0 a message has no properties; leave them out or choose version 5.0",
-        ));
+/// A message with properties needs MQTT 5.0.
+pub(in crate::client) fn message(version: Version) -> Result<()> {
+    if version.is_v5() {
+        return Ok(());
     }
-    // [MQTT-3.3.4-6]
-    if properties.contains(PropertyIdentifier::SubscriptionIdentifier) {
-        return Err(Error::new(
-            Code::InvalidArgument,
-            "The message cannot be sent: the property Subscription Identifier belongs to a \
-             subscribe, and only brokers add it to messages",
-        ));
-    }
-    Ok(())
+    Err(Error::new(
+        Code::NotSupported,
+        "Before MQTT 5.0 a message has no properties; leave them out or choose version 5.0",
+    ))
 }
 
 /// Checks the properties of a subscribe or unsubscribe.

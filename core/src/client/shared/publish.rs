@@ -12,9 +12,9 @@ use crate::{
         runtime,
         session::check,
     },
-    engine::{LARGE_PAYLOAD, Payload, Publication, Refused},
+    engine::{LARGE_PAYLOAD, Lifetime, Payload, Publication, Refused},
     error::{Code, Error, Result},
-    protocol::topic,
+    protocol::{PropertyIdentifier, topic},
 };
 
 impl Shared {
@@ -33,9 +33,8 @@ impl Shared {
             Error::new(Code::InvalidTopic, format!("The topic cannot be used: {error}"))
         })?;
         let PublishOptions { qos, retain, properties, time_to_live, mut completion } = options;
-        let _ = time_to_live;
         if !properties.is_empty() {
-            check::message(self.options.settings.version, properties.as_properties())?;
+            check::message(self.options.settings.version)?;
         }
         // A large payload is copied before the lock is taken.
         if let Payload::Borrowed(bytes) = payload
@@ -43,7 +42,12 @@ impl Shared {
         {
             payload = Payload::Shared(Bytes::copy_from_slice(bytes));
         }
-        let mut attempt = |core: &mut Core, patient: bool| {
+        let time_to_live = time_to_live.or(self.options.time_to_live);
+        let expires = time_to_live.is_some()
+            || properties.as_properties().contains(PropertyIdentifier::MessageExpiryInterval);
+        let since = expires.then(Instant::now);
+        let lifetime = |now| since.map(|since| Lifetime { since, now, time_to_live });
+        let mut attempt = |core: &mut Core, lifetime: Option<&Lifetime>, patient: bool| {
             if !core.accepting {
                 return Some(Err(check::not_accepting(&core.goal)));
             }
@@ -53,6 +57,7 @@ impl Shared {
                 qos,
                 retain,
                 properties: properties.as_properties(),
+                lifetime,
             };
             match core.engine.publish(publication, &mut completion, patient) {
                 Ok(number) => Some(Ok(number)),
@@ -63,29 +68,36 @@ impl Shared {
         let blocks = self.options.blocks_when_full();
         let patient = blocks && !runtime::on_io_thread();
         let mut core = self.core.lock();
-        let done = attempt(&mut core, patient);
+        let done = attempt(&mut core, since.and_then(lifetime).as_ref(), patient);
         self.settle(core);
-        match done {
+        let done = match done {
             Some(done) => done,
-            None if blocks && may_wait => self.wait_for_room(|core| attempt(core, patient))?,
+            None if blocks && may_wait => {
+                self.wait_for_room(|core, now| attempt(core, lifetime(now).as_ref(), patient))?
+            }
             None => Err(Error::new(
                 Code::QueueFull,
                 "The outgoing queue is full; wait until messages have ended, or set its limits higher",
             )),
+        };
+        if expires {
+            self.expect_expiry();
         }
+        done
     }
 
-    /// Repeats an attempt to publish whenever there is room, until the wait that the options allow is
-    /// over.
+    /// Repeats an attempt to publish, which is told the time, whenever there is room, until the wait
+    /// that the options allow is over.
     fn wait_for_room<T>(
         self: &Arc<Self>,
-        mut attempt: impl FnMut(&mut Core) -> Option<T>,
+        mut attempt: impl FnMut(&mut Core, Instant) -> Option<T>,
     ) -> Result<T> {
         let deadline = later(Instant::now(), self.options.outgoing_wait);
         loop {
             let signal = Arc::new(Signal::default());
+            let now = Instant::now();
             let mut core = self.core.lock();
-            if let Some(done) = attempt(&mut core) {
+            if let Some(done) = attempt(&mut core, now) {
                 self.settle(core);
                 return Ok(done);
             }

@@ -104,7 +104,7 @@ impl Engine {
                     Some(connected) => self.go_online(connected, now),
                     None => self.events.push_back(Event::Reauthenticated),
                 }
-                self.pump();
+                self.pump(now);
             }
         }
         Ok(())

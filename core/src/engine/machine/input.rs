@@ -81,7 +81,7 @@ impl Engine {
             }
         }
         // Acknowledgements have opened the window and given packet ids free.
-        self.pump();
+        self.pump(now);
         Ok(from)
     }
 
@@ -183,7 +183,7 @@ impl Engine {
             Packet::Unsuback(ack) => {
                 self.handle_request_ack(kind, ack.packet_id, ack.codes, ack.properties)?;
             }
-            Packet::Pingresp => {}
+            Packet::Pingresp => self.outgoing.ping_answered(),
             Packet::Disconnect(disconnect) => {
                 let Disconnect { reason, properties } = disconnect;
                 return Err(Fault::Ended(handshake::disconnected(reason, properties)));
@@ -257,6 +257,9 @@ impl Engine {
         if !self.keep_alive.is_zero() {
             self.timers.set(Timer::KeepAlive, now + self.keep_alive);
         }
+        if self.outgoing.asks_for_ping() {
+            self.ping();
+        }
     }
 
     fn handle_ack(
@@ -269,6 +272,13 @@ impl Engine {
             Some(Use::Message(key)) => apply(&mut self.outgoing, ack, key, &mut self.ids)
                 .map_err(|what| Fault::out_of_place(kind, what)),
             Some(Use::Request(_)) => Err(Fault::out_of_place(kind, FOR_A_REQUEST)),
+            Some(Use::Retired) => {
+                if kind == PacketType::Pubcomp {
+                    // Now the broker knows it no more, either.
+                    self.ids.release(ack.packet_id);
+                }
+                Ok(())
+            }
             // Late or repeated: the message has ended already.
             None => Ok(()),
         }
@@ -281,7 +291,11 @@ impl Engine {
                 .received(ack, key, &mut self.ids, &mut self.output)
                 .map_err(|what| Fault::out_of_place(PacketType::Pubrec, what)),
             Some(Use::Request(_)) => Err(Fault::out_of_place(PacketType::Pubrec, FOR_A_REQUEST)),
-            None => {
+            Some(Use::Retired) if ack.reason.is_error() => {
+                self.ids.release(ack.packet_id);
+                Ok(())
+            }
+            Some(Use::Retired) | None => {
                 if !ack.reason.is_error() {
                     self.release_unknown(ack.packet_id);
                 }
@@ -326,7 +340,7 @@ impl Engine {
             Some(Use::Message(_)) => {
                 Err(Fault::out_of_place(kind, "with the packet id of a PUBLISH"))
             }
-            None => Ok(()),
+            Some(Use::Retired) | None => Ok(()),
         }
     }
 
