@@ -103,10 +103,11 @@ const RELUCTANT: &str = r#"
     serve until DISCONNECT
     expect closed"#;
 
-/// One that no connection with its message survives, twice.
+/// One whose connection a message ends twice; the second time it is sent alone, after a ping.
 const POISONED: &str = "accept\nexpect CONNECT\nsend CONNACK 0 0\n\
     expect PUBLISH payload=poison\nreset\n\
-    accept\nexpect CONNECT\nsend CONNACK 1 0\nexpect PUBLISH payload=poison dup=1\nreset\n\
+    accept\nexpect CONNECT\nsend CONNACK 1 0\nexpect PINGREQ\nsend PINGRESP\n\
+    expect PUBLISH payload=poison dup=1\nreset\n\
     accept\nexpect CONNECT\nsend CONNACK 1 0\nexpect PUBLISH payload=food\nsend PUBACK $id\n\
     expect DISCONNECT\nexpect closed";
 
