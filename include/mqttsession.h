@@ -81,7 +81,7 @@
  * Every function may be called from any thread, and from inside every callback, unless its
  * comment says otherwise. This includes the calls that wait, disconnecting and freeing. Freeing
  * is the one call that must be the last: no other call on that object may begin after it has. Calls
- * that wait for an answer on the session at that moment end with MQTT_CANCELLED.
+ * that wait for something of the session at that moment end with MQTT_CANCELLED or MQTT_CLOSED.
  *
  * # Callbacks
  *
@@ -2176,7 +2176,8 @@ void mqtt_session_free(mqtt_session *session);
  * @param timeout_ms Value. The longest time to wait; 0 starts it, MQTT_FOREVER has no limit. The
  *        attempt itself has the limit of mqtt_options_set_connect_timeout.
  * @return MQTT_OK; MQTT_TIMEOUT, after which the attempt goes on; MQTT_WOULD_DEADLOCK, likewise;
- *         MQTT_CANCELLED when the session was disconnected or freed meanwhile; MQTT_CLOSED;
+ *         MQTT_CANCELLED when the session was disconnected meanwhile; MQTT_CLOSED, also when it was
+ *         freed meanwhile;
  *         otherwise the reason why the attempt failed, a status of the families -2xx (name
  *         lookup) to -9xx (broker). After such a reason the session is disconnected, and
  *         connecting again may help when mqtt_last_error_is_retryable says so.

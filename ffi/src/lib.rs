@@ -82,7 +82,7 @@
 //! Every function may be called from any thread, and from inside every callback, unless its
 //! comment says otherwise. This includes the calls that wait, disconnecting and freeing. Freeing
 //! is the one call that must be the last: no other call on that object may begin after it has. Calls
-//! that wait for an answer on the session at that moment end with MQTT_CANCELLED.
+//! that wait for something of the session at that moment end with MQTT_CANCELLED or MQTT_CLOSED.
 //!
 //! # Callbacks
 //!

@@ -97,7 +97,8 @@ pub unsafe extern "C" fn mqtt_session_free(session: *mut mqtt_session) {
 /// @param timeout_ms Value. The longest time to wait; 0 starts it, MQTT_FOREVER has no limit. The
 ///        attempt itself has the limit of mqtt_options_set_connect_timeout.
 /// @return MQTT_OK; MQTT_TIMEOUT, after which the attempt goes on; MQTT_WOULD_DEADLOCK, likewise;
-///         MQTT_CANCELLED when the session was disconnected or freed meanwhile; MQTT_CLOSED;
+///         MQTT_CANCELLED when the session was disconnected meanwhile; MQTT_CLOSED, also when it was
+///         freed meanwhile;
 ///         otherwise the reason why the attempt failed, a status of the families -2xx (name
 ///         lookup) to -9xx (broker). After such a reason the session is disconnected, and
 ///         connecting again may help when mqtt_last_error_is_retryable says so.

@@ -1,11 +1,12 @@
 /* Proving who the session is. Arguments: the address, and what to do: "exchange" with a method of
- * the program's own, and again; "give_up" within the exchange; "scram" with a broker that does not
+ * the program's own, and again; "give_up" or "free" within the exchange; "scram" with a broker that does not
  * know the password; "credentials" from a source, which then fails. */
 #include "check.h"
 
 static counter asked = COUNTER;
 static counter destroyed = COUNTER;
 static counter lost = COUNTER;
+static mqtt_session *asking;
 
 static mqtt_status on_step(mqtt_authentication *step, void *user_data)
 {
@@ -26,6 +27,10 @@ static mqtt_status on_step(mqtt_authentication *step, void *user_data)
     CHECK(mqtt_authentication_step(step) == expected[now].step);
     CHECK(mqtt_authentication_has_data(step) == (expected[now].data != NULL));
     CHECK(view_is(mqtt_authentication_data(step), expected[now].data ? expected[now].data : ""));
+    if (now == 0) {
+        /* It would wait for the answer that is given here. */
+        CHECK_STATUS(MQTT_WOULD_DEADLOCK, mqtt_session_connect(asking, CHECK_DEADLINE_MS));
+    }
     const char *answer = expected[now].answer;
     if (answer)
         CHECK_OK(mqtt_authentication_set_answer(step, answer, strlen(answer)));
@@ -41,6 +46,17 @@ static mqtt_status give_up(mqtt_authentication *step, void *user_data)
     /* More than MQTT carries: the words of this failure become the cause. */
     static char much[65536];
     return mqtt_authentication_set_answer(step, much, sizeof much);
+}
+
+static mqtt_status end_session(mqtt_authentication *step, void *user_data)
+{
+    CHECK(user_data == &destroyed);
+    if (mqtt_authentication_step(step) == MQTT_AUTHENTICATION_CONTINUE) {
+        mqtt_session_free(asking);
+        CHECK(view_is(mqtt_authentication_data(step), "who"));
+        CHECK(counter_value(&destroyed) == 0);
+    }
+    return MQTT_OK;
 }
 
 static mqtt_status give_credentials(mqtt_credentials *credentials, void *user_data)
@@ -68,7 +84,7 @@ static void on_event(const mqtt_event *event, void *user_data)
 static void exchange(mqtt_options *options)
 {
     CHECK_OK(mqtt_options_set_authenticator(options, "rot13", on_step, &destroyed, count_destroy));
-    mqtt_session *session = test_session(options);
+    mqtt_session *session = asking = test_session(options);
     CHECK_OK(mqtt_session_connect(session, CHECK_DEADLINE_MS));
     CHECK(counter_value(&asked) == 3);
     CHECK_OK(mqtt_session_reauthenticate(session, CHECK_DEADLINE_MS));
@@ -111,6 +127,11 @@ int main(int count, char **arguments)
                                                 count_destroy));
         fails(options);
         CHECK(strstr(mqtt_last_error_cause(), "65,535") != NULL);
+    } else if (strcmp(what, "free") == 0) {
+        CHECK_OK(mqtt_options_set_authenticator(options, "rot13", end_session, &destroyed,
+                                                count_destroy));
+        asking = test_session(options);
+        CHECK_STATUS(MQTT_CLOSED, mqtt_session_connect(asking, CHECK_DEADLINE_MS));
     } else if (strcmp(what, "scram") == 0) {
         CHECK_OK(mqtt_options_set_scram_sha_256(options, "me", "secret"));
         fails(options);

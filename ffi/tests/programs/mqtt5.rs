@@ -43,6 +43,22 @@ pub(crate) const EXPLAINING: &str = r#"
     expect DISCONNECT
     expect closed"#;
 
+/// One that looks at the choices of subscriptions, and has topic aliases.
+const CHOOSY: &str = r#"
+    accept
+    expect CONNECT level=5
+    send CONNACK 0 0 topic-alias-maximum=10
+    expect SUBSCRIBE "demo/+" 1 no-local=1 retain-as-published=1 retain-handling=2 \
+        user-property="for:all"
+    send SUBACK $id 1
+    expect SUBSCRIBE filter=demo/one filter=demo/two user-property="for:all"
+    send SUBACK $id 0 0x80
+    expect PUBLISH topic=demo/out topic-alias=1
+    expect PUBLISH topic="" topic-alias=1
+    expect PUBLISH topic="" topic-alias=1
+    expect DISCONNECT
+    expect closed"#;
+
 /// One that takes a single message at a time, and does not acknowledge it.
 const SLOW: &str = "accept\nexpect CONNECT\nsend CONNACK 0 0 receive-maximum=1\n\
     expect PUBLISH payload=first\nexpect DISCONNECT\nexpect closed";
@@ -137,6 +153,11 @@ fn what_the_broker_says_beside_its_answers() {
 }
 
 #[test]
+fn the_choices_of_a_subscription_and_topic_aliases() {
+    under_each(|under| against(under, CHOOSY, "subscribe", &[]));
+}
+
+#[test]
 fn a_message_expires_while_it_waits() {
     under_each(|under| against(under, SLOW, "expire", &[]));
 }
@@ -153,6 +174,7 @@ fn authentication() {
     under_each(|under| {
         against(under, ASKING, "authenticate", &["exchange"]);
         against(under, UNANSWERED, "authenticate", &["give_up"]);
+        against(under, UNANSWERED, "authenticate", &["free"]);
         against(under, FALSE, "authenticate", &["scram"]);
         against(under, IDENTIFIED, "authenticate", &["credentials"]);
     });
