@@ -75,7 +75,10 @@ fn the_address_sanitizer_is_in_the_programs_that_claim_it() {
 
 #[test]
 fn misuse() {
-    under_each(|under| under.run("misuse", &[]));
+    under_each(|under| {
+        under.run("misuse", &[]);
+        under.run("misuse_session", &[]);
+    });
 }
 
 #[test]

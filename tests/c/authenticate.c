@@ -62,7 +62,7 @@ static mqtt_status end_session(mqtt_authentication *step, void *user_data)
 static mqtt_status give_credentials(mqtt_credentials *credentials, void *user_data)
 {
     CHECK(user_data == &destroyed);
-    CHECK_STATUS(MQTT_INVALID_UTF8, mqtt_credentials_set_user_name(credentials, "caf\xe9"));
+    CHECK_STATUS(MQTT_INVALID_UTF8, mqtt_credentials_set_user_name(credentials, BAD_UTF8));
     counter_add(&asked);
     if (counter_value(&asked) > 2)
         return MQTT_BAD_CREDENTIALS;
