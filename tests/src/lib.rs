@@ -8,6 +8,7 @@
 //!   and [`player`] make the same broker a program, `scripted-broker`, for C, C++ and Python.
 //! - [`real`] and [`embedded`]: guards round Mosquitto and round `mqttsession-broker`; a broker is
 //!   started on free ports and ended when its guard is dropped.
+//! - [`tap`]: a proxy between a session and a real broker. [`matrix`]: what holds at which broker.
 //! - [`certificate`]: certificates made on the spot, good ones and bad ones.
 
 pub mod certificate;
@@ -16,9 +17,10 @@ pub mod embedded;
 mod encoding;
 mod expectation;
 mod field;
+pub mod matrix;
 mod peer;
 pub mod player;
-mod probe;
+pub mod probe;
 pub mod process;
 pub mod property;
 mod reader;
@@ -27,6 +29,7 @@ pub mod script;
 pub mod scripted;
 pub mod seen;
 mod stream;
+pub mod tap;
 pub mod trace;
 pub mod wire;
 mod word;
