@@ -84,6 +84,16 @@ $(VENV)/package.stamp: $(VENV)/tools.stamp $(PYTHON_SOURCES)
 	PATH="$(CURDIR)/$(VENV)/bin:$$PATH" $(VPY) -m pip install -q --disable-pip-version-check --no-build-isolation --force-reinstall --no-deps -C build-args="--profile dev" ./python
 	@touch $@
 
+INTEROP := $(CURDIR)/$(BUILD)/interop
+
+interop: setup broker ## what holds at seven brokers, printed as a matrix (ROW="part of a name", BROKER=name, WRITE=file)
+	@sh tests/interop/setup.sh $(PYTHON) $(INTEROP)
+	@MQTTSESSION_INTEROP=$(INTEROP) \
+		PATH="$(INTEROP)/debian/usr/sbin:$(INTEROP)/debian/usr/bin:$$PATH" \
+		LD_LIBRARY_PATH="$$(echo $(INTEROP)/debian/usr/lib/*-linux-gnu)$${LD_LIBRARY_PATH:+:$$LD_LIBRARY_PATH}" \
+		$(CARGO) test --locked -q -p mqttsession-tests --test interop -- --all \
+		$(if $(BROKER),--broker $(BROKER)) $(if $(WRITE),--write $(abspath $(WRITE))) $(if $(ROW),"$(ROW)")
+
 # ---- measuring
 
 bench: release $(BENCH_VENV)/package.stamp ## measures against the raw limit and the peers that are installed (ROW=pub/0/16 for one row)
@@ -103,4 +113,4 @@ clean: ## removes everything that was built
 	$(CARGO) clean
 	rm -rf $(BUILD)
 
-.PHONY: help demo library release broker header install test lint setup bench fuzz clean
+.PHONY: help demo library release broker header install test lint setup interop bench fuzz clean
