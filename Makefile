@@ -30,6 +30,7 @@ demo: $(BUILD)/demo.stamp ## shows the main job: C, C++, Python and mqttSession 
 $(BUILD)/demo.stamp: library broker $(VENV)/package.stamp
 	@mkdir -p $(BUILD)/demo
 	$(CC) -std=c11 -Wall -Wextra -Iinclude examples/c/first.c -o $(BUILD)/demo/first-c -Ltarget/debug -lmqttsession -Wl,-rpath,$(CURDIR)/target/debug
+	$(CC) -std=c11 -Wall -Wextra -Iinclude examples/c/request.c -o $(BUILD)/demo/request-c -Ltarget/debug -lmqttsession -Wl,-rpath,$(CURDIR)/target/debug
 	$(CC) -std=c11 -Wall -Wextra -Iinclude examples/wlanguage/first.c -o $(BUILD)/demo/first-wlanguage -Ltarget/debug -lmqttsession -Wl,-rpath,$(CURDIR)/target/debug
 	$(CXX) -std=c++17 -Wall -Wextra -Iinclude examples/cpp/first.cpp -o $(BUILD)/demo/first-cpp -Ltarget/debug -lmqttsession -Wl,-rpath,$(CURDIR)/target/debug
 

@@ -3168,7 +3168,7 @@ mqtt_status mqtt_request_options_new(mqtt_request_options **options);
 void mqtt_request_options_free(mqtt_request_options *options);
 
 /**
- * Sets the quality of service of the request, and the highest of the answer.
+ * Sets the quality of service of the request; mqtt_session_respond answers at the same.
  *
  * @param options Borrowed. The options.
  * @param qos Value. 0, 1 (the default) or 2.

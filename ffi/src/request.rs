@@ -85,7 +85,7 @@ pub unsafe extern "C" fn mqtt_request_options_free(options: *mut mqtt_request_op
     });
 }
 
-/// Sets the quality of service of the request, and the highest of the answer.
+/// Sets the quality of service of the request; mqtt_session_respond answers at the same.
 ///
 /// @param options Borrowed. The options.
 /// @param qos Value. 0, 1 (the default) or 2.

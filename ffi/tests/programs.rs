@@ -200,6 +200,16 @@ fn error_info_says_why_a_connect_failed() {
 }
 
 #[test]
+fn the_request_program_prints_its_answer() {
+    let program = compile("examples/c/request.c", Build::Plain);
+    real(|port| {
+        let address = format!("mqtt://127.0.0.1:{port}");
+        let output = artifact::run(Command::new(&program).arg(address));
+        assert_eq!(output.trim(), "41 and 1 are 42");
+    });
+}
+
+#[test]
 fn the_first_programs_print_what_comes_back() {
     for name in ["c", "wlanguage"] {
         let program = compile(&format!("examples/{name}/first.c"), Build::Plain);

@@ -17,7 +17,7 @@ class RequestOptions
     RequestOptions() = default;
     explicit RequestOptions(std::nothrow_t form) : Builder(form) {}
 
-    /// Of the request, and the highest of the answer.
+    /// Of the request; a responder of this library answers at the same.
     RequestOptions &qos(QoS qos) {
         return apply(mqtt_request_options_set_qos(get(), detail::number(qos)));
     }
