@@ -334,6 +334,8 @@ def test_a_refused_subscription_raises(scripted: Callable[[str], ScriptedBroker]
         await session.close()
 
     run(main())
+    # Nothing was subscribed, and nothing is unsubscribed.
+    broker.finish()
 
 
 def test_publishing_waits_for_room(broker: Broker, topic: str) -> None:

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
 
 from . import _native
 from ._native import PublishResult
-from .error import _error
+from .error import MqttError, _error
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
         SubscribeResult,
         UnsubscribeResult,
     )
-    from .error import MqttError
     from .options import (
         Duration,
         Filters,
@@ -474,6 +473,10 @@ class Messages:
         self._stream = stream = self._native.stream()
         try:
             self.granted = await self._native.subscribe(self._filter, stream, *self._options)
+        except MqttError:
+            # Nothing is subscribed, so there is nothing to tell the broker.
+            stream.close()
+            raise
         except BaseException:
             await self.aclose()
             raise
