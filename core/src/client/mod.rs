@@ -40,7 +40,7 @@ use std::time::{Duration, Instant};
 pub use crate::{
     engine::{
         AuthenticationStep, Completion, Connected, Credentials, Delivered, Granted, Outcome,
-        Payload, QueuePolicy, SetAside, Unsubscribed,
+        Payload, QueuePolicy, Said, SetAside, Unsubscribed,
     },
     transport::Material,
 };
