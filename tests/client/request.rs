@@ -130,6 +130,27 @@ fn a_request_that_the_broker_refuses_ends_with_the_refusal() {
 }
 
 #[test]
+fn a_try_does_not_wait_for_room() {
+    let broker = ScriptedBroker::start();
+    let mut options = options(&broker);
+    options.set_version(Version::V5).set_outgoing_limit(1, 10_000).unwrap();
+    // Who waits, waits until this test is given up.
+    options.set_outgoing_wait(Duration::from_secs(3600));
+    let (session, mut peer) = connect(&broker, &options);
+    publish(&session, "out", QoS::AtLeastOnce, "x");
+    let attempt = || session.try_request("ask", "now".into(), RequestOptions::default());
+    assert_eq!(attempt().err().map(|error| error.code()), Some(Code::QueueFull));
+    let published = peer.expect_publish();
+    peer.answer(&Seen::Publish(published));
+    let topic = grant_responses(&mut peer);
+    session.flush().unwrap().wait(Some(DEADLINE)).unwrap();
+    let operation = attempt().unwrap();
+    let (_, correlation) = take_request(&mut peer, &topic);
+    peer.send(&answer(&topic, &correlation, "then"));
+    assert_eq!(operation.wait(Some(DEADLINE)).unwrap().payload(), b"then");
+}
+
+#[test]
 fn where_no_answer_can_come_nothing_waits_for_one() {
     let (_broker, session, mut peer) = connected_v5();
     let asked = [ask(&session, "1"), ask(&session, "2")];

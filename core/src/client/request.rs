@@ -136,6 +136,29 @@ impl Session {
         payload: Payload<'_>,
         options: RequestOptions,
     ) -> Result<Operation<OwnedMessage>> {
+        self.request_if(topic, payload, options, true)
+    }
+
+    /// Requests like [`request`](Self::request), but never waits.
+    ///
+    /// # Errors
+    /// `QUEUE_FULL` where it would have to, and those of `request`.
+    pub fn try_request(
+        &self,
+        topic: &str,
+        payload: Payload<'_>,
+        options: RequestOptions,
+    ) -> Result<Operation<OwnedMessage>> {
+        self.request_if(topic, payload, options, false)
+    }
+
+    fn request_if(
+        &self,
+        topic: &str,
+        payload: Payload<'_>,
+        options: RequestOptions,
+        may_wait: bool,
+    ) -> Result<Operation<OwnedMessage>> {
         let shared = self.shared();
         shared.check_fork()?;
         check_version(shared)?;
@@ -161,7 +184,7 @@ impl Session {
                     })),
                     ..PublishOptions::default()
                 };
-                shared.publish(topic, payload, options, true)
+                shared.publish(topic, payload, options, may_wait)
             });
         if let Err(error) = publishing {
             let unused = shared.requests.take(number);
