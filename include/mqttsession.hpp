@@ -37,17 +37,13 @@
  *
  * An exception that leaves a callback is caught: a message counts as failed (mqtt_message_fail),
  * and the exception goes to the hook that on_callback_exception has set, by default one line on
- * standard error.
+ * standard error. An Error that leaves an authenticator or a source of credentials is its answer.
  *
  * This file includes the parts, each of which can also be included alone.
  */
 
 #ifndef MQTTSESSION_HPP
 #define MQTTSESSION_HPP
-
-#if __cplusplus < 201703L && !(defined(_MSVC_LANG) && _MSVC_LANG >= 201703L)
-#error "mqttsession.hpp needs C++17 or later"
-#endif
 
 #include "mqttsession/authentication.hpp"
 #include "mqttsession/connection.hpp"

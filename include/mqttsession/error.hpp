@@ -3,6 +3,10 @@
 #ifndef MQTTSESSION_ERROR_HPP
 #define MQTTSESSION_ERROR_HPP
 
+#if __cplusplus < 201703L && !(defined(_MSVC_LANG) && _MSVC_LANG >= 201703L)
+#error "mqttsession.hpp needs C++17 or later"
+#endif
+
 #include "../mqttsession.h"
 
 #include <cstddef>
