@@ -156,7 +156,7 @@ impl<'a> Bench<'a> {
                 inbox.next().at("fence")?;
             }
         }
-        ended(subscriber.unsubscribe(&topic)).at("fence")
+        ended(subscriber.unsubscribe(&topic)).at("fence").map(drop)
     }
 }
 
