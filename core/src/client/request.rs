@@ -22,8 +22,8 @@ use parking_lot::Mutex;
 use tokio::{sync::Notify, time::timeout_at};
 
 use super::{
-    Granted, Handled, Handler, Message, Operation, OwnedMessage, PublishOptions, Session, later,
-    message::Parts, operation::Cell, shared::Shared,
+    Granted, Handled, Handler, Message, Operation, OwnedMessage, PublishOptions, Session,
+    inbox::contain, later, message::Parts, operation::Cell, shared::Shared,
 };
 use crate::{
     engine::{Outcome, Payload, RouteId},
@@ -141,9 +141,13 @@ impl Session {
         check_version(shared)?;
         let RequestOptions { timeout, qos, mut properties } = options;
         check_own(&properties)?;
-        let response = self.subscribe_responses()?;
+        let (response, route) = self.subscribe_responses()?;
         let (operation, cell) = Operation::new(shared);
-        let number = shared.requests.add(cell, later(Instant::now(), timeout));
+        let at = later(Instant::now(), timeout);
+        let number = match shared.requests.add(Waiting { at, route, cell }) {
+            Ok(number) => number,
+            Err(refused) => return Ok(Operation::ended(shared, Err(refused))),
+        };
         let own =
             [Property::ResponseTopic(&response), Property::CorrelationData(&number.to_be_bytes())];
         let publishing = own
@@ -151,35 +155,39 @@ impl Session {
             .try_for_each(|property| properties.push(property))
             .map_err(too_large)
             .and_then(|()| {
-                let session = Arc::downgrade(shared);
                 let options = PublishOptions {
                     qos,
                     properties,
                     time_to_live: Some(timeout.max(Duration::from_nanos(1))),
-                    completion: Some(Box::new(move |_, outcome| {
-                        published(&session, number, outcome);
-                    })),
                     ..PublishOptions::default()
                 };
                 shared.publish(topic, payload, options, true)
             });
-        if let Err(error) = publishing {
-            let unused = shared.requests.take(number);
-            drop(unused);
-            return Err(error);
+        match publishing {
+            Ok(message) => {
+                shared.requests.watch_the_clock(shared);
+                let session = Arc::downgrade(shared);
+                let watcher = move |_, outcome| published(&session, number, outcome);
+                shared.watch(message, Box::new(watcher));
+                Ok(operation)
+            }
+            Err(error) => {
+                let unused = shared.requests.take(number);
+                drop(unused);
+                Err(error)
+            }
         }
-        shared.requests.watch_the_clock(shared);
-        Ok(operation)
     }
 
     /// Subscribes the response topic, unless it is.
-    fn subscribe_responses(&self) -> Result<Arc<str>> {
+    fn subscribe_responses(&self) -> Result<(Arc<str>, RouteId)> {
         let shared = self.shared();
         let mut response = shared.requests.response.lock();
         if let Some((topic, route)) = &*response
             && shared.subscriptions.lock().contains_key(route)
+            && !shared.requests.is_refused(*route)
         {
-            return Ok(topic.clone());
+            return Ok((topic.clone(), *route));
         }
         let suggested = self.connected();
         let suggested = suggested.as_ref().and_then(|connected| connected.response_information());
@@ -192,15 +200,16 @@ impl Session {
         let (subscribing, route) = self.subscribe_route(&topic, options, Arc::new(Responses))?;
         *response = Some((topic.clone(), route));
         shared.requests.route.store(route, Ordering::Release);
-        let session = Arc::downgrade(shared);
-        subscribing.on_end(move |result| {
-            if let (Err(error), Some(shared)) = (result, session.upgrade()) {
-                // The next request tries again.
-                shared.requests.response.lock().take_if(|(_, refused)| *refused == route);
-                shared.requests.end_all(&shared, &error);
+        // A task and no callback: it may be a callback of the session that waits for the answer.
+        let shared = shared.clone();
+        shared.io_thread().handle.clone().spawn(async move {
+            if let Err(error) = subscribing.await {
+                shared.requests.refused(&shared, route, &error);
             }
+            // This may be the last owner, and what it owns is the program's.
+            shared.pool().clone().bury(shared);
         });
-        Ok(topic)
+        Ok((topic, route))
     }
 
     /// Subscribes a filter whose messages are answered. Ended like any other subscription.
@@ -291,38 +300,75 @@ pub(super) struct Requests {
 #[derive(Default)]
 struct Pending {
     last_number: u64,
-    waiting: HashMap<u64, (Instant, Arc<Cell<OwnedMessage>>)>,
+    waiting: HashMap<u64, Waiting>,
     /// The same, in the order in which their time runs out.
     due: BTreeSet<(Instant, u64)>,
     /// A task looks at the clock.
     watched: bool,
+    /// The response topic that the broker refused last, and how.
+    refused: Option<(RouteId, Error)>,
+}
+
+/// A request that has not been answered.
+struct Waiting {
+    /// When its time is up.
+    at: Instant,
+    /// Where its answer is to come.
+    route: RouteId,
+    cell: Arc<Cell<OwnedMessage>>,
 }
 
 impl Pending {
-    fn take(&mut self, number: u64) -> Option<Arc<Cell<OwnedMessage>>> {
-        let (at, cell) = self.waiting.remove(&number)?;
-        self.due.remove(&(at, number));
-        Some(cell)
+    fn take(&mut self, number: u64) -> Option<Waiting> {
+        let waiting = self.waiting.remove(&number)?;
+        self.due.remove(&(waiting.at, number));
+        Some(waiting)
     }
 }
 
 impl Requests {
-    fn add(&self, cell: Arc<Cell<OwnedMessage>>, at: Instant) -> u64 {
+    /// Adds a request and gives it its number; the error of its response topic where that has been
+    /// refused meanwhile.
+    fn add(&self, waiting: Waiting) -> Result<u64> {
         let mut pending = self.pending.lock();
+        if let Some((route, error)) = &pending.refused
+            && *route == waiting.route
+        {
+            return Err(error.clone());
+        }
         pending.last_number += 1;
         let number = pending.last_number;
-        pending.waiting.insert(number, (at, cell));
-        pending.due.insert((at, number));
-        let first = pending.due.first() == Some(&(at, number));
+        let due = (waiting.at, number);
+        pending.waiting.insert(number, waiting);
+        pending.due.insert(due);
+        let first = pending.due.first() == Some(&due);
         drop(pending);
         if first {
             self.sooner.notify_one();
         }
-        number
+        Ok(number)
     }
 
-    fn take(&self, number: u64) -> Option<Arc<Cell<OwnedMessage>>> {
+    fn take(&self, number: u64) -> Option<Waiting> {
         self.pending.lock().take(number)
+    }
+
+    fn is_refused(&self, route: RouteId) -> bool {
+        self.pending.lock().refused.as_ref().is_some_and(|(refused, _)| *refused == route)
+    }
+
+    /// The broker has refused a response topic: the requests whose answers were to come there end,
+    /// and the next one tries another.
+    fn refused(&self, shared: &Arc<Shared>, route: RouteId, error: &Error) {
+        let mut pending = self.pending.lock();
+        pending.refused = Some((route, error.clone()));
+        let lost = pending.waiting.iter().filter(|(_, waiting)| waiting.route == route);
+        let lost: Vec<u64> = lost.map(|(number, _)| *number).collect();
+        let lost: Vec<_> = lost.into_iter().filter_map(|number| pending.take(number)).collect();
+        drop(pending);
+        for waiting in lost {
+            end(shared, &waiting.cell, Err(error.clone()));
+        }
     }
 
     /// Sees to it that requests whose time runs out end.
@@ -337,7 +383,7 @@ impl Requests {
 
     /// The requests whose time has run out, and when it does for the next; `None` when there is none,
     /// and nobody watches any more.
-    fn take_overdue(&self, now: Instant) -> (Vec<Arc<Cell<OwnedMessage>>>, Option<Instant>) {
+    fn take_overdue(&self, now: Instant) -> (Vec<Waiting>, Option<Instant>) {
         let mut pending = self.pending.lock();
         let mut overdue = Vec::new();
         while let Some(&(at, number)) = pending.due.first()
@@ -361,8 +407,8 @@ impl Requests {
         let correlation = properties.ok().and_then(|properties| properties.correlation_data());
         let number = correlation.and_then(|data| data.try_into().ok()).map(u64::from_be_bytes);
         // A second answer, or one that comes late, is nobody's.
-        if let Some(cell) = number.and_then(|number| self.take(number)) {
-            end(shared, &cell, Ok(OwnedMessage::new(parts)));
+        if let Some(waiting) = number.and_then(|number| self.take(number)) {
+            end(shared, &waiting.cell, Ok(OwnedMessage::new(parts)));
         }
     }
 
@@ -373,24 +419,30 @@ impl Requests {
             pending.due.clear();
             std::mem::take(&mut pending.waiting)
         };
-        for (_, cell) in pending.into_values() {
-            end(shared, &cell, Err(error.clone()));
+        for waiting in pending.into_values() {
+            end(shared, &waiting.cell, Err(error.clone()));
         }
         self.sooner.notify_one();
     }
 }
 
+/// Whoever awaits it is woken by the program's executor, whose panic must not keep the others from
+/// ending.
 fn end(shared: &Arc<Shared>, cell: &Cell<OwnedMessage>, result: Result<OwnedMessage>) {
-    cell.end(result).into_iter().for_each(|call| shared.call_back(call));
+    let callback = contain(|| cell.end(result)).flatten();
+    callback.into_iter().for_each(|call| shared.call_back(call));
+}
+
+fn late() -> Error {
+    Error::new(Code::Timeout, "The request was not answered in time")
 }
 
 /// Runs on the I/O thread until no request is left; closing the session ends them all.
 async fn watch_the_clock(shared: Arc<Shared>) {
     loop {
         let (overdue, next) = shared.requests.take_overdue(Instant::now());
-        for cell in overdue {
-            let late = Error::new(Code::Timeout, "The request was not answered in time");
-            end(&shared, &cell, Err(late));
+        for waiting in overdue {
+            end(&shared, &waiting.cell, Err(late()));
         }
         let Some(next) = next else { break };
         let _either_way_it_looks_again =
@@ -408,14 +460,14 @@ fn published(session: &Weak<Shared>, number: u64, outcome: Outcome) {
                 .with_reason(delivered.reason.as_u8(), delivered.said.reason_string())
         }
         Ok(_) => return,
-        // Its time is up: the clock says so in its own words.
-        Err(error) if error.code() == Code::Expired => return,
         Err(error) => error,
     };
     if let Some(shared) = session.upgrade()
-        && let Some(cell) = shared.requests.take(number)
+        && let Some(waiting) = shared.requests.take(number)
     {
-        end(&shared, &cell, Err(error));
+        // It expires when the request's time is up, or an expiry interval of its own.
+        let is_late = error.code() == Code::Expired && waiting.at <= Instant::now();
+        end(&shared, &waiting.cell, Err(if is_late { late() } else { error }));
     }
 }
 
