@@ -59,8 +59,10 @@ struct State {
     /// Empty once the session is closed.
     asked: Asked,
     waiting: Option<Question>,
-    /// A thread is asking, or is about to.
+    /// A thread has been told to ask.
     busy: bool,
+    /// It is inside of the question.
+    asking: bool,
     /// Counts the questions.
     last: u64,
     /// The one whose answer is waited for.
@@ -101,6 +103,7 @@ impl Lane {
                 asked,
                 waiting: None,
                 busy: false,
+                asking: false,
                 last: 0,
                 awaited: None,
                 answer: None,
@@ -181,6 +184,7 @@ impl Lane {
         if let Some(question) = state.waiting.take() {
             let (asked, number) = (state.asked.clone(), state.last);
             let spent = std::mem::take(&mut state.spent);
+            state.asking = true;
             drop(state);
             let mut answer = Some(self.call(shared, question, (asked, spent)));
             if shared.is_inherited() {
@@ -201,11 +205,10 @@ impl Lane {
                 false => drop(contain(|| drop(answer))),
             }
             state = self.state.lock();
-        }
-        state.busy = state.waiting.is_some();
-        if !state.busy {
+            state.asking = false;
             self.changed.notify_all();
         }
+        state.busy = state.waiting.is_some();
         state.busy
     }
 
@@ -235,15 +238,16 @@ impl Lane {
         answer
     }
 
-    /// Waits until no question is running, or until then; whether none is.
+    /// Waits until no question is running, or until then; whether none is. One that no thread had
+    /// begun when the lane was closed is not waited for: the threads may be at those of others.
     pub(super) fn wait_until_idle(&self, deadline: Option<Instant>) -> bool {
         let mut state = self.state.lock();
-        while state.busy {
+        while state.asking {
             match deadline {
                 None => self.changed.wait(&mut state),
                 Some(deadline) => {
                     if self.changed.wait_until(&mut state, deadline).timed_out() {
-                        return !state.busy;
+                        return !state.asking;
                     }
                 }
             }
