@@ -109,6 +109,26 @@ fn nobody_is_sent_round_in_circles() {
 }
 
 #[test]
+fn nobody_is_sent_round_in_circles_by_brokers_that_let_it_in_first() {
+    let (broker, other) = (ScriptedBroker::start(), ScriptedBroker::start());
+    let mut options = following(&broker, 2);
+    options.set_stable_time(Duration::ZERO);
+    options.set_reconnect_delay(100 * DEADLINE, 100 * DEADLINE).unwrap();
+    let (session, mut peer) = connect(&broker, &options);
+    let leave_for = |peer: &mut Peer, to: &ScriptedBroker| {
+        let reference = property::text("server-reference", format!("127.0.0.1:{}", to.port()));
+        peer.send(&wire::v5::disconnect(USE_ANOTHER_SERVER, &reference));
+    };
+    leave_for(&mut peer, &other);
+    peer = other.accept_session();
+    leave_for(&mut peer, &broker);
+    peer = broker.accept_session();
+    leave_for(&mut peer, &other);
+    eventually("it has had enough", || session.state() == State::Disconnected);
+    assert_eq!(session.last_error().map(|error| error.code()), Some(Code::ServerMoved));
+}
+
+#[test]
 fn the_first_attempt_may_be_followed_by_others() {
     let broker = ScriptedBroker::start();
     let mut options = options(&broker);

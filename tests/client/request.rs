@@ -1,11 +1,17 @@
 //! Request and response: each answer reaches the one who asked, and every request ends.
 
-use std::{collections::HashSet, sync::Arc, time::Duration};
+use std::{
+    collections::HashSet,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Wake},
+    time::Duration,
+};
 
 use mqttsession::{
     client::{
-        Acknowledge, Message, Operation, Options, OwnedMessage, PublishOptions, RequestOptions,
-        Responder, Response, Session,
+        Acknowledge, Dispatch, Message, Operation, Options, OwnedMessage, PublishOptions,
+        RequestOptions, Responder, Response, Session,
     },
     error::{Code, Error, Result},
     protocol::{Property, PropertyBlock, QoS, Version},
@@ -49,6 +55,14 @@ fn correlation(message: &seen::Publish) -> Vec<u8> {
         Some(property::Value::Binary(data)) => data.clone(),
         other => panic!("no correlation data: {other:?}"),
     }
+}
+
+/// That the request has ended, and not only the wait for it.
+#[track_caller]
+fn assert_too_late(request: &Operation<OwnedMessage>) {
+    let error = request.wait(Some(DEADLINE)).unwrap_err();
+    assert_eq!(error.code(), Code::Timeout);
+    assert_eq!(error.message(), "The request was not answered in time");
 }
 
 fn answer(topic: &str, correlation: &[u8], payload: &str) -> Vec<u8> {
@@ -100,7 +114,7 @@ fn a_request_that_is_not_answered_ends_when_its_time_is_up() {
     let options =
         RequestOptions { timeout: Duration::ZERO, qos: QoS::AtMostOnce, ..Default::default() };
     let hasty = session.request("ask", "hasty".into(), options).unwrap();
-    assert_eq!(hasty.wait(Some(DEADLINE)).unwrap_err().code(), Code::Timeout);
+    assert_too_late(&hasty);
     let (_, correlation) = take_request(&mut peer, &topic);
     peer.send(&answer(&topic, &correlation, "worth the wait"));
     assert_eq!(patient.wait(Some(DEADLINE)).unwrap().payload(), b"worth the wait");
@@ -262,6 +276,134 @@ fn a_request_may_be_made_and_waited_for_in_a_callback() {
     let (_, correlation) = take_request(&mut peer, &topic);
     peer.send(&answer(&topic, &correlation, "yes"));
     assert_eq!(next(&answers).unwrap().payload(), b"yes");
+}
+
+/// A request that nothing but an end of its own ends.
+fn ask_for_ever(session: &Session) -> Operation<OwnedMessage> {
+    let options = RequestOptions { timeout: Duration::MAX, ..RequestOptions::default() };
+    session.request("ask", "".into(), options).unwrap()
+}
+
+/// Asks inside a callback and waits there; the error.
+#[track_caller]
+fn asked_inside(
+    session: &Session,
+    peer: &mut Peer,
+    meanwhile: impl FnOnce(&mut Peer),
+) -> (Code, Option<u8>) {
+    let (sender, errors) = std::sync::mpsc::channel();
+    let handler = {
+        let session = session.clone();
+        move |_: &Message<'_>| {
+            let error = ask_for_ever(&session).wait(Some(DEADLINE)).unwrap_err();
+            sender.send((error.code(), error.reason_code())).unwrap();
+        }
+    };
+    subscribe(session, peer, "in", Arc::new(handler));
+    peer.publish("in", 0, 0, "");
+    meanwhile(peer);
+    next(&errors)
+}
+
+#[test]
+fn a_callback_that_waits_for_its_request_learns_at_once_that_nobody_answers() {
+    let (_broker, session, mut peer) = connected_v5();
+    let ended = asked_inside(&session, &mut peer, |peer| {
+        grant_responses(peer);
+        let request = peer.expect_publish();
+        peer.send(&wire::v5::puback(request.id, 0x10, &[]));
+    });
+    assert_eq!(ended, (Code::NoResponder, Some(0x10)));
+}
+
+#[test]
+fn a_callback_that_waits_for_its_request_learns_at_once_that_no_answer_can_come() {
+    let (_broker, session, mut peer) = connected_v5();
+    let ended = asked_inside(&session, &mut peer, |peer| {
+        let subscribe = peer.expect_subscribe();
+        peer.suback(subscribe.id, &[0x87]);
+        let request = peer.expect_publish();
+        peer.answer(&Seen::Publish(request));
+    });
+    assert_eq!(ended, (Code::SubscribeRefused, Some(0x87)));
+}
+
+#[test]
+fn a_refused_response_topic_ends_its_own_requests_only() {
+    let (_broker, session, mut peer) = connected_v5();
+    let (gate, handler) = gated();
+    subscribe(&session, &mut peer, "in", handler);
+    peer.publish("in", 0, 0, "");
+    gate.wait_for_arrival();
+    let first = ask_for_ever(&session);
+    let subscribe = peer.expect_subscribe();
+    peer.suback(subscribe.id, &[0x87]);
+    let request = peer.expect_publish();
+    peer.answer(&Seen::Publish(request));
+    assert_eq!(first.wait(Some(DEADLINE)).unwrap_err().code(), Code::SubscribeRefused);
+    let second = ask_for_ever(&session);
+    let topic = grant_responses(&mut peer);
+    let (_, correlation) = take_request(&mut peer, &topic);
+    // Whatever waited behind the callback runs now.
+    gate.let_one_pass();
+    ended(session.flush()).unwrap();
+    peer.send(&answer(&topic, &correlation, "yes"));
+    assert_eq!(second.wait(Some(DEADLINE)).unwrap().payload(), b"yes");
+}
+
+#[test]
+fn a_request_ends_where_nobody_polls() {
+    let broker = ScriptedBroker::start();
+    let mut options = options(&broker);
+    options.set_version(Version::V5).set_dispatch(Dispatch::Polled);
+    let (session, mut peer) = connect(&broker, &options);
+    let asked = ask_for_ever(&session);
+    grant_responses(&mut peer);
+    let request = peer.expect_publish();
+    peer.send(&wire::v5::puback(request.id, 0x10, &[]));
+    assert_eq!(asked.wait(Some(DEADLINE)).unwrap_err().code(), Code::NoResponder);
+}
+
+#[test]
+fn a_request_that_expires_before_its_time_is_up_ends_as_expired() {
+    let broker = ScriptedBroker::start();
+    let mut options = options(&broker);
+    options.set_version(Version::V5);
+    let session = Session::new(&options).unwrap();
+    let connecting = session.connect();
+    let mut properties = PropertyBlock::new();
+    properties.push(Property::MessageExpiryInterval(0)).unwrap();
+    let options =
+        RequestOptions { timeout: Duration::MAX, properties, ..RequestOptions::default() };
+    let asked = session.request("ask", "".into(), options).unwrap();
+    assert_eq!(asked.wait(Some(DEADLINE)).unwrap_err().code(), Code::Expired);
+    session.close();
+    drop(connecting);
+}
+
+#[test]
+fn a_request_ends_although_the_future_of_another_cannot_be_woken() {
+    struct Faulty;
+
+    impl Wake for Faulty {
+        fn wake(self: Arc<Self>) {
+            panic!("on purpose");
+        }
+    }
+
+    let (_broker, session, mut peer) = connected_v5();
+    let ask_for = |timeout| {
+        let options = RequestOptions { timeout, qos: QoS::AtMostOnce, ..Default::default() };
+        session.request("ask", "".into(), options).unwrap()
+    };
+    let second = ask_for(Duration::from_millis(400));
+    let mut first = ask_for(Duration::from_millis(200));
+    let waker = Arc::new(Faulty).into();
+    // On a machine too slow for this it has ended already, and nobody is woken.
+    let _ = Pin::new(&mut first).poll(&mut Context::from_waker(&waker));
+    grant_responses(&mut peer);
+    assert_too_late(&first);
+    assert_too_late(&second);
 }
 
 /// Answers with what it was asked.

@@ -92,11 +92,12 @@ async fn drive(shared: Arc<Shared>) -> Arc<Shared> {
                 let mut online = None;
                 let server = servers.next(&options.tls);
                 let result = connect_and_run(&shared, server, resume, &mut online).await;
-                shared.questions.withdraw(&shared);
+                shared.questions.withdraw();
                 if let Some(since) = online {
                     resume = true;
                     backoff.connected(since);
-                    if since.elapsed() >= options.stable_time {
+                    // Following takes no pause, so even a stable time of zero does not mean at once.
+                    if since.elapsed() >= options.stable_time.max(options.reconnect_delay.0) {
                         servers.settled();
                     }
                 }

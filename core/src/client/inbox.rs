@@ -10,6 +10,8 @@
 
 mod runner;
 
+pub(super) use runner::contain;
+
 use std::{
     cell::RefCell,
     collections::VecDeque,
@@ -152,7 +154,7 @@ impl State {
     /// Takes an event out that a newer one stands for: the oldest of its kind; where there is none,
     /// the oldest after which another of the same kind comes. So the last of each kind stays, and with
     /// it the state that the session has come to.
-    fn take_event_like(&mut self, newer: &Event) -> Option<EventHandler> {
+    fn take_event_like(&mut self, newer: &Event) -> Option<(Event, EventHandler)> {
         let kind = |item: &Item| match item {
             Item::Event(event, _) => Some(discriminant(event)),
             _ => None,
@@ -166,9 +168,9 @@ impl State {
             };
             kinds.find(comes_again).map(|(at, _)| at)
         })?;
-        let Some(Item::Event(_, handler)) = self.queue.remove(at) else { return None };
+        let Some(Item::Event(event, handler)) = self.queue.remove(at) else { return None };
         self.events -= 1;
-        Some(handler)
+        Some((event, handler))
     }
 }
 
@@ -260,7 +262,8 @@ impl Inbox {
         }
         // A handler that may be held by nothing else is let go of on a callback thread; that of the new
         // event has just been put in again.
-        let another = match (&item, dropped) {
+        let (dropped, of_dropped) = dropped.unzip();
+        let another = match (&item, of_dropped) {
             (Item::Event(_, handler), Some(of_dropped)) => {
                 (!Arc::ptr_eq(handler, &of_dropped)).then_some(of_dropped)
             }
@@ -274,16 +277,20 @@ impl Inbox {
             state.waiting.iter().for_each(|signal| signal.deadlock());
         }
         if self.is_for_pool(&state) {
-            return self.schedule(shared, state);
+            self.schedule(shared, state);
+        } else {
+            if let Some(readiness) = &mut state.readiness {
+                readiness.set();
+            }
+            let wakes = self.dispatch == Dispatch::Inline && !state.turning;
+            drop(state);
+            self.changed.notify_all();
+            if wakes {
+                shared.wake_driver();
+            }
         }
-        if let Some(readiness) = &mut state.readiness {
-            readiness.set();
-        }
-        let wakes = self.dispatch == Dispatch::Inline && !state.turning;
-        drop(state);
-        self.changed.notify_all();
-        if wakes {
-            shared.wake_driver();
+        if let Some(Event::Lost(error) | Event::Disconnected(Some(error))) = dropped {
+            shared.questions.let_go(error);
         }
     }
 

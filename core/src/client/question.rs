@@ -20,7 +20,7 @@ use parking_lot::{Condvar, Mutex};
 
 use super::{
     AuthenticationStep, Authenticator, Credentials, CredentialsSource, Options, driver, fork,
-    shared::Shared,
+    inbox::contain, shared::Shared,
 };
 use crate::{
     engine::Identity,
@@ -59,13 +59,24 @@ struct State {
     /// Empty once the session is closed.
     asked: Asked,
     waiting: Option<Question>,
-    /// A thread is asking, or is about to.
+    /// A thread has been told to ask.
     busy: bool,
+    /// It is inside of the question.
+    asking: bool,
     /// Counts the questions.
     last: u64,
     /// The one whose answer is waited for.
     awaited: Option<u64>,
     answer: Option<Result<Answer>>,
+    /// Errors that nobody wants any more. Their causes may be the program's: they go when the next
+    /// question is asked, or with whom to ask.
+    spent: Vec<Error>,
+}
+
+impl State {
+    fn throw_answer_away(&mut self) {
+        self.spent.extend(self.answer.take().and_then(Result::err));
+    }
 }
 
 thread_local! {
@@ -92,9 +103,11 @@ impl Lane {
                 asked,
                 waiting: None,
                 busy: false,
+                asking: false,
                 last: 0,
                 awaited: None,
                 answer: None,
+                spent: Vec::new(),
             }),
             changed: Condvar::new(),
         }
@@ -121,23 +134,28 @@ impl Lane {
         state.last += 1;
         state.awaited = Some(state.last);
         state.waiting = Some(question);
-        let late = state.answer.take();
+        state.throw_answer_away();
         let starts = !std::mem::replace(&mut state.busy, true);
         drop(state);
-        throw_away(shared, late);
         if starts {
             shared.question_pool().ask(shared.clone());
         }
     }
 
     /// Nobody wants an answer any more.
-    pub(super) fn withdraw(&self, shared: &Arc<Shared>) {
+    pub(super) fn withdraw(&self) {
         let mut state = self.state.lock();
         state.awaited = None;
         state.waiting = None;
-        let late = state.answer.take();
-        drop(state);
-        throw_away(shared, late);
+        state.throw_answer_away();
+    }
+
+    /// Lets go of an error of the session where that does no harm: the cause of one that began as an
+    /// answer is the program's. Not to be called under a lock.
+    pub(super) fn let_go(&self, error: Error) {
+        if self.asks_for_credentials || self.asks_for_authentication {
+            self.state.lock().spent.push(error);
+        }
     }
 
     /// Whether an answer is waited for.
@@ -154,7 +172,8 @@ impl Lane {
     pub(super) fn close(&self) -> impl Send + 'static {
         let mut state = self.state.lock();
         state.awaited = None;
-        (std::mem::take(&mut state.asked), state.waiting.take(), state.answer.take())
+        state.throw_answer_away();
+        (std::mem::take(&mut state.asked), std::mem::take(&mut state.spent), state.waiting.take())
     }
 
     // ---- the other side
@@ -164,8 +183,10 @@ impl Lane {
         let mut state = self.state.lock();
         if let Some(question) = state.waiting.take() {
             let (asked, number) = (state.asked.clone(), state.last);
+            let spent = std::mem::take(&mut state.spent);
+            state.asking = true;
             drop(state);
-            let mut answer = Some(self.call(shared, question, asked));
+            let mut answer = Some(self.call(shared, question, (asked, spent)));
             if shared.is_inherited() {
                 // The question forked, and this is the child.
                 std::mem::forget(answer);
@@ -181,27 +202,31 @@ impl Lane {
             match wanted {
                 true => shared.wake_driver(),
                 // Too late; its cause may be the program's, so not under the lock.
-                false => drop(answer),
+                false => drop(contain(|| drop(answer))),
             }
             state = self.state.lock();
-        }
-        state.busy = state.waiting.is_some();
-        if !state.busy {
+            state.asking = false;
             self.changed.notify_all();
         }
+        state.busy = state.waiting.is_some();
         state.busy
     }
 
-    /// Calls the program, and lets go of it where that does no harm.
-    fn call(&self, shared: &Arc<Shared>, question: Question, asked: Asked) -> Result<Answer> {
+    /// Calls the program, and lets go of what is its own where that does no harm.
+    fn call(
+        &self,
+        shared: &Arc<Shared>,
+        question: Question,
+        owned: (Asked, Vec<Error>),
+    ) -> Result<Answer> {
         let mut answer = Err(Code::Internal.into());
-        let mut work = Some((question, asked));
+        let mut work = Some((question, owned));
         let mut call = || {
-            let Some((question, asked)) = work.take() else { return };
-            answer = asked.answer(question);
+            let Some((question, owned)) = work.take() else { return };
+            answer = owned.0.answer(question);
             match shared.is_inherited() {
-                true => std::mem::forget(asked),
-                false => drop(asked),
+                true => std::mem::forget(owned),
+                false => drop(contain(|| drop(owned))),
             }
         };
         CURRENT.set(Some((self.address(), fork::generation())));
@@ -213,15 +238,16 @@ impl Lane {
         answer
     }
 
-    /// Waits until no question is running, or until then; whether none is.
+    /// Waits until no question is running, or until then; whether none is. One that no thread had
+    /// begun when the lane was closed is not waited for: the threads may be at those of others.
     pub(super) fn wait_until_idle(&self, deadline: Option<Instant>) -> bool {
         let mut state = self.state.lock();
-        while state.busy {
+        while state.asking {
             match deadline {
                 None => self.changed.wait(&mut state),
                 Some(deadline) => {
                     if self.changed.wait_until(&mut state, deadline).timed_out() {
-                        return !state.busy;
+                        return !state.asking;
                     }
                 }
             }
@@ -235,16 +261,20 @@ impl Asked {
     fn answer(&self, question: Question) -> Result<Answer> {
         match (question, &self.source, &self.authenticator) {
             (Question::Credentials, Some(source), _) => {
-                let given = catch_unwind(AssertUnwindSafe(|| source()));
-                let given = given.map_err(|_| panicked("The source of the credentials"))??;
-                let password = given.password.as_deref().map(Bytes::copy_from_slice);
-                Ok(Answer::Credentials(Credentials { password, ..given }))
+                let call = || {
+                    let given = source()?;
+                    let password = given.password.as_deref().map(Bytes::copy_from_slice);
+                    Ok(Answer::Credentials(Credentials { password, ..given }))
+                };
+                catch_unwind(AssertUnwindSafe(call))
+                    .map_err(|_| panicked("The source of the credentials"))?
             }
             (Question::Authentication(step, data), _, Some(authenticator)) => {
-                let call = || authenticator.answer(step, data.as_deref());
-                let given = catch_unwind(AssertUnwindSafe(call));
-                let given = given.map_err(|_| panicked("The authenticator"))?.map_err(failed)?;
-                Ok(Answer::Data(given.as_deref().map(Bytes::copy_from_slice)))
+                let call = || {
+                    let given = authenticator.answer(step, data.as_deref()).map_err(failed)?;
+                    Ok(Answer::Data(given.as_deref().map(Bytes::copy_from_slice)))
+                };
+                catch_unwind(AssertUnwindSafe(call)).map_err(|_| panicked("The authenticator"))?
             }
             // A method that the program named in CONNECT's properties, and nobody to speak for it.
             (Question::Authentication(AuthenticationStep::Success, _), ..) => {
@@ -257,13 +287,6 @@ impl Asked {
             // The session has been closed.
             (Question::Credentials, None, _) => Err(Code::Cancelled.into()),
         }
-    }
-}
-
-/// The cause of an error may be an object of the program's.
-fn throw_away(shared: &Arc<Shared>, late: Option<Result<Answer>>) {
-    if late.is_some() {
-        shared.drop_there(late);
     }
 }
 

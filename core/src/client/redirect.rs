@@ -9,6 +9,10 @@ use crate::{
     transport::{Endpoint, TlsOptions},
 };
 
+/// The most servers of one list that are tried: between them there is no pause, and whoever writes
+/// such a list decides what is knocked at.
+const MOST: usize = 8;
+
 /// The servers of a session.
 pub(super) struct Servers {
     /// The address of the options.
@@ -57,7 +61,7 @@ impl Servers {
         }
         let reference = error.server_reference()?;
         let named = reference.split_ascii_whitespace().filter_map(|one| self.server(one));
-        self.named = named.collect();
+        self.named = named.take(MOST).collect();
         let first = self.named.front()?;
         if error.reason_code() == Some(ReasonCode::ServerMoved.as_u8()) {
             self.home = first.clone();
@@ -122,6 +126,19 @@ mod tests {
         let usable =
             ["mqtts://one:1", "mqtts://[::1]:2", "mqtts://10.0.0.3:7000", "mqtts://home:7000"];
         assert_eq!(tried, usable, "and TLS is never given up");
+    }
+
+    #[test]
+    fn a_list_without_end_is_tried_only_at_its_beginning() {
+        let mut servers = servers(1);
+        let list: Vec<String> = (1..=9999).map(|port| format!("victim:{port}")).collect();
+        servers.follow(&moved(ReasonCode::UseAnotherServer, Some(&list.join(" ")))).unwrap();
+        let mut tried = 0;
+        while servers.is_redirected() {
+            next(&mut servers);
+            tried += 1;
+        }
+        assert_eq!(tried, MOST);
     }
 
     #[test]

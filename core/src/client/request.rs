@@ -4,35 +4,30 @@
 //! request is its number, eight bytes. An answer is found as soon as it arrives, on the I/O thread: a
 //! callback that waits for it does not hold it up.
 //!
-//! Locks: [`Requests::response`] is held while the response topic is subscribed, so that no request
-//! leaves before that subscription; [`Requests::pending`] is held for single look-ups and takes
-//! nothing else.
+//! Locks: `Requests::response` is held while the response topic is subscribed, so that no request
+//! leaves before that subscription; `Requests::pending` is held for single look-ups and takes nothing
+//! else.
+
+mod pending;
 
 use std::{
-    collections::{BTreeSet, HashMap},
-    sync::{
-        Arc, Weak,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, atomic::Ordering},
     time::{Duration, Instant},
 };
 
 use bytes::Bytes;
-use parking_lot::Mutex;
-use tokio::{sync::Notify, time::timeout_at};
 
 use super::{
     Granted, Handled, Handler, Message, Operation, OwnedMessage, PublishOptions, Session, later,
-    message::Parts, operation::Cell, shared::Shared,
+    shared::Shared,
 };
 use crate::{
-    engine::{Outcome, Payload, RouteId},
+    engine::{Payload, RouteId},
     error::{Code, Error, Result},
-    protocol::{
-        EncodeError, Place, Properties, Property, PropertyBlock, QoS, ReasonCode,
-        SubscriptionOptions,
-    },
+    protocol::{EncodeError, Properties, Property, PropertyBlock, QoS, SubscriptionOptions},
 };
+pub(super) use pending::Requests;
+use pending::{Waiting, published};
 
 /// How to ask.
 #[derive(Clone, Debug)]
@@ -164,9 +159,13 @@ impl Session {
         check_version(shared)?;
         let RequestOptions { timeout, qos, mut properties } = options;
         check_own(&properties)?;
-        let response = self.subscribe_responses()?;
+        let (response, route) = self.subscribe_responses()?;
         let (operation, cell) = Operation::new(shared);
-        let number = shared.requests.add(cell, later(Instant::now(), timeout));
+        let at = later(Instant::now(), timeout);
+        let number = match shared.requests.add(Waiting { at, route, cell }) {
+            Ok(number) => number,
+            Err(refused) => return Ok(Operation::ended(shared, Err(refused))),
+        };
         let own =
             [Property::ResponseTopic(&response), Property::CorrelationData(&number.to_be_bytes())];
         let publishing = own
@@ -174,35 +173,39 @@ impl Session {
             .try_for_each(|property| properties.push(property))
             .map_err(too_large)
             .and_then(|()| {
-                let session = Arc::downgrade(shared);
                 let options = PublishOptions {
                     qos,
                     properties,
                     time_to_live: Some(timeout.max(Duration::from_nanos(1))),
-                    completion: Some(Box::new(move |_, outcome| {
-                        published(&session, number, outcome);
-                    })),
                     ..PublishOptions::default()
                 };
                 shared.publish(topic, payload, options, may_wait)
             });
-        if let Err(error) = publishing {
-            let unused = shared.requests.take(number);
-            drop(unused);
-            return Err(error);
+        match publishing {
+            Ok(message) => {
+                shared.requests.watch_the_clock(shared);
+                let session = Arc::downgrade(shared);
+                let watcher = move |_, outcome| published(&session, number, outcome);
+                shared.watch(message, Box::new(watcher));
+                Ok(operation)
+            }
+            Err(error) => {
+                let unused = shared.requests.take(number);
+                drop(unused);
+                Err(error)
+            }
         }
-        shared.requests.watch_the_clock(shared);
-        Ok(operation)
     }
 
     /// Subscribes the response topic, unless it is.
-    fn subscribe_responses(&self) -> Result<Arc<str>> {
+    fn subscribe_responses(&self) -> Result<(Arc<str>, RouteId)> {
         let shared = self.shared();
         let mut response = shared.requests.response.lock();
         if let Some((topic, route)) = &*response
             && shared.subscriptions.lock().contains_key(route)
+            && !shared.requests.is_refused(*route)
         {
-            return Ok(topic.clone());
+            return Ok((topic.clone(), *route));
         }
         let suggested = self.connected();
         let suggested = suggested.as_ref().and_then(|connected| connected.response_information());
@@ -215,15 +218,16 @@ impl Session {
         let (subscribing, route) = self.subscribe_route(&topic, options, Arc::new(Responses))?;
         *response = Some((topic.clone(), route));
         shared.requests.route.store(route, Ordering::Release);
-        let session = Arc::downgrade(shared);
-        subscribing.on_end(move |result| {
-            if let (Err(error), Some(shared)) = (result, session.upgrade()) {
-                // The next request tries again.
-                shared.requests.response.lock().take_if(|(_, refused)| *refused == route);
-                shared.requests.end_all(&shared, &error);
+        // A task and no callback: it may be a callback of the session that waits for the answer.
+        let shared = shared.clone();
+        shared.io_thread().handle.clone().spawn(async move {
+            if let Err(error) = subscribing.await {
+                shared.requests.refused(&shared, route, &error);
             }
+            // This may be the last owner, and what it owns is the program's.
+            shared.pool().clone().bury(shared);
         });
-        Ok(topic)
+        Ok((topic, route))
     }
 
     /// Subscribes a filter whose messages are answered. Ended like any other subscription.
@@ -297,149 +301,6 @@ fn reply(
         options.properties.push(Property::CorrelationData(correlation)).map_err(too_large)?;
     }
     shared.publish(&to.topic, payload, options, true)
-}
-
-/// The requests of a session that have not been answered.
-#[derive(Default)]
-pub(super) struct Requests {
-    /// The response topic and its route, once it has been subscribed.
-    response: Mutex<Option<(Arc<str>, RouteId)>>,
-    /// The same route, or 0.
-    route: AtomicU64,
-    pending: Mutex<Pending>,
-    /// A request is due before all others.
-    sooner: Notify,
-}
-
-#[derive(Default)]
-struct Pending {
-    last_number: u64,
-    waiting: HashMap<u64, (Instant, Arc<Cell<OwnedMessage>>)>,
-    /// The same, in the order in which their time runs out.
-    due: BTreeSet<(Instant, u64)>,
-    /// A task looks at the clock.
-    watched: bool,
-}
-
-impl Pending {
-    fn take(&mut self, number: u64) -> Option<Arc<Cell<OwnedMessage>>> {
-        let (at, cell) = self.waiting.remove(&number)?;
-        self.due.remove(&(at, number));
-        Some(cell)
-    }
-}
-
-impl Requests {
-    fn add(&self, cell: Arc<Cell<OwnedMessage>>, at: Instant) -> u64 {
-        let mut pending = self.pending.lock();
-        pending.last_number += 1;
-        let number = pending.last_number;
-        pending.waiting.insert(number, (at, cell));
-        pending.due.insert((at, number));
-        let first = pending.due.first() == Some(&(at, number));
-        drop(pending);
-        if first {
-            self.sooner.notify_one();
-        }
-        number
-    }
-
-    fn take(&self, number: u64) -> Option<Arc<Cell<OwnedMessage>>> {
-        self.pending.lock().take(number)
-    }
-
-    /// Sees to it that requests whose time runs out end.
-    fn watch_the_clock(&self, shared: &Arc<Shared>) {
-        let mut pending = self.pending.lock();
-        if pending.waiting.is_empty() || std::mem::replace(&mut pending.watched, true) {
-            return;
-        }
-        drop(pending);
-        shared.io_thread().handle.spawn(watch_the_clock(shared.clone()));
-    }
-
-    /// The requests whose time has run out, and when it does for the next; `None` when there is none,
-    /// and nobody watches any more.
-    fn take_overdue(&self, now: Instant) -> (Vec<Arc<Cell<OwnedMessage>>>, Option<Instant>) {
-        let mut pending = self.pending.lock();
-        let mut overdue = Vec::new();
-        while let Some(&(at, number)) = pending.due.first()
-            && at <= now
-        {
-            overdue.extend(pending.take(number));
-        }
-        let next = pending.due.first().map(|(at, _)| *at);
-        pending.watched = next.is_some();
-        (overdue, next)
-    }
-
-    /// The route of the response topic, where it has been subscribed.
-    pub(super) fn route(&self) -> Option<RouteId> {
-        Some(self.route.load(Ordering::Acquire)).filter(|&route| route != 0)
-    }
-
-    /// A message has come to the response topic.
-    pub(super) fn answered(&self, shared: &Arc<Shared>, parts: &Parts<'_>) {
-        let properties = Properties::parse(parts.properties, Place::Publish);
-        let correlation = properties.ok().and_then(|properties| properties.correlation_data());
-        let number = correlation.and_then(|data| data.try_into().ok()).map(u64::from_be_bytes);
-        // A second answer, or one that comes late, is nobody's.
-        if let Some(cell) = number.and_then(|number| self.take(number)) {
-            end(shared, &cell, Ok(OwnedMessage::new(parts)));
-        }
-    }
-
-    /// Ends every request with this error.
-    pub(super) fn end_all(&self, shared: &Arc<Shared>, error: &Error) {
-        let pending = {
-            let mut pending = self.pending.lock();
-            pending.due.clear();
-            std::mem::take(&mut pending.waiting)
-        };
-        for (_, cell) in pending.into_values() {
-            end(shared, &cell, Err(error.clone()));
-        }
-        self.sooner.notify_one();
-    }
-}
-
-fn end(shared: &Arc<Shared>, cell: &Cell<OwnedMessage>, result: Result<OwnedMessage>) {
-    cell.end(result).into_iter().for_each(|call| shared.call_back(call));
-}
-
-/// Runs on the I/O thread until no request is left; closing the session ends them all.
-async fn watch_the_clock(shared: Arc<Shared>) {
-    loop {
-        let (overdue, next) = shared.requests.take_overdue(Instant::now());
-        for cell in overdue {
-            let late = Error::new(Code::Timeout, "The request was not answered in time");
-            end(&shared, &cell, Err(late));
-        }
-        let Some(next) = next else { break };
-        let _either_way_it_looks_again =
-            timeout_at(next.into(), shared.requests.sooner.notified()).await;
-    }
-    // This may be the last owner, and what it owns is the program's.
-    shared.pool().clone().bury(shared);
-}
-
-/// The request has been published, or will not be.
-fn published(session: &Weak<Shared>, number: u64, outcome: Outcome) {
-    let error = match outcome {
-        Ok(delivered) if delivered.reason == ReasonCode::NoMatchingSubscribers => {
-            Error::from(Code::NoResponder)
-                .with_reason(delivered.reason.as_u8(), delivered.said.reason_string())
-        }
-        Ok(_) => return,
-        // Its time is up: the clock says so in its own words.
-        Err(error) if error.code() == Code::Expired => return,
-        Err(error) => error,
-    };
-    if let Some(shared) = session.upgrade()
-        && let Some(cell) = shared.requests.take(number)
-    {
-        end(&shared, &cell, Err(error));
-    }
 }
 
 /// Stands at the response topic, where every message has been looked at when it arrived.

@@ -526,18 +526,19 @@ impl Shared {
     /// Keeps what an event says about the state, and hands it on.
     pub(super) fn report(self: &Arc<Self>, event: Event) {
         let mut status = self.status.lock();
+        let mut former = None;
         match &event {
             Event::Connecting => status.state = State::Connecting,
             Event::Connected(_) => {
                 status.state = State::Connected;
                 self.traffic.connections.fetch_add(1, Ordering::Relaxed);
             }
-            Event::Lost(error) => status.last_error = Some(error.clone()),
+            Event::Lost(error) => former = status.last_error.replace(error.clone()),
             Event::Retrying(_) => status.state = State::Retrying,
             Event::Disconnected(error) => {
                 status.state = State::Disconnected;
-                if error.is_some() {
-                    status.last_error.clone_from(error);
+                if let Some(error) = error {
+                    former = status.last_error.replace(error.clone());
                 }
             }
             Event::SubscriptionRefused(..)
@@ -547,6 +548,7 @@ impl Shared {
         }
         let handler = status.event_handler.clone();
         drop(status);
+        former.into_iter().for_each(|former| self.questions.let_go(former));
         tracing::debug!(target: "mqttsession", event = ?event, "session event");
         if let Some(handler) = handler {
             self.inbox.push(self, Item::Event(event, handler));

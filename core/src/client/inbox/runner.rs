@@ -341,7 +341,7 @@ struct Called {
 
 /// A panic of a callback ends that callback only, and is nothing.
 #[inline]
-fn contain<T>(callback: impl FnOnce() -> T) -> Option<T> {
+pub(in crate::client) fn contain<T>(callback: impl FnOnce() -> T) -> Option<T> {
     let returned = catch_unwind(AssertUnwindSafe(callback));
     if returned.is_err() {
         tracing::error!(target: "mqttsession", "a callback panicked");

@@ -73,7 +73,7 @@ impl Options {
     }
 
     /// How many times in a row the session follows a broker that sends it to another server (MQTT
-    /// 5.0: Use another server, Server moved). Default 0: it does not, and connecting ends as
+    /// 5.0: Use another server, Server moved); of a list it tries the first eight. Default 0: it does not, and connecting ends as
     /// `SERVER_MOVED`. TLS and everything else stays as it is; the other server's certificate must
     /// hold its own name.
     pub fn set_redirect_limit(&mut self, hops: u32) -> &mut Self {

@@ -12,7 +12,7 @@ use crate::{
         runtime,
         session::check,
     },
-    engine::{LARGE_PAYLOAD, Lifetime, Payload, Publication, Refused},
+    engine::{Completion, LARGE_PAYLOAD, Lifetime, Payload, Publication, Refused},
     error::{Code, Error, Result},
     protocol::{PropertyIdentifier, topic},
 };
@@ -84,6 +84,19 @@ impl Shared {
             self.expect_expiry();
         }
         done
+    }
+
+    /// Tells how a message ends, or has ended, wherever that is found out: not through the receiving
+    /// queue, so the watcher neither waits nor runs what is the program's.
+    pub(in crate::client) fn watch(self: &Arc<Self>, number: u64, watcher: Completion) {
+        let mut watcher = Some(watcher);
+        let mut core = self.core.lock();
+        let ticket = core.ticket();
+        let ended = core.engine.watch(number, ticket, &mut watcher);
+        self.settle(core);
+        if let (Some(outcome), Some(watcher)) = (ended, watcher) {
+            watcher(number, outcome);
+        }
     }
 
     /// Repeats an attempt to publish, which is told the time, whenever there is room, until the wait
