@@ -96,6 +96,7 @@ async fn drive(shared: Arc<Shared>) -> Arc<Shared> {
                 if let Some(since) = online {
                     resume = true;
                     backoff.connected(since);
+                    servers.accepted();
                     // Following takes no pause, so even a stable time of zero does not mean at once.
                     if since.elapsed() >= options.stable_time.max(options.reconnect_delay.0) {
                         servers.settled();

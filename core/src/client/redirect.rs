@@ -21,6 +21,10 @@ pub(super) struct Servers {
     home: Endpoint,
     /// Servers that a broker has named and that have not been tried yet.
     named: VecDeque<Endpoint>,
+    /// Where the last attempt went.
+    tried: Endpoint,
+    /// The broker that named them has moved for good.
+    moved: bool,
     /// How many times in a row brokers have been followed.
     hops: u32,
     limit: u32,
@@ -28,7 +32,8 @@ pub(super) struct Servers {
 
 impl Servers {
     pub(super) fn new(given: &Endpoint, limit: u32) -> Self {
-        Self { given: given.clone(), home: given.clone(), named: VecDeque::new(), hops: 0, limit }
+        let [given, home, tried] = [given.clone(), given.clone(), given.clone()];
+        Self { given, home, named: VecDeque::new(), tried, moved: false, hops: 0, limit }
     }
 
     /// Whether the next attempt goes to a server that a broker has named.
@@ -39,13 +44,26 @@ impl Servers {
     /// Where the next attempt goes, and with which TLS options. A server that was named is tried
     /// once: whatever comes after that goes home again, unless that is where home now is.
     pub(super) fn next(&mut self, tls: &TlsOptions) -> (Endpoint, TlsOptions) {
-        let endpoint = self.named.pop_front().unwrap_or_else(|| self.home.clone());
+        let endpoint = self.named.pop_front().unwrap_or_else(|| {
+            self.moved = false;
+            self.home.clone()
+        });
+        self.tried.clone_from(&endpoint);
         let mut tls = tls.clone();
         if endpoint.host() != self.given.host() {
             // That name was meant for the server of the options; another one has to prove its own.
             tls.server_name = None;
         }
         (endpoint, tls)
+    }
+
+    /// The server of the last attempt has accepted the session: the others are not needed, and
+    /// whoever moved lives there now. Not before, or a wrong address would be for good, too.
+    pub(super) fn accepted(&mut self) {
+        self.named.clear();
+        if std::mem::take(&mut self.moved) {
+            self.home.clone_from(&self.tried);
+        }
     }
 
     /// A connection has lasted: who is sent on from here on is not being sent in circles.
@@ -63,9 +81,7 @@ impl Servers {
         let named = reference.split_ascii_whitespace().filter_map(|one| self.server(one));
         self.named = named.take(MOST).collect();
         let first = self.named.front()?;
-        if error.reason_code() == Some(ReasonCode::ServerMoved.as_u8()) {
-            self.home = first.clone();
-        }
+        self.moved = error.reason_code() == Some(ReasonCode::ServerMoved.as_u8());
         self.hops += 1;
         Some(first.to_string())
     }
@@ -113,8 +129,30 @@ mod tests {
             let to = servers.follow(&moved(reason, Some("other")));
             assert_eq!(to.as_deref(), Some("mqtts://other:7000"));
             assert_eq!(next(&mut servers), "mqtts://other:7000");
+            servers.accepted();
             assert_eq!(next(&mut servers), then);
         }
+    }
+
+    #[test]
+    fn a_new_address_at_which_nobody_answers_is_forgotten() {
+        let mut servers = servers(1);
+        servers.follow(&moved(ReasonCode::ServerMoved, Some("wrong"))).unwrap();
+        let tried = [next(&mut servers), next(&mut servers)];
+        assert_eq!(tried, ["mqtts://wrong:7000", "mqtts://home:7000"]);
+        servers.accepted();
+        assert_eq!(next(&mut servers), "mqtts://home:7000");
+    }
+
+    #[test]
+    fn the_first_of_a_list_that_accepts_is_the_last_that_is_tried() {
+        let mut servers = servers(1);
+        servers.follow(&moved(ReasonCode::ServerMoved, Some("one two three"))).unwrap();
+        next(&mut servers);
+        let two = next(&mut servers);
+        servers.accepted();
+        assert!(!servers.is_redirected());
+        assert_eq!(next(&mut servers), two);
     }
 
     #[test]
