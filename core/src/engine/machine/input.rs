@@ -258,6 +258,8 @@ impl Engine {
             self.timers.set(Timer::KeepAlive, now + self.keep_alive);
         }
         if self.outgoing.asks_for_ping() {
+            // Behind whatever else the broker may end on.
+            self.pump(now);
             self.ping();
         }
     }
