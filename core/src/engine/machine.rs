@@ -470,6 +470,8 @@ impl Engine {
     /// `KEEP_ALIVE_TIMEOUT`: the connection is dead and has to be closed.
     pub fn handle_timeout(&mut self, now: Instant) -> Result<()> {
         self.outgoing.expire(now);
+        // What waited behind them may leave.
+        self.pump(now);
         while let Some(timer) = self.timers.take_due(now) {
             match timer {
                 Timer::KeepAlive => {
