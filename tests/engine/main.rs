@@ -23,6 +23,7 @@ mod publish;
 mod queue;
 mod random;
 mod receive;
+mod receive_seeds;
 mod request;
 mod resume;
 mod route;
