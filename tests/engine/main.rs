@@ -26,6 +26,7 @@ mod receive;
 mod receive_seeds;
 mod request;
 mod resume;
+mod retired;
 mod route;
 mod seeds;
 mod server;
