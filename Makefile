@@ -106,8 +106,8 @@ $(BENCH_VENV)/package.stamp: $(PYTHON_SOURCES) benches/requirements.txt
 	$(BENCH_VENV)/bin/python -m pip install -q --disable-pip-version-check -r benches/requirements.txt ./python
 	@touch $@
 
-fuzz: ## fuzzes the codec in both directions for a minute each (nightly Rust, cargo-fuzz)
-	cd fuzz && for target in decode_from_server decode_from_client; do $(CARGO) +nightly fuzz run $$target -- -max_total_time=60 || exit 1; done
+fuzz: ## fuzzes the codec in both directions and the session, a minute each (nightly Rust, cargo-fuzz)
+	cd fuzz && for target in decode_from_server decode_from_client session_from_server; do $(CARGO) +nightly fuzz run $$target -- -max_total_time=60 || exit 1; done
 
 clean: ## removes everything that was built
 	$(CARGO) clean

@@ -253,3 +253,20 @@ fn a_standstill_of_one_kind_is_reported_while_the_other_moves() {
     pair.timeout().unwrap();
     assert_eq!(pair.events(), ["held back 1"]);
 }
+
+#[test]
+fn a_repeated_pubrec_waits_for_the_refused_message_that_came_anew_before_it() {
+    let mut pair = Pair::with(Version::V5, persist).connected();
+    pair.granted("a:2");
+    for (id, reason) in [(1, ReasonCode::NotAuthorized), (2, ReasonCode::Success)] {
+        let message = pair.deliver(message2(id, "a", "")).remove(0);
+        pair.engine.acknowledge(message.receipt.unwrap(), reason);
+    }
+    // Neither answer arrives. What was refused is a new message then [MQTT-4.3.3-9].
+    pair.reconnect(true);
+    let anew = pair.deliver(again(message2(1, "a", ""))).remove(0);
+    assert!(pair.deliver(again(message2(2, "a", ""))).is_empty());
+    assert_eq!(pair.sent(), [""; 0]);
+    pair.handled(&anew);
+    assert_eq!(pair.sent(), ["PUBREC #1", "PUBREC #2"]);
+}

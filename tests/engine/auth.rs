@@ -442,3 +442,51 @@ fn asked_data_takes_the_place_of_fixed_data() {
     let holds = |text: &[u8]| bytes.windows(5).any(|window| window == text);
     assert!(holds(b"asked") && !holds(b"fixed"));
 }
+
+/// A CONNACK that announces this maximum packet size.
+fn narrow(size: u32) -> PropertyBlock {
+    properties(&[Property::AuthenticationMethod("M"), Property::MaximumPacketSize(size)])
+}
+
+#[test]
+fn no_packet_of_an_exchange_is_larger_than_the_broker_takes() {
+    let mut pair = connecting();
+    pair.receive(connack_with(&narrow(20)));
+    pair.answer(None);
+    pair.engine.reauthenticate().unwrap();
+    // Seven bytes before the data, four of the method and two of header and reason.
+    let error = pair.engine.authenticate(Some(&[b'x'; 11]), pair.now).unwrap_err();
+    assert_eq!(error.code(), Code::PayloadTooLarge);
+    assert_eq!(pair.sent(), [""; 0]);
+    // It stays unanswered, and another answer is taken.
+    pair.answer(Some("short"));
+    assert_eq!(pair.sent(), [auth_line("0x19", "short")]);
+}
+
+#[test]
+fn a_farewell_while_the_program_verifies_is_no_larger_than_the_broker_takes() {
+    let mut pair = connecting();
+    pair.receive(connack_with(&narrow(20)));
+    let said = properties(&[Property::ReasonString("longer than twenty bytes")]);
+    pair.engine.disconnect(ReasonCode::Success, said.as_properties());
+    assert_eq!(pair.sent(), ["DISCONNECT"]);
+}
+
+#[test]
+fn an_auth_before_connack_must_not_say_what_nobody_asked_for() {
+    let mut pair = Pair::with(Version::V5, |settings| {
+        let method = Property::AuthenticationMethod("M");
+        settings.properties = properties(&[method, Property::RequestProblemInformation(0)]);
+    });
+    pair.connect(false);
+    pair.sent();
+    let mut said = step("one");
+    said.push(Property::ReasonString("why")).unwrap();
+    ends(
+        pair,
+        auth(ReasonCode::ContinueAuthentication, &said),
+        Code::ProtocolError,
+        &["DISCONNECT 0x82"],
+        "MQTT-3.1.2-29",
+    );
+}

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use mqttsession::{
     engine::{Lifetime, Publication, QueuePolicy, Refused},
+    error::Code,
     protocol::{Property, PropertyBlock, Version},
 };
 
@@ -318,4 +319,47 @@ fn offline_nothing_else_has_a_deadline() {
     assert_eq!(pair.due(), Some(1000));
     pair.receive(connack(false));
     assert_eq!(pair.due(), Some(60), "the keep-alive");
+}
+
+#[test]
+fn what_has_been_sent_does_not_expire_when_the_session_is_lost() {
+    let mut pair = Pair::with(Version::V311, |settings| {
+        persist(settings);
+        settings.in_flight_limit = 1;
+    });
+    mortal(&mut pair, 1, 100);
+    mortal(&mut pair, 1, 10);
+    assert_eq!(pair.reconnect(false), ["PUBLISH q1 #1 topic=x"]);
+    // The broker ends on it and loses the session: it waits for the answer to a ping.
+    for _ in 0..2 {
+        pair.kicked(&Code::ConnectionClosed.into());
+        pair.connect(true);
+        pair.sent();
+        pair.receive(connack(false));
+    }
+    assert_eq!(pair.sent(), ["PINGREQ"]);
+    pair.elapse(10);
+    pair.engine.handle_timeout(pair.now).unwrap();
+    assert_eq!(pair.ended(), ["2: EXPIRED"]);
+    pair.lose();
+    assert_eq!(pair.due(), None);
+    pair.elapse(200);
+    pair.engine.handle_timeout(pair.now).unwrap();
+    assert_eq!(pair.ended(), [""; 0]);
+}
+
+#[test]
+fn what_waited_behind_an_expired_message_leaves() {
+    let mut pair = Pair::with(Version::V311, |settings| {
+        settings.exactly_once_limit = 1;
+        settings.keep_alive = 0;
+    })
+    .connected();
+    pair.publish(2, "topic", "in flight");
+    mortal(&mut pair, 2, 10);
+    pair.publish(1, "topic", "behind");
+    assert_eq!(pair.sent(), ["PUBLISH q2 #1 topic=in flight"]);
+    pair.timeout().unwrap();
+    assert_eq!(pair.ended(), ["2: EXPIRED"]);
+    assert_eq!(pair.sent(), ["PUBLISH q1 #2 topic=behind"]);
 }

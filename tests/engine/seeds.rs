@@ -10,12 +10,12 @@ use std::{
 
 use mqttsession::{
     engine::{Completion, Failed, Lifetime, Publication, QueuePolicy, Refused},
-    error::Code,
-    protocol::{Connack, Packet, Property, PropertyBlock, Version},
+    error::{Code, Error},
+    protocol::{Connack, Packet, Properties, Property, PropertyBlock, ReasonCode, Version},
 };
 
 use crate::{
-    model::{Broker, Published},
+    model::{Broker, Frailty, Limits, Published},
     packets::properties,
     pair::{Pair, VERSIONS, limit, message, persist},
     random::Random,
@@ -47,6 +47,8 @@ struct Run {
     watchers: HashMap<u64, usize>,
     watched: HashMap<u64, usize>,
     flushes: usize,
+    /// Subscribes and unsubscribes that have no answer.
+    requests: usize,
     published: HashMap<Vec<u8>, Published>,
     broker: Broker,
     /// What was taken for writing and not written yet.
@@ -73,8 +75,19 @@ impl Run {
         ];
         let policy = policies[random.below(4) as usize];
         let set_aside_after = random.below(4) as u32;
-        let poison = (set_aside_after > 0 && random.one_in(2))
-            .then(|| format!("{}", 1 + random.below(20)).into_bytes());
+        let mut frailty = Frailty::default();
+        if set_aside_after > 0 && random.one_in(2) {
+            let poison = (0..1 + random.below(3)).map(|_| 1 + random.below(20));
+            frailty.poison = poison.map(|number| number.to_string().into_bytes()).collect();
+            frailty.stores = random.one_in(2);
+        }
+        if random.one_in(2) {
+            frailty.lingers = random.one_in(2);
+            let often = [0, 0, 2, 12];
+            frailty.releases = often[random.below(4) as usize];
+            frailty.requests = often[random.below(4) as usize];
+            frailty.qos0 = often[random.below(4) as usize];
+        }
         let pair = Pair::with(version, |settings| {
             if keeps {
                 persist(settings);
@@ -95,8 +108,9 @@ impl Run {
             watchers: HashMap::new(),
             watched: HashMap::new(),
             flushes: 0,
+            requests: 0,
             published: HashMap::new(),
-            broker: Broker::with_poison(poison),
+            broker: Broker::new(frailty),
             unwritten: None,
             session_lost: false,
             set_aside_after,
@@ -106,7 +120,9 @@ impl Run {
     /// How many messages ended under each cause, and how many went without their topic.
     fn play(mut self) -> [u64; 8] {
         for _ in 0..STEPS {
-            match self.random.below(22) {
+            match self.random.below(25) {
+                22 | 23 => self.request(),
+                24 => self.hear_nonsense(),
                 20 => self.elapse(),
                 21 => self.account(),
                 0..7 => self.publish(),
@@ -118,7 +134,7 @@ impl Run {
                     self.flushes += 1;
                 }
                 16 => self.lose(),
-                17 if self.random.one_in(10) => drop(self.pair.engine.cancel_all()),
+                17 if self.random.one_in(10) => self.cancel(),
                 _ => self.connect(),
             }
             self.collect();
@@ -156,7 +172,8 @@ impl Run {
             }
             Err(Refused::Full) => assert_eq!(completion.is_some(), told, "a refused one leaves it"),
             Err(Refused::Because(error)) => {
-                assert!(own_alias && error.code() == Code::NotSupported, "{error:?}");
+                let refuses = own_alias || qos > self.broker.limits.maximum_qos;
+                assert!(refuses && error.code() == Code::NotSupported, "{error:?}");
             }
         }
     }
@@ -180,8 +197,7 @@ impl Run {
         if let Some(bytes) = self.unwritten.take() {
             self.pair.engine.handle_written(now);
             if !self.broker.read(&bytes, self.pair.version, &self.published, now) {
-                self.broker.lose();
-                self.pair.kicked(&Code::ConnectionClosed.into());
+                self.kick(&Code::ConnectionClosed.into());
             }
             return;
         }
@@ -195,6 +211,42 @@ impl Run {
         {
             self.pair.receive(answer);
         }
+        if self.broker.breaks_down() {
+            self.kick(&Code::ConnectionClosed.into());
+        }
+    }
+
+    /// The broker ends the connection.
+    fn kick(&mut self, loss: &Error) {
+        self.unwritten = None;
+        self.broker.lose();
+        self.pair.kicked(loss);
+    }
+
+    /// Subscribes or unsubscribes something.
+    fn request(&mut self) {
+        let filter = TOPICS[self.random.below(6) as usize];
+        match self.random.one_in(3) {
+            true => drop(self.pair.unsubscribe(&[filter])),
+            false => drop(self.pair.subscribe(&[&format!("{filter}:0")])),
+        }
+        self.requests += 1;
+    }
+
+    /// The broker sends a message that breaks the rules.
+    fn hear_nonsense(&mut self) {
+        if self.pair.engine.is_online()
+            && let Err(error) = self.pair.input(b"\x30\x03\0\x01+")
+        {
+            self.kick(&error);
+        }
+    }
+
+    /// The program has had enough, and leaves.
+    fn cancel(&mut self) {
+        self.pair.engine.cancel_all();
+        self.pair.engine.disconnect(ReasonCode::Success, Properties::EMPTY);
+        self.lose();
     }
 
     /// Time passes, and what becomes due in it does.
@@ -221,13 +273,14 @@ impl Run {
                 "DROPPED" => &mut failed.dropped,
                 "EXPIRED" => &mut failed.expired,
                 "NOT_SUPPORTED" => &mut failed.refused,
+                refused if refused.starts_with("PUBLISH_REFUSED") => &mut failed.refused,
                 "CONNECTION_CLOSED" => &mut failed.lost,
                 "SESSION_LOST" => &mut failed.session_lost,
                 "CANCELLED" => &mut failed.cancelled,
                 "SET_ASIDE" => {
                     // One finding alone may hit a neighbour; from two on it is certain.
-                    let poison = self.broker.poison.as_deref();
-                    let guilty = poison == Some(number.to_string().as_bytes());
+                    let poison = &self.broker.frailty.poison;
+                    let guilty = poison.contains(&number.to_string().into_bytes());
                     assert!(guilty || self.set_aside_after == 1, "message {number} is innocent");
                     &mut failed.set_aside
                 }
@@ -273,13 +326,21 @@ impl Run {
         self.session_lost |= !kept;
         // The first session of a clean start cannot be present.
         let session_present = kept && self.pair.version != Version::V31;
-        let v5 = self.pair.version.is_v5();
-        let maximum = if v5 { self.random.below(4) as u16 } else { 0 };
-        self.broker.accept(kept, maximum);
         let mut announced = PropertyBlock::new();
-        if maximum > 0 {
-            announced = properties(&[Property::TopicAliasMaximum(maximum)]);
+        let mut limits = Limits::NONE;
+        if self.pair.version.is_v5() {
+            limits.aliases = self.random.below(4) as u16;
+            limits.receive_maximum = 1 + self.random.below(5) as u16;
+            limits.maximum_qos = if self.random.one_in(8) { 1 } else { 2 };
+            announced = properties(&[
+                Property::TopicAliasMaximum(limits.aliases),
+                Property::ReceiveMaximum(limits.receive_maximum),
+            ]);
+            if limits.maximum_qos == 1 {
+                announced.push(Property::MaximumQos(1)).expect("a first one");
+            }
         }
+        self.broker.accept(kept, limits);
         let properties = announced.as_properties();
         self.pair.receive(Packet::Connack(Connack { session_present, code: 0, properties }));
     }
@@ -297,15 +358,23 @@ impl Run {
             *self.watched.entry(end.number).or_default() += end.watchers.len();
         }
         self.pair.engine.completions_taken(completions);
-        self.flushes -=
-            self.pair.events().iter().filter(|event| event.starts_with("flushed")).count();
+        for event in self.pair.events() {
+            match event.split_once(' ').map_or("", |(kind, _)| kind) {
+                "flushed" => self.flushes -= 1,
+                "subscribed" | "unsubscribed" => self.requests -= 1,
+                _ => {}
+            }
+        }
     }
 
     /// The network heals and the broker answers: everything ends.
     fn finish(mut self) -> [u64; 8] {
+        let Frailty { releases, requests, qos0, .. } = &mut self.broker.frailty;
+        (*releases, *requests, *qos0) = (0, 0, 0);
         for _ in 0..10_000 {
             let counters = self.pair.engine.counters();
-            if counters.outgoing_messages == 0 && counters.outgoing_bytes == 0 {
+            let unended = counters.outgoing_messages + counters.outgoing_bytes + self.requests;
+            if unended == 0 {
                 break;
             }
             self.connect();
@@ -323,6 +392,7 @@ impl Run {
         self.watched.retain(|_, count| *count > 0);
         assert_eq!(self.watched, self.watchers, "every watcher was told once");
         assert_eq!(self.flushes, 0, "every flush was told once");
+        assert_eq!(self.requests, 0, "every request was answered once");
         let counters = self.pair.engine.counters();
         assert_eq!((counters.outgoing_messages, counters.in_flight), (0, 0));
         assert_eq!(counters.outgoing_bytes, 0);

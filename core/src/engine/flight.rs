@@ -208,7 +208,7 @@ impl Flights {
         }
         if let Err(error) = flight.stored.check(wire.server) {
             self.resend.pop_front();
-            return Again::Refused(self.land(key, ids, Err(error)));
+            return Again::Refused(self.give_up(key, ids, error));
         }
         let no_clock = wire.now.is_none() && flight.stored.has_lifetime();
         if self.on_wire >= self.window || no_clock {
@@ -318,16 +318,23 @@ impl Flights {
         }
     }
 
-    /// Gives up a message on which the broker ends the connection. The broker may have taken it at
-    /// QoS 2 all the same, and then takes another one under this id for the same.
-    pub(super) fn set_aside(&mut self, number: u64, ids: &mut PacketIds) -> Option<Stored> {
+    /// Gives up a message on which the broker ends the connection.
+    pub(super) fn set_aside(
+        &mut self,
+        number: u64,
+        ids: &mut PacketIds,
+        error: Error,
+    ) -> Option<Landed> {
         let key = self.key(number)?;
+        Some(self.give_up(key, ids, error))
+    }
+
+    /// Gives up a message that was sent on an earlier connection.
+    fn give_up(&mut self, key: usize, ids: &mut PacketIds, error: Error) -> Landed {
         let packet_id = self.flights[key].packet_id;
-        let (stored, _) = self.land(key, ids, Err(Code::SetAside.into()));
-        if stored.qos == QoS::ExactlyOnce {
-            ids.retire(packet_id);
-        }
-        Some(stored)
+        let landed = self.land(key, ids, Err(error));
+        retire(&landed.0, packet_id, ids);
+        landed
     }
 
     /// The connection is gone.
@@ -356,6 +363,17 @@ impl Flights {
         self.resend = released.into_iter().chain(unconfirmed).collect();
     }
 
+    /// Whether the broker still owes a PUBCOMP.
+    pub(super) fn is_releasing(&self) -> bool {
+        self.flights.iter().any(|(_, flight)| flight.released)
+    }
+
+    /// Whether what is sent again next is a PUBREL.
+    pub(super) fn release_is_next(&self) -> bool {
+        let next = self.resend.front().map(|&key| self.flights.get(key));
+        next.is_some_and(|flight| flight.is_none_or(|flight| flight.released))
+    }
+
     /// Gives up all of them, in the order of their numbers.
     pub(super) fn take_all(&mut self, ids: &mut PacketIds) -> Vec<Flight> {
         self.resend.clear();
@@ -365,7 +383,11 @@ impl Flights {
         let keys = self.keys();
         self.order.clear();
         let flights = keys.into_iter().map(|key| self.flights.remove(key));
-        flights.inspect(|flight| ids.release(flight.packet_id)).collect()
+        let freed = flights.inspect(|flight| {
+            ids.release(flight.packet_id);
+            retire(&flight.stored, flight.packet_id, ids);
+        });
+        freed.collect()
     }
 
     /// In the order of the numbers.
@@ -378,6 +400,14 @@ impl Flights {
         self.flights.shrink_to_fit();
         self.order.shrink_to(16);
         self.resend.shrink_to(16);
+    }
+}
+
+/// The id of a message that was given up is free: the broker may have taken it at QoS 2 all the same,
+/// and would take another one under this id for the same.
+fn retire(stored: &Stored, packet_id: PacketId, ids: &mut PacketIds) {
+    if stored.qos == QoS::ExactlyOnce {
+        ids.retire(packet_id);
     }
 }
 

@@ -141,9 +141,14 @@ impl Incoming {
                 Some(Known::Received { counted }) => {
                     if !counted {
                         self.count_one()?;
-                        self.exactly_once.insert(packet_id, Known::Received { counted: true });
                     }
-                    encode_short(AckKind::Pubrec, packet_id, output.buffer());
+                    if self.order[list(qos)].keys.is_empty() {
+                        self.exactly_once.insert(packet_id, Known::Received { counted: true });
+                        encode_short(AckKind::Pubrec, packet_id, output.buffer());
+                    } else {
+                        // One before it was refused, and has come anew [MQTT-4.6.0-3].
+                        self.enter(packet_id, qos, Some(ReasonCode::Success));
+                    }
                     return Ok(Arrival::Duplicate);
                 }
                 Some(Known::Waiting(key)) => {
@@ -163,14 +168,21 @@ impl Incoming {
             self.forget(key);
         }
         self.count_one()?;
+        Ok(Arrival::Deliver(self.enter(packet_id, qos, None)))
+    }
+
+    /// Gives a message its place in the order.
+    fn enter(&mut self, packet_id: PacketId, qos: QoS, handled: Option<ReasonCode>) -> Receipt {
         self.stamp = self.stamp.wrapping_add(1);
-        let entry = Waiting { packet_id, qos, stamp: self.stamp, current: true, handled: None };
+        let entry = Waiting { packet_id, qos, stamp: self.stamp, current: true, handled };
         let key = self.waiting.insert(entry);
-        self.order[list(qos)].keys.push_back(key);
+        let order = &mut self.order[list(qos)];
+        order.keys.push_back(key);
+        order.held += usize::from(handled.is_some());
         if qos == QoS::ExactlyOnce {
             self.exactly_once.insert(packet_id, Known::Waiting(key));
         }
-        Ok(Arrival::Deliver(Receipt { key: key as u32, stamp: self.stamp }))
+        Receipt { key: key as u32, stamp: self.stamp }
     }
 
     /// The broker sent a waiting message again.

@@ -470,6 +470,8 @@ impl Engine {
     /// `KEEP_ALIVE_TIMEOUT`: the connection is dead and has to be closed.
     pub fn handle_timeout(&mut self, now: Instant) -> Result<()> {
         self.outgoing.expire(now);
+        // What waited behind them may leave.
+        self.pump(now);
         while let Some(timer) = self.timers.take_due(now) {
             match timer {
                 Timer::KeepAlive => {
@@ -532,12 +534,17 @@ impl Engine {
         self.phase = Phase::Offline;
         self.needed = 0;
         self.skipping = None;
-        self.suspicion.disconnected();
         self.paused = false;
         self.ping_waits = false;
-        if let Some(set_aside) = self.outgoing.disconnected(loss, &mut self.ids, &mut self.output) {
-            self.events.push_back(Event::SetAside(set_aside));
-        }
+        // What was received is no judgement on what was sent.
+        let on_received = self.suspicion.disconnected();
+        let set_aside = self.outgoing.disconnected(
+            loss.filter(|_| !on_received),
+            self.subscriptions.is_asking(),
+            &mut self.ids,
+            &mut self.output,
+        );
+        self.events.extend(set_aside.map(Event::SetAside));
         self.output.clear(0);
         self.subscriptions.disconnected(closed_by_broker, &mut self.ids, &mut self.events);
         self.server = ServerLimits::default();

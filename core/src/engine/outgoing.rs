@@ -274,6 +274,8 @@ impl Outgoing {
             match self.isolation {
                 Isolation::No => {}
                 Isolation::Alone if self.flights.on_wire() == 0 => {}
+                // A release may be what the broker ends on, too.
+                Isolation::Asking if self.flights.release_is_next() => {}
                 Isolation::Asking | Isolation::Alone => return,
             }
             let mut wire = Wire { server: &self.server, aliases: &mut self.aliases, now, output };
@@ -378,10 +380,15 @@ impl Outgoing {
         Ok(())
     }
 
-    /// PINGRESP.
+    /// PINGRESP. To a message that is alone it is the answer of a broker that lives on with it: that
+    /// ping was sent because nothing had come for the keep-alive time.
     pub(super) fn ping_answered(&mut self) {
-        if self.isolation == Isolation::Asking {
-            self.isolation = Isolation::Alone;
+        match self.isolation {
+            Isolation::Asking => self.isolation = Isolation::Alone,
+            Isolation::Alone if self.flights.on_wire() > 0 => {
+                self.acquit(self.suspicion.number().unwrap_or_default());
+            }
+            Isolation::Alone | Isolation::No => {}
         }
     }
 

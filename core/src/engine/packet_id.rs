@@ -1,6 +1,9 @@
 //! Packet identifiers: which are in use, and for what.
 
-use std::{collections::HashMap, hash::BuildHasherDefault};
+use std::{
+    collections::{HashMap, VecDeque},
+    hash::BuildHasherDefault,
+};
 
 use rustc_hash::FxHasher;
 
@@ -18,6 +21,10 @@ pub(super) enum Use {
     Retired,
 }
 
+/// The most identifiers that are retired at a time: the oldest is used again before the others run
+/// out. A broker that still waits for so many releases has other troubles.
+const RETIRED: usize = 1024;
+
 /// The identifiers of one session, shared by PUBLISH, SUBSCRIBE and UNSUBSCRIBE [MQTT-2.2.1-2].
 ///
 /// They ascend from 1 and start over after 65,535; one that is in use is passed over, however
@@ -26,6 +33,8 @@ pub(super) enum Use {
 pub(super) struct PacketIds {
     used: HashMap<PacketId, Use, BuildHasherDefault<FxHasher>>,
     last: u16,
+    /// Those that are retired, the oldest first.
+    retired: VecDeque<PacketId>,
 }
 
 impl PacketIds {
@@ -49,17 +58,27 @@ impl PacketIds {
     }
 
     pub(super) fn release(&mut self, id: PacketId) {
-        self.used.remove(&id);
+        if self.used.remove(&id) == Some(Use::Retired) {
+            self.retired.retain(|&retired| retired != id);
+        }
     }
 
     /// Keeps an identifier from being used again as long as the broker keeps the session.
     pub(super) fn retire(&mut self, id: PacketId) {
         self.used.insert(id, Use::Retired);
+        self.retired.push_back(id);
+        if self.retired.len() > RETIRED
+            && let Some(oldest) = self.retired.pop_front()
+        {
+            self.used.remove(&oldest);
+        }
     }
 
     /// The broker's session is gone, and with it what it knew of retired identifiers.
     pub(super) fn release_retired(&mut self) {
-        self.used.retain(|_, used| *used != Use::Retired);
+        for id in std::mem::take(&mut self.retired) {
+            self.used.remove(&id);
+        }
     }
 
     pub(super) fn shrink(&mut self) {

@@ -176,16 +176,23 @@ impl Queue {
         if self.keep_latest && self.latest.get(stored.topic()) == Some(&stored.number) {
             self.latest.remove(stored.topic());
         }
-        while let Some(Reverse((_, number))) = self.expiring.peek()
-            && !self.contains(*number)
+        while let Some(deadline) = self.expiring.peek()
+            && !self.holds(deadline)
         {
             self.expiring.pop();
         }
         if self.expiring.len() > 2 * self.len() + FEW {
             let mut expiring = std::mem::take(&mut self.expiring);
-            expiring.retain(|Reverse((_, number))| self.contains(*number));
+            expiring.retain(|deadline| self.holds(deadline));
             self.expiring = expiring;
         }
+    }
+
+    /// Whether this deadline is that of a message that is here. One that was sent and came back has
+    /// none any more.
+    fn holds(&self, &Reverse((at, number)): &Reverse<(Instant, u64)>) -> bool {
+        let stored = self.index(number).and_then(|index| self.entries[index].1.as_ref());
+        stored.is_some_and(|stored| stored.gives_up_at() == Some(at))
     }
 
     /// Gaps at the front go at once, the others when they are more than the messages: each costs a

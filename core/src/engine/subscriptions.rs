@@ -207,6 +207,11 @@ impl Subscriptions {
         self.wanted.keys().cloned().collect()
     }
 
+    /// Whether a request waits for its answer.
+    pub(super) fn is_asking(&self) -> bool {
+        !self.sent.is_empty()
+    }
+
     fn request(&mut self, request: Request) {
         let key = self.requests.insert(request);
         self.waiting.push_back(key);

@@ -49,6 +49,8 @@ pub(super) struct Suspicion {
     suspects: Vec<Suspect>,
     /// The broker has accepted the present connection.
     online: bool,
+    /// The present connection ends on one of them.
+    ends: bool,
 }
 
 impl Suspicion {
@@ -69,6 +71,7 @@ impl Suspicion {
             return true;
         }
         suspect.connections = suspect.connections.saturating_add(1);
+        self.ends = true;
         false
     }
 
@@ -77,10 +80,12 @@ impl Suspicion {
     }
 
     /// The connection is over. What did not come on it is no longer suspected, as it ended otherwise;
-    /// an attempt that the broker did not accept says nothing.
-    pub(super) fn disconnected(&mut self) {
+    /// an attempt that the broker did not accept says nothing. The answer is whether it ended on a
+    /// suspect.
+    pub(super) fn disconnected(&mut self) -> bool {
         if std::mem::take(&mut self.online) {
             self.suspects.retain_mut(|suspect| std::mem::take(&mut suspect.met));
         }
+        std::mem::take(&mut self.ends)
     }
 }

@@ -7,7 +7,10 @@ use bytes::Bytes;
 
 use super::{Engine, Phase, input::Fault};
 use crate::{
-    engine::{AuthenticationStep, Connected, Event, Identity, authentication::Exchange},
+    engine::{
+        AuthenticationStep, Connected, Event, Identity, authentication::Exchange,
+        server::ServerLimits,
+    },
     error::{Code, Error, Result},
     protocol::{
         Auth, Connack, Packet, PacketType, Properties, Property, PropertyBlock, ReasonCode,
@@ -84,7 +87,8 @@ impl Engine {
     /// The authenticator's answer to the last [`Event::Challenge`]; without one it does nothing.
     ///
     /// # Errors
-    /// `INVALID_ARGUMENT` for data that no packet can hold; the challenge stays unanswered.
+    /// `INVALID_ARGUMENT` for data that no packet can hold, `PAYLOAD_TOO_LARGE` for such as the broker
+    /// takes none of that size; the challenge stays unanswered.
     pub fn authenticate(&mut self, data: Option<&[u8]>, now: Instant) -> Result<()> {
         let Exchange::Program(step) = self.exchange else { return Ok(()) };
         match step {
@@ -198,6 +202,7 @@ impl Engine {
     /// The broker has accepted; now the authenticator checks its last data.
     pub(super) fn verify(&mut self, connected: Connected) {
         self.phase = Phase::Verifying;
+        self.server = ServerLimits::new(connected.properties());
         self.challenge(AuthenticationStep::Success, connected.properties().authentication_data());
         self.accepted = Some(connected);
     }
@@ -219,9 +224,16 @@ impl Engine {
                 Error::new(Code::InvalidArgument, sentence)
             })?;
         }
+        let out = self.output.buffer();
+        let start = out.len();
         Packet::Auth(Auth { reason, properties: properties.as_properties() })
-            .encode(self.settings.version, self.output.buffer())
+            .encode(self.settings.version, out)
             .expect("two properties fit");
+        // [MQTT-3.2.2-15]
+        if let Err(error) = self.server.allow_size(out.len() - start) {
+            out.truncate(start);
+            return Err(error);
+        }
         self.exchange = Exchange::Broker;
         Ok(())
     }

@@ -206,7 +206,9 @@ impl Engine {
     /// authentication.
     fn handle_first(&mut self, frame: Frame<'_>, now: Instant) -> Result<(), Fault> {
         let kind = frame.packet_type()?;
-        match Packet::decode_from(Sender::Server, frame, self.settings.version)? {
+        let packet = Packet::decode_from(Sender::Server, frame, self.settings.version)?;
+        agreement::check(&self.settings, &packet)?;
+        match packet {
             Packet::Connack(connack) if connack.is_accepted() => {
                 self.handle_accepted(&connack, now)
             }
@@ -258,6 +260,8 @@ impl Engine {
             self.timers.set(Timer::KeepAlive, now + self.keep_alive);
         }
         if self.outgoing.asks_for_ping() {
+            // Behind whatever else the broker may end on.
+            self.pump(now);
             self.ping();
         }
     }

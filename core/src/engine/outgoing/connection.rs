@@ -10,9 +10,11 @@ use crate::error::{Code, Error};
 impl Outgoing {
     /// The connection is gone. QoS 0 messages that had not been written are gone with it. Where a
     /// `loss` ended it, that may be due to a message; one that has to be set aside is the answer.
+    /// `asked` says that a request had no answer yet.
     pub(in crate::engine) fn disconnected(
         &mut self,
         loss: Option<&Error>,
+        asked: bool,
         ids: &mut PacketIds,
         output: &mut Output,
     ) -> Option<SetAside> {
@@ -21,7 +23,10 @@ impl Outgoing {
         {
             self.acquit(suspect);
         }
-        let due = loss.filter(|loss| may_be_due_to_a_message(loss));
+        // Where the message was to be alone it was not: the finding would not be certain.
+        let neighboured =
+            self.isolation == Isolation::Alone && (asked || self.flights.is_releasing());
+        let due = loss.filter(|loss| !neighboured && may_be_due_to_a_message(loss));
         let found = due.and_then(|loss| Some((self.flights.first_unanswered()?, loss)));
         self.flights.disconnected();
         self.aliases.reset(0);
@@ -35,15 +40,15 @@ impl Outgoing {
         if !self.suspicion.find(number) {
             return None;
         }
-        let stored = self.flights.set_aside(number, ids)?;
         let error = Error::from(Code::SetAside).with_source(loss.clone());
+        let (stored, outcome) = self.flights.set_aside(number, ids, error.clone())?;
         let set_aside = SetAside {
             number: Some(number),
             topic: Some(String::from_utf8_lossy(stored.topic()).into_owned()),
             size: stored.weight(),
-            error: error.clone(),
+            error,
         };
-        self.end((stored, Err(error)));
+        self.end((stored, outcome));
         Some(set_aside)
     }
 
@@ -62,12 +67,12 @@ impl Outgoing {
         if resumed {
             return self.flights.resume();
         }
-        ids.release_retired();
         let (ending, returning): (Vec<_>, Vec<_>) = self
             .flights
             .take_all(ids)
             .into_iter()
             .partition(|flight| flight.released || end_on_loss);
+        ids.release_retired();
         for flight in ending {
             self.end((flight.stored, Err(Code::SessionLost.into())));
         }

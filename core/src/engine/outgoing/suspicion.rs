@@ -4,8 +4,9 @@
 //! ever. What can be seen from here is the oldest message that it had not answered when it ended the
 //! connection. One that is found there several times in a row is sent alone, once a ping has shown
 //! that the connection lives without it: then the finding is certain, and neither a neighbour nor the
-//! victim of a broker that ends every connection is blamed. When the connection ends on it once more
-//! it is set aside.
+//! victim of a broker that ends every connection is blamed. When the connection ends on it once more,
+//! and nothing else had to be answered, it is set aside. When the connection lives on with it, too,
+//! until the next ping, the others need not wait any longer.
 
 use std::{
     error::Error as _,
@@ -27,7 +28,7 @@ pub(super) enum Isolation {
     No,
     /// It will be, when the broker has answered a ping.
     Asking,
-    /// It is: nothing else leaves until the broker has answered for it.
+    /// It is: no other message leaves until the broker has answered for it.
     Alone,
 }
 

@@ -60,6 +60,9 @@ impl Subscriptions {
     /// The program takes an identifier: a subscription to which the engine gave the same one gets
     /// another, or copies for the one would reach the other.
     pub(super) fn make_way(&mut self, identifier: u32) {
+        if !self.router.uses(identifier) {
+            return;
+        }
         let found = |wanted: &&Subscription| wanted.added_identifier() == Some(identifier);
         let Some(subscription) = self.wanted.values().find(found) else { return };
         let id = subscription.route.id;
