@@ -56,6 +56,8 @@ struct State {
     connections: usize,
     /// What ends each of the first connections.
     cuts: Vec<Cut>,
+    /// Whether new connections are hung up on.
+    shut: bool,
     ended: bool,
 }
 
@@ -100,7 +102,19 @@ impl Tap {
         self.shared.lock().cut();
     }
 
-    /// How many connections there have been.
+    /// Cuts every open connection, and hangs up on new ones until it is opened again.
+    pub fn shut(&self) {
+        let mut state = self.shared.lock();
+        state.shut = true;
+        state.cut();
+    }
+
+    /// Ends what [`shut`](Self::shut) began.
+    pub fn open(&self) {
+        self.shared.lock().shut = false;
+    }
+
+    /// How many connections there have been, without those that were hung up on.
     pub fn connections(&self) -> usize {
         self.shared.lock().connections
     }
@@ -160,6 +174,9 @@ impl Shared {
             let _ = socket.set_nodelay(true);
         }
         let mut state = self.lock();
+        if state.shut {
+            return;
+        }
         for socket in [&session, &broker] {
             state.sockets.extend(socket.try_clone());
         }
@@ -311,6 +328,22 @@ mod tests {
             assert_eq!(peer.receive(), Seen::Pingreq);
         }
         assert_eq!(tap.connections(), 3);
+    }
+
+    #[test]
+    fn nobody_gets_through_while_it_is_shut() {
+        let broker = ScriptedBroker::start();
+        let tap = Tap::start(broker.port(), 4);
+        let (mut first, mut peer) = through(&tap, &broker);
+        tap.shut();
+        assert_eq!(first.read(&mut [0]).unwrap_or(0), 0, "the connection should be cut");
+        peer.expect_closed();
+        let mut second = TcpStream::connect(("127.0.0.1", tap.port())).unwrap();
+        assert_eq!(second.read(&mut [0]).unwrap_or(0), 0, "it should be hung up on");
+        broker.accept().expect_closed();
+        tap.open();
+        through(&tap, &broker);
+        assert_eq!(tap.connections(), 2);
     }
 
     #[test]
