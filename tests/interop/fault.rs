@@ -109,11 +109,11 @@ pub(crate) const FAULTS: &[Fault] = &[
         versions: &["3.1", "3.1.1"],
         rows: ROWS_OF_QOS_2,
         sometimes: &[],
-        shows: &["publish: TIMEOUT", "were confirmed"],
+        shows: &["SET_ASIDE", "were confirmed"],
         wrong: "It answers a PUBLISH of QoS 2 with PUBACK instead of PUBREC [MQTT-3.3.4-1].",
-        answer: "The session reports PROTOCOL_ERROR and reconnects with growing pauses; the message stays \
-                 unconfirmed, because what PUBACK says of QoS 2 nobody can know. Publish with QoS 1 \
-                 there.",
+        answer: "The session reports PROTOCOL_ERROR and reconnects; when it has sent the message alone \
+                 and the answer is the same, the message ends as SET_ASIDE, because what PUBACK says of \
+                 QoS 2 nobody can know, and its neighbours go on. Publish with QoS 1 there.",
     },
     Fault {
         number: 9,
@@ -121,10 +121,11 @@ pub(crate) const FAULTS: &[Fault] = &[
         versions: &["3.1.1"],
         rows: ROWS_OF_QOS_2,
         sometimes: &[],
-        shows: &["publish: TIMEOUT", "were confirmed"],
+        shows: &["SET_ASIDE", "were confirmed"],
         wrong: "It closes the connection at a PUBLISH of QoS 2, which it does not know.",
-        answer: "The session reconnects with growing pauses; the message stays unconfirmed, and its \
-                 completion, or a wait with a timeout, says so. Publish with QoS 1 there.",
+        answer: "The session reconnects; when it has sent the message alone and the broker has closed \
+                 the connection again, the message ends as SET_ASIDE, and its neighbours go on. Publish \
+                 with QoS 1 there.",
     },
     Fault {
         number: 10,
@@ -210,5 +211,28 @@ pub(crate) const FAULTS: &[Fault] = &[
                 DUP [MQTT-4.3.3-1], out of order, and closes the connection when they are answered.",
         answer: "Nothing can tell such a message from a new one once its PUBREL has been answered; it \
                  may come twice. The session reconnects with growing pauses.",
+    },
+    Fault {
+        number: 17,
+        broker: "mosquitto",
+        versions: &["5.0"],
+        rows: &[],
+        sometimes: &["refused, QoS 2"],
+        shows: &["never came"],
+        wrong: "After a PUBREC that refuses a message it may leave what is queued behind it unsent, \
+                although nothing is in flight any more and the PUBREC has given its place back (4.9).",
+        answer: "Nothing: it is the broker's to send, and it does on the next connection. Refuse \
+                 messages of QoS 1 there; PUBACK has no such consequence.",
+    },
+    Fault {
+        number: 18,
+        broker: "ejabberd",
+        versions: &["5.0"],
+        rows: &["unsubscribe several at once"],
+        sometimes: &[],
+        shows: &["Success, not NoSubscriptionExisted"],
+        wrong: "Its UNSUBACK says 0x00, the subscription is deleted, of a filter that was not \
+                subscribed, in place of 0x11 (3.11.3).",
+        answer: "The result of the call is what the broker said.",
     },
 ];

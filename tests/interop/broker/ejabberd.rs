@@ -11,8 +11,9 @@ const USER_OF_DOMAIN: &str = "interop@localhost";
 pub(super) fn start() -> Started {
     let erlang = Erlang::find()?;
     below(&erlang.libraries, "ejabberd")?;
-    let mut release = String::new();
-    let (port, (), guard) = launch(
+    let mut release = None;
+    let mut registered = false;
+    let (port, release, guard) = launch(
         |directory| {
             let (home, port) = (directory.path(), free_port());
             let configuration = format!(
@@ -37,10 +38,12 @@ pub(super) fn start() -> Started {
             (command, port)
         },
         |line| {
+            // In either order: the log is written by a process of its own.
+            registered |= line == "registered";
             if line.contains("is started in the node") {
-                release = word_behind(line, "ejabberd ").unwrap_or_default();
+                release = word_behind(line, "ejabberd ");
             }
-            (line == "registered").then_some(())
+            release.clone().filter(|_| registered)
         },
     );
     let running = Running::new(port, format!("ejabberd {release}, mod_mqtt"), guard);

@@ -63,6 +63,20 @@ pub(super) fn wrong_password(bench: &Bench<'_>) -> Result {
     }
 }
 
+/// No broker of the matrix knows SCRAM; the session must neither wait for it nor go on without.
+pub(super) fn unknown_method(bench: &Bench<'_>) -> Result {
+    let mut options = bench.options("a")?;
+    options.set_scram_sha_256("interop", "in-and-out")?;
+    let session = Session::new(&options)?;
+    match session.connect()?.wait(Some(DEADLINE)) {
+        Ok(_) => wrong("the session was accepted without proof"),
+        Err(error) if error.code() == Code::BadCredentials => {
+            demand(session.state() == State::Disconnected, || "it tries again".to_owned())
+        }
+        Err(error) => wrong(format!("{error:?}")),
+    }
+}
+
 /// What a refusal brings along: at least a reason code; a reason string is the server's to give.
 pub(super) fn reason_string(bench: &Bench<'_>) -> Result {
     let mut options = bench.options("a")?;

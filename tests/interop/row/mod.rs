@@ -1,11 +1,15 @@
 //! The rows of the matrix: one function each, in one table.
 
+mod alias;
 mod connect;
 mod flow;
 mod limit;
 mod load;
+mod outage;
 mod property;
 mod publish;
+mod refuse;
+mod request;
 mod retain;
 mod session;
 mod subscribe;
@@ -53,6 +57,7 @@ pub(crate) const ROWS: &[Row] = &[
     all("overlapping subscriptions", subscribe::overlapping),
     all("$share", subscribe::shared),
     all("unsubscribe", subscribe::unsubscribe),
+    all("unsubscribe several at once", subscribe::unsubscribe_several),
     all("retained set, received, cleared", retain::set_and_cleared),
     all("will after an abnormal end", will::abnormal_end),
     all("no will after a disconnect", will::disconnect),
@@ -65,6 +70,8 @@ pub(crate) const ROWS: &[Row] = &[
     all("QoS 2 exactly once, publisher cut", load::publisher_cut),
     all("QoS 2 exactly once, subscriber cut", load::subscriber_cut),
     all("the same, cut again at once", load::subscriber_cut_again),
+    all("message expiry in the own queue", outage::expired),
+    all("set aside what the broker hangs up on", outage::set_aside),
     v5("publish properties carried", property::carried),
     v5("message expiry passed on", property::expiry_carried),
     v5("expired message not sent", property::expired),
@@ -75,8 +82,14 @@ pub(crate) const ROWS: &[Row] = &[
     v5("Retain As Published", retain::as_published),
     v5("Retain Handling", retain::handling),
     v5("subscription identifiers", subscribe::identifiers),
-    v5("topic alias to the broker", property::alias_out),
-    v5("topic alias from the broker", property::alias_in),
+    v5("overlapping filters, each handler once", subscribe::once_each),
+    v5("$share beside them, each handler once", subscribe::once_each_beside_shared),
+    v5("topic alias given by the program", alias::given_by_the_program),
+    v5("topic aliases by the session itself", alias::by_itself),
+    v5("topic alias from the broker", alias::from_the_broker),
+    v5("200 requests at once answered", request::answered),
+    v5("refused, QoS 1", refuse::at_least_once),
+    v5("refused, QoS 2", refuse::exactly_once),
     v5("session expiry", session::expiry),
     v5("assigned client id", connect::assigned_client_id),
     v5("server keep alive", limit::server_keep_alive),
@@ -88,5 +101,6 @@ pub(crate) const ROWS: &[Row] = &[
     v5("the broker's maximum QoS", limit::maximum_qos),
     v5("no retained messages taken", limit::retain_unavailable),
     v5("no matching subscribers", publish::no_matching_subscribers),
+    v5("unknown authentication method", connect::unknown_method),
     v5("reason string", connect::reason_string),
 ];

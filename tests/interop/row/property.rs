@@ -6,11 +6,7 @@ use mqttsession::{
     client::PublishOptions,
     protocol::{Property, QoS},
 };
-use mqttsession_tests::{
-    DEADLINE,
-    seen::Seen,
-    tap::{Passed, Side},
-};
+use mqttsession_tests::DEADLINE;
 
 use crate::bench::*;
 
@@ -73,48 +69,4 @@ pub(super) fn expired(bench: &Bench<'_>) -> Result {
         demand(Instant::now() < end, || "it still comes long after it has expired".to_owned())?;
         ended(subscriber.unsubscribe(&bench.topic("t")))?;
     }
-}
-
-pub(super) fn alias_out(bench: &Bench<'_>) -> Result {
-    let subscriber = bench.session("s")?;
-    let (publisher, connected) = connect(&bench.options("p")?)?;
-    if connected.properties.as_properties().topic_alias_maximum().unwrap_or(0) == 0 {
-        return not_offered("CONNACK allows no topic alias");
-    }
-    let inbox = subscribe(&subscriber, &bench.topic("+"), at(QoS::AtLeastOnce))?;
-    // The second topic takes the alias over.
-    for topic in ["a", "a", "b", "a"] {
-        let options = with(&[Property::TopicAlias(1)], false);
-        publish_with(&publisher, &bench.topic(topic), topic, options)?;
-        let message = inbox.next()?;
-        demand(message.topic() == bench.topic(topic) && text(&message) == topic, || {
-            format!("{message:?} came in place of {topic}")
-        })?;
-    }
-    Ok(())
-}
-
-pub(super) fn alias_in(bench: &Bench<'_>) -> Result {
-    let publisher = bench.session("p")?;
-    let tap = bench.tap();
-    let mut options = bench.options_at(tap.port(), "s")?;
-    options.add_connect_property(Property::TopicAliasMaximum(2))?;
-    let (subscriber, _) = connect(&options)?;
-    let inbox = subscribe(&subscriber, &bench.topic("+"), at(QoS::AtLeastOnce))?;
-    // More topics than aliases, each several times.
-    for topic in ["a", "b", "c", "a", "b", "c", "c", "a"] {
-        publish(&publisher, &bench.topic(topic), QoS::AtLeastOnce, topic)?;
-        let message = inbox.next()?;
-        demand(message.topic() == bench.topic(topic) && text(&message) == topic, || {
-            format!("{message:?} came in place of {topic}")
-        })?;
-    }
-    let uses_alias = |passed: &Passed| {
-        matches!(&passed.seen, Seen::Publish(publish) if passed.from == Side::Broker
-            && publish.topic.is_empty())
-    };
-    if tap.passed().iter().any(uses_alias) {
-        return Ok(());
-    }
-    not_offered("the broker uses no topic alias")
 }

@@ -1,12 +1,14 @@
 //! Which messages come, and how often.
 
+use std::collections::BTreeSet;
+
 use mqttsession::{
     client::Session,
     error::Code,
-    protocol::{Property, QoS, SubscriptionOptions},
+    protocol::{Property, QoS, ReasonCode, SubscriptionOptions},
 };
 
-use mqttsession_tests::DEADLINE;
+use mqttsession_tests::{DEADLINE, seen::Seen, tap::Passed};
 
 use crate::bench::*;
 
@@ -135,6 +137,94 @@ pub(super) fn unsubscribe(bench: &Bench<'_>) -> Result {
     demand(subscriber.statistics().received == received + 1, || {
         "the broker still sends what was unsubscribed".to_owned()
     })
+}
+
+/// A result for each filter, whether it was subscribed or not.
+pub(super) fn unsubscribe_several(bench: &Bench<'_>) -> Result {
+    let (publisher, subscriber) = (bench.session("p")?, bench.session("s")?);
+    let topics = ["one", "two", "stays", "never"].map(|tail| bench.topic(tail));
+    let [one, two, stays, never] = topics.each_ref().map(|topic| &topic[..]);
+    let mut inboxes = Vec::new();
+    for topic in [one, two, stays] {
+        inboxes.push(subscribe(&subscriber, topic, at(QoS::AtLeastOnce))?);
+    }
+    let results = ended(subscriber.unsubscribe_many(&[one, never, two], Default::default()))?;
+    demand(results.len() == 3, || format!("{} results for three filters", results.len()))?;
+    for (filter, result) in ["one", "never", "two"].into_iter().zip(results) {
+        let reason = result.at(filter)?.reason;
+        // [MQTT-3.11.3-2]; UNSUBACK says nothing before 5.0.
+        let expected = match filter {
+            "never" if bench.version.is_v5() => ReasonCode::NoSubscriptionExisted,
+            _ => ReasonCode::Success,
+        };
+        demand(reason == expected, || format!("{filter}: {reason:?}, not {expected:?}"))?;
+    }
+    let received = subscriber.statistics().received;
+    for topic in [one, never, two, stays] {
+        publish(&publisher, topic, QoS::AtLeastOnce, topic)?;
+    }
+    inboxes[2].expect(&[stays])?;
+    demand(subscriber.statistics().received == received + 1, || {
+        "the broker still sends what was unsubscribed".to_owned()
+    })
+}
+
+pub(super) fn once_each(bench: &Bench<'_>) -> Result {
+    each_handler_once(bench, &["a/+", "a/#", "+/b"].map(|tail| bench.topic(tail)))
+}
+
+pub(super) fn once_each_beside_shared(bench: &Bench<'_>) -> Result {
+    let shared = format!("$share/group/{}", bench.topic("a/b"));
+    each_handler_once(bench, &[bench.topic("a/+"), bench.topic("a/#"), shared])
+}
+
+/// The session gives each subscribe an identifier of its own. So it can tell the copies apart, of
+/// which a server may send one for all filters or one for each.
+fn each_handler_once(bench: &Bench<'_>, filters: &[String]) -> Result {
+    const MESSAGES: usize = 20;
+
+    let publisher = bench.session("p")?;
+    let tap = bench.tap();
+    let (subscriber, connected) = connect(&bench.options_at(tap.port(), "s")?)?;
+    if !connected.subscription_identifiers_available() {
+        return not_offered("CONNACK says that there are no subscription identifiers");
+    }
+    let mut inboxes = Vec::new();
+    for filter in filters {
+        let (handler, inbox) = inbox();
+        match ended(subscriber.subscribe(filter, at(QoS::AtLeastOnce), handler)) {
+            Ok(_) => inboxes.push((filter, inbox)),
+            Err(_)
+                if connected.properties.as_properties().shared_subscription_available()
+                    == Some(0) =>
+            {
+                return not_offered("CONNACK says that there are no shared subscriptions");
+            }
+            Err(stop) => return Err(stop).at(filter),
+        }
+    }
+    let identifiers: BTreeSet<u32> = tap.passed().iter().filter_map(asked_identifier).collect();
+    demand(identifiers.len() == filters.len(), || {
+        format!("{} filters were subscribed with {identifiers:?}", filters.len())
+    })?;
+    let payloads: Vec<String> = (0..MESSAGES).map(|number| number.to_string()).collect();
+    for payload in &payloads {
+        publish(&publisher, &bench.topic("a/b"), QoS::AtLeastOnce, payload)?;
+    }
+    bench.fence(&publisher, &subscriber)?;
+    for (filter, inbox) in inboxes {
+        let got = inbox.rest();
+        demand(got == payloads, || format!("to the handler of {filter} {got:?} came"))?;
+    }
+    Ok(())
+}
+
+/// The subscription identifier in a SUBSCRIBE.
+fn asked_identifier(packet: &Passed) -> Option<u32> {
+    match &packet.seen {
+        Seen::Subscribe(asked) => asked.properties.number("subscription-identifier"),
+        _ => None,
+    }
 }
 
 pub(super) fn no_local(bench: &Bench<'_>) -> Result {
