@@ -119,6 +119,7 @@ class Options
     Options &topic_alias_limit(std::int32_t limit) {
         return apply(mqtt_options_set_topic_alias_limit(get(), limit));
     }
+    /// After so many connections in a row that ended on the same message, 10 by default.
     Options &set_aside_after(std::int32_t connections) {
         return apply(mqtt_options_set_set_aside_after(get(), connections));
     }

@@ -70,7 +70,9 @@ fn before_5_0_an_oversized_message_costs_no_connection() {
 #[test]
 fn under_5_0_the_broker_is_told_and_the_message_is_refused_in_the_end() {
     let broker = ScriptedBroker::start();
-    let (session, mut peer) = connect(&broker, &limited(&broker, Version::V5));
+    let mut options = limited(&broker, Version::V5);
+    options.set_set_aside_after(3);
+    let (session, mut peer) = connect(&broker, &options);
     let events = events(&session);
     let message = wire::v5::publish("in", 1, 9, &[], vec![b'x'; 1 << 20]);
     for _ in 0..3 {

@@ -23,7 +23,9 @@ fn accept(broker: &ScriptedBroker) -> Peer {
 #[test]
 fn a_deadly_message_is_reported_and_set_aside_and_the_others_are_delivered() {
     let broker = ScriptedBroker::start();
-    let (session, mut peer) = connect(&broker, &lasting(&broker));
+    let mut options = lasting(&broker);
+    options.set_set_aside_after(3);
+    let (session, mut peer) = connect(&broker, &options);
     let events = events(&session);
     let deadly = publish(&session, "deadly", QoS::AtLeastOnce, "");
     let other = publish(&session, "other", QoS::ExactlyOnce, "");

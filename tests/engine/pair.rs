@@ -51,7 +51,9 @@ impl Pair {
 
     /// An engine whose settings differ from the defaults by what `change` does.
     pub(crate) fn with(version: Version, change: impl FnOnce(&mut Settings)) -> Self {
-        let mut settings = Settings { version, client_id: "me".into(), ..Settings::default() };
+        let client_id = "me".into();
+        let mut settings =
+            Settings { version, client_id, set_aside_after: 3, ..Settings::default() };
         change(&mut settings);
         let engine = Engine::new(Arc::new(settings), false).expect("legal settings");
         Self { engine, version, now: Instant::now(), partial: Vec::new(), tickets: 0 }

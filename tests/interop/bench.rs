@@ -102,6 +102,7 @@ impl<'a> Bench<'a> {
 
     pub(crate) fn options_at(&self, port: u16, role: &str) -> Result<Options> {
         let mut options = Options::new();
+        options.set_set_aside_after(3);
         options.set_address(&format!("127.0.0.1:{port}"))?;
         options.set_version(self.version).set_client_id(&self.client_id(role))?;
         options.set_user_name(Some(self.broker.user))?.set_password(Some(PASSWORD.as_bytes()))?;

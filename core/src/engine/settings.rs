@@ -86,7 +86,9 @@ impl Default for Settings {
             exactly_once_limit: 20,
             queue: QueueLimit { messages: 1_000_000, bytes: 256 << 20, policy: QueuePolicy::Block },
             topic_alias_limit: 16,
-            set_aside_after: 3,
+            // A message that is set aside is lost, so a network that keeps breaking at the same place
+            // must not look like it.
+            set_aside_after: 10,
             first_subscription_identifier: 1,
             acknowledge_on_receipt: false,
             end_on_session_loss: false,

@@ -279,7 +279,7 @@ pub unsafe extern "C" fn mqtt_options_set_topic_alias_limit(
 /// MQTT_EVENT_SET_ASIDE tells of both. So no message can make an endless loop of reconnections.
 ///
 /// @param options Borrowed. The options.
-/// @param connections Value. 3 by default; 0 sets none aside.
+/// @param connections Value. 10 by default; 0 sets none aside.
 /// @return MQTT_OK; MQTT_INVALID_ARGUMENT when it is negative.
 /// @threads One at a time for each options object.
 /// @callbacks Any.

@@ -183,7 +183,7 @@ class SessionOptions(TypedDict, total=False):
     allows; 0 uses none. Default 16."""
     set_aside_after: int | None
     """After how many connections in a row that ended on the same message this message is set aside,
-    as an event says; 0 never sets one aside. Default 3."""
+    as an event says; 0 never sets one aside. Default 10."""
     end_on_session_loss: bool | None
     """Whether unconfirmed messages fail when the broker has lost the session, instead of being
     published again as new ones. Default False."""

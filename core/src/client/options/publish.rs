@@ -81,7 +81,8 @@ impl Options {
 
     /// After how many connections in a row that the broker ended on the same message this message is
     /// set aside: an outgoing one ends as `SET_ASIDE`, an incoming one is skipped and reported as
-    /// [`Event::SetAside`](crate::client::Event). 0 never sets one aside. Default 3.
+    /// [`Event::SetAside`](crate::client::Event). 0 never sets one aside. Default 10: with the
+    /// growing pauses between attempts, some minutes.
     pub fn set_set_aside_after(&mut self, connections: u32) -> &mut Self {
         self.settings.set_aside_after = connections;
         self
