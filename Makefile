@@ -30,6 +30,7 @@ demo: $(BUILD)/demo.stamp ## shows the main job: C, C++, Python and mqttSession 
 $(BUILD)/demo.stamp: library broker $(VENV)/package.stamp
 	@mkdir -p $(BUILD)/demo
 	$(CC) -std=c11 -Wall -Wextra -Iinclude examples/c/first.c -o $(BUILD)/demo/first-c -Ltarget/debug -lmqttsession -Wl,-rpath,$(CURDIR)/target/debug
+	$(CC) -std=c11 -Wall -Wextra -Iinclude examples/c/request.c -o $(BUILD)/demo/request-c -Ltarget/debug -lmqttsession -Wl,-rpath,$(CURDIR)/target/debug
 	$(CC) -std=c11 -Wall -Wextra -Iinclude examples/wlanguage/first.c -o $(BUILD)/demo/first-wlanguage -Ltarget/debug -lmqttsession -Wl,-rpath,$(CURDIR)/target/debug
 	$(CXX) -std=c++17 -Wall -Wextra -Iinclude examples/cpp/first.cpp -o $(BUILD)/demo/first-cpp -Ltarget/debug -lmqttsession -Wl,-rpath,$(CURDIR)/target/debug
 
@@ -83,6 +84,16 @@ $(VENV)/package.stamp: $(VENV)/tools.stamp $(PYTHON_SOURCES)
 	PATH="$(CURDIR)/$(VENV)/bin:$$PATH" $(VPY) -m pip install -q --disable-pip-version-check --no-build-isolation --force-reinstall --no-deps -C build-args="--profile dev" ./python
 	@touch $@
 
+INTEROP := $(CURDIR)/$(BUILD)/interop
+
+interop: setup broker ## what holds at seven brokers, printed as a matrix (ROW="part of a name", BROKER=name, WRITE=file)
+	@sh tests/interop/setup.sh $(PYTHON) $(INTEROP)
+	@MQTTSESSION_INTEROP=$(INTEROP) \
+		PATH="$(INTEROP)/debian/usr/sbin:$(INTEROP)/debian/usr/bin:$$PATH" \
+		LD_LIBRARY_PATH="$$(echo $(INTEROP)/debian/usr/lib/*-linux-gnu)$${LD_LIBRARY_PATH:+:$$LD_LIBRARY_PATH}" \
+		$(CARGO) test --locked -q -p mqttsession-tests --test interop -- --all \
+		$(if $(BROKER),--broker $(BROKER)) $(if $(WRITE),--write $(abspath $(WRITE))) $(if $(ROW),"$(ROW)")
+
 # ---- measuring
 
 bench: release $(BENCH_VENV)/package.stamp ## measures against the raw limit and the peers that are installed (ROW=pub/0/16 for one row)
@@ -95,11 +106,11 @@ $(BENCH_VENV)/package.stamp: $(PYTHON_SOURCES) benches/requirements.txt
 	$(BENCH_VENV)/bin/python -m pip install -q --disable-pip-version-check -r benches/requirements.txt ./python
 	@touch $@
 
-fuzz: ## fuzzes the codec in both directions for a minute each (nightly Rust, cargo-fuzz)
-	cd fuzz && for target in decode_from_server decode_from_client; do $(CARGO) +nightly fuzz run $$target -- -max_total_time=60 || exit 1; done
+fuzz: ## fuzzes the codec in both directions and the session, a minute each (nightly Rust, cargo-fuzz)
+	cd fuzz && for target in decode_from_server decode_from_client session_from_server; do $(CARGO) +nightly fuzz run $$target -- -max_total_time=60 || exit 1; done
 
 clean: ## removes everything that was built
 	$(CARGO) clean
 	rm -rf $(BUILD)
 
-.PHONY: help demo library release broker header install test lint setup bench fuzz clean
+.PHONY: help demo library release broker header install test lint setup interop bench fuzz clean

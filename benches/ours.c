@@ -26,9 +26,10 @@ static void on_subscribed(const mqtt_operation *operation, mqtt_status status, v
     tally_add(&subscribed, 1);
 }
 
-static void on_published(uint64_t number, mqtt_status status, int32_t reason, void *user)
+static void on_published(uint64_t number, mqtt_status status, const mqtt_outcome *outcome,
+                         void *user)
 {
-    (void)number, (void)reason, (void)user;
+    (void)number, (void)outcome, (void)user;
     check(status, "publish");
     tally_add(&completed, 1);
 }

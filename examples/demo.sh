@@ -1,5 +1,5 @@
 #!/bin/sh
-# The main job, shown: a broker, and five programs that exchange messages through it.
+# The main job, shown: a broker, and programs that exchange messages through it.
 # usage: demo.sh BUILD PYTHON
 set -eu
 
@@ -24,9 +24,11 @@ run() {
 }
 
 run 'C (examples/c/first.c)' "$demo/first-c"
+run 'C, request and response (examples/c/request.c)' "$demo/request-c"
 run 'C++ (examples/cpp/first.cpp)' "$demo/first-cpp"
 run 'Python (examples/python/first.py)' "$python" examples/python/first.py
 run 'Python, asyncio (examples/python/first_asyncio.py)' "$python" examples/python/first_asyncio.py
+run 'Python, request and response (examples/python/request.py)' "$python" examples/python/request.py
 run 'mqttSession in C (examples/wlanguage/first.c)' "$demo/first-wlanguage"
 run 'mqttSession in Python (examples/python/first_wlanguage.py)' "$python" examples/python/first_wlanguage.py
 
@@ -35,7 +37,8 @@ wait
 
 cat <<'TEXT'
 
-All of them connected, subscribed, published at QoS 0, 1 and 2, and received what they had published.
+All of them connected, subscribed, and received what they had published: at QoS 0, 1 and 2, or as a
+question and its answer.
 
 What to try next:
   make test                 every test, against a scripted broker and real ones

@@ -81,7 +81,7 @@
  * Every function may be called from any thread, and from inside every callback, unless its
  * comment says otherwise. This includes the calls that wait, disconnecting and freeing. Freeing
  * is the one call that must be the last: no other call on that object may begin after it has. Calls
- * that wait for an answer on the session at that moment end with MQTT_CANCELLED.
+ * that wait for something of the session at that moment end with MQTT_CANCELLED or MQTT_CLOSED.
  *
  * # Callbacks
  *
@@ -96,6 +96,11 @@
  * session (wait for the thing itself: mqtt_session_wait, mqtt_operation_wait), and neither a C++
  * exception nor longjmp nor the end of the thread may leave it. mqtt_options_set_dispatch chooses
  * two other ways: the input and output thread itself, or your own thread.
+ *
+ * Two callbacks are questions, which answer with a status: the authenticator and the source of
+ * credentials. They run on threads of their own, one at a time for each session, and may overlap
+ * another callback of it; a call that would have to wait for the same session answers
+ * MQTT_WOULD_DEADLOCK there.
  *
  * # Growth
  *
@@ -417,6 +422,11 @@ typedef int32_t mqtt_status;
 #define MQTT_BANNED -710
 
 /**
+ * The authentication exchange with the broker failed.
+ */
+#define MQTT_AUTHENTICATION_FAILED -711
+
+/**
  * The broker sent a packet that breaks the format of MQTT.
  */
 #define MQTT_MALFORMED_PACKET -801
@@ -482,6 +492,11 @@ typedef int32_t mqtt_status;
 #define MQTT_SESSION_TAKEN_OVER -906
 
 /**
+ * Nobody has subscribed to the topic of the request.
+ */
+#define MQTT_NO_RESPONDER -907
+
+/**
  * A queue of this session has reached its limit.
  */
 #define MQTT_QUEUE_FULL -1001
@@ -522,115 +537,7 @@ typedef int32_t mqtt_status;
 #define MQTT_INTERNAL -1201
 
 /* ==============================================================================================
- * What went wrong: this thread's last failure, and what a status means.
- * ============================================================================================== */
-
-/**
- * Gives the sentence of this thread's last failure: what was tried, what came back, what to
- * check. It never holds a password or a key.
- *
- * @return NUL-terminated text, "" when nothing has failed yet; valid until this thread's next
- *         failure.
- * @threads Any; each has its own.
- * @callbacks Any. In a callback that was given a status or an event with one, it is about that.
- */
-const char *mqtt_last_error_message(void);
-
-/**
- * Gives the status of this thread's last failure.
- *
- * @return The status; MQTT_OK when nothing has failed yet.
- * @threads Any; each has its own.
- * @callbacks Any.
- */
-mqtt_status mqtt_last_error_status(void);
-
-/**
- * Gives the cause behind this thread's last failure, down to the operating system's own words.
- *
- * @return NUL-terminated text, "" without a cause; several causes are joined by ": ", the nearest
- *         first; valid until this thread's next failure.
- * @threads Any; each has its own.
- * @callbacks Any.
- */
-const char *mqtt_last_error_cause(void);
-
-/**
- * Gives the layer in which this thread's last failure arose.
- *
- * @return One of "caller", "name lookup", "tcp", "proxy", "tls", "websocket", "connack",
- *         "protocol", "broker", "capacity", "store", "internal"; "" when nothing has failed yet.
- *         NUL-terminated text that is valid for ever.
- * @threads Any; each has its own.
- * @callbacks Any.
- */
-const char *mqtt_last_error_layer(void);
-
-/**
- * Gives the reason code with which the broker explained this thread's last failure.
- *
- * @return 0 to 255, a reason code of MQTT 5.0 or a return code of MQTT 3.1 and 3.1.1; -1 when the
- *         broker gave none.
- * @threads Any; each has its own.
- * @callbacks Any.
- */
-int32_t mqtt_last_error_reason_code(void);
-
-/**
- * Gives the broker's own words about this thread's last failure: the Reason String of MQTT 5.0.
- *
- * @return NUL-terminated text, "" when the broker gave none; valid until this thread's next
- *         failure.
- * @threads Any; each has its own.
- * @callbacks Any.
- */
-const char *mqtt_last_error_reason_string(void);
-
-/**
- * Says whether what failed last on this thread may succeed later without a change to the
- * program or its options.
- *
- * @return 1 when it may, else 0.
- * @threads Any; each has its own.
- * @callbacks Any.
- */
-int32_t mqtt_last_error_is_retryable(void);
-
-/**
- * Gives the name of a status, as it stands in this header.
- *
- * @param status Value. Any number.
- * @return The name, for example "MQTT_TIMEOUT"; "MQTT_UNKNOWN" for a number without a name.
- *         NUL-terminated text that is valid for ever.
- * @threads Any.
- * @callbacks Any.
- */
-const char *mqtt_status_name(mqtt_status status);
-
-/**
- * Gives the general sentence of a status. mqtt_last_error_message says more.
- *
- * @param status Value. Any number.
- * @return The sentence; "" for a number without a meaning. NUL-terminated text that is valid for
- *         ever.
- * @threads Any.
- * @callbacks Any.
- */
-const char *mqtt_status_sentence(mqtt_status status);
-
-/**
- * Says whether the session that answered this status is of no more use: then every further call
- * on it fails in the same way, and it can only be freed.
- *
- * @param status Value. Any number.
- * @return 1 for MQTT_CLOSED and MQTT_FORKED, else 0.
- * @threads Any.
- * @callbacks Any.
- */
-int32_t mqtt_status_ends_session(mqtt_status status);
-
-/* ==============================================================================================
- * MQTT 5.0 properties: what a message, CONNECT, a will or SUBSCRIBE carries beyond its fields.
+ * MQTT 5.0 properties: what a message, a will or a packet carries beyond its fields.
  * ============================================================================================== */
 
 /**
@@ -772,8 +679,8 @@ int32_t mqtt_status_ends_session(mqtt_status status);
 /**
  * A list of MQTT 5.0 properties, in order.
  *
- * One that mqtt_properties_new made is filled and given to options; one that a message or an
- * event shows is read.
+ * One that mqtt_properties_new made is filled and given to options; one that a message, an event or
+ * another object shows is read.
  */
 typedef struct mqtt_properties mqtt_properties;
 
@@ -788,7 +695,7 @@ typedef struct mqtt_properties mqtt_properties;
 mqtt_status mqtt_properties_new(mqtt_properties **properties);
 
 /**
- * Frees a list from mqtt_properties_new; never one that a message or an event shows.
+ * Frees a list from mqtt_properties_new; never one that another object shows.
  *
  * @param properties Taken. The list, or NULL.
  * @threads Any.
@@ -931,6 +838,136 @@ mqtt_view mqtt_properties_name(const mqtt_properties *properties,
                                size_t place);
 
 /* ==============================================================================================
+ * What went wrong: this thread's last failure, and what a status means.
+ * ============================================================================================== */
+
+/**
+ * Gives the sentence of this thread's last failure: what was tried, what came back, what to
+ * check. It never holds a password or a key.
+ *
+ * @return NUL-terminated text, "" when nothing has failed yet; valid until this thread's next
+ *         failure.
+ * @threads Any; each has its own.
+ * @callbacks Any. In a callback that was given a status or an event with one, it is about that.
+ */
+const char *mqtt_last_error_message(void);
+
+/**
+ * Gives the status of this thread's last failure.
+ *
+ * @return The status; MQTT_OK when nothing has failed yet.
+ * @threads Any; each has its own.
+ * @callbacks Any.
+ */
+mqtt_status mqtt_last_error_status(void);
+
+/**
+ * Gives the cause behind this thread's last failure, down to the operating system's own words.
+ *
+ * @return NUL-terminated text, "" without a cause; several causes are joined by ": ", the nearest
+ *         first; valid until this thread's next failure.
+ * @threads Any; each has its own.
+ * @callbacks Any.
+ */
+const char *mqtt_last_error_cause(void);
+
+/**
+ * Gives the layer in which this thread's last failure arose.
+ *
+ * @return One of "caller", "name lookup", "tcp", "proxy", "tls", "websocket", "connack",
+ *         "protocol", "broker", "capacity", "store", "internal"; "" when nothing has failed yet.
+ *         NUL-terminated text that is valid for ever.
+ * @threads Any; each has its own.
+ * @callbacks Any.
+ */
+const char *mqtt_last_error_layer(void);
+
+/**
+ * Gives the reason code with which the broker explained this thread's last failure.
+ *
+ * @return 0 to 255, a reason code of MQTT 5.0 or a return code of MQTT 3.1 and 3.1.1; -1 when the
+ *         broker gave none.
+ * @threads Any; each has its own.
+ * @callbacks Any.
+ */
+int32_t mqtt_last_error_reason_code(void);
+
+/**
+ * Gives the broker's own words about this thread's last failure: the Reason String of MQTT 5.0.
+ *
+ * @return NUL-terminated text, "" when the broker gave none; valid until this thread's next
+ *         failure.
+ * @threads Any; each has its own.
+ * @callbacks Any.
+ */
+const char *mqtt_last_error_reason_string(void);
+
+/**
+ * Gives where the broker sends the session with this thread's last failure: the Server Reference
+ * of MQTT 5.0.
+ *
+ * @return NUL-terminated text, "" when the broker gave none; valid until this thread's next
+ *         failure.
+ * @threads Any; each has its own.
+ * @callbacks Any.
+ */
+const char *mqtt_last_error_server_reference(void);
+
+/**
+ * Gives what the broker said with this thread's last failure as properties (MQTT 5.0): server
+ * reference, reason string, user properties.
+ *
+ * @return The properties, valid until this thread's next failure; never to be freed; NULL when
+ *         nothing has failed yet, which reads as an empty list.
+ * @threads Any; each has its own.
+ * @callbacks Any.
+ */
+const mqtt_properties *mqtt_last_error_properties(void);
+
+/**
+ * Says whether what failed last on this thread may succeed later without a change to the
+ * program or its options.
+ *
+ * @return 1 when it may, else 0.
+ * @threads Any; each has its own.
+ * @callbacks Any.
+ */
+int32_t mqtt_last_error_is_retryable(void);
+
+/**
+ * Gives the name of a status, as it stands in this header.
+ *
+ * @param status Value. Any number.
+ * @return The name, for example "MQTT_TIMEOUT"; "MQTT_UNKNOWN" for a number without a name.
+ *         NUL-terminated text that is valid for ever.
+ * @threads Any.
+ * @callbacks Any.
+ */
+const char *mqtt_status_name(mqtt_status status);
+
+/**
+ * Gives the general sentence of a status. mqtt_last_error_message says more.
+ *
+ * @param status Value. Any number.
+ * @return The sentence; "" for a number without a meaning. NUL-terminated text that is valid for
+ *         ever.
+ * @threads Any.
+ * @callbacks Any.
+ */
+const char *mqtt_status_sentence(mqtt_status status);
+
+/**
+ * Says whether the session that answered this status is of no more use: then every further call
+ * on it fails in the same way, and it can only be freed.
+ *
+ * @param status Value. Any number.
+ * @return 1 for MQTT_CLOSED and MQTT_FORKED, else 0.
+ * @threads Any.
+ * @callbacks Any.
+ */
+int32_t mqtt_status_ends_session(mqtt_status status);
+
+/* ==============================================================================================
  * Received messages, and the right to acknowledge them later.
  * ============================================================================================== */
 
@@ -1023,7 +1060,7 @@ mqtt_status mqtt_message_keep(const mqtt_message *message,
 /**
  * Frees a kept message. Never for the message that a handler was given.
  *
- * @param message Taken. A message from mqtt_message_keep, or NULL.
+ * @param message Taken. A message from mqtt_message_keep or an answer to a request, or NULL.
  * @threads Any.
  * @callbacks Any.
  */
@@ -1049,8 +1086,8 @@ mqtt_status mqtt_message_acknowledgement(const mqtt_message *message,
                                          mqtt_acknowledgement **acknowledgement);
 
 /**
- * Reports that the handler could not deal with the message. Whether it is acknowledged all the
- * same says mqtt_options_set_acknowledge_failed.
+ * Reports that the handler could not deal with the message. What becomes of it says
+ * mqtt_options_set_on_failure.
  *
  * @param message Borrowed. The message that the handler was given, within the call.
  * @return MQTT_OK; MQTT_INVALID_ARGUMENT for NULL, for a kept message, or when its
@@ -1073,16 +1110,20 @@ mqtt_status mqtt_acknowledgement_send(mqtt_acknowledgement *acknowledgement);
 
 /**
  * Acknowledges a message with a negative reason (MQTT 5.0; before, it is a plain acknowledgement):
- * the broker is told that it was not processed.
+ * the broker is told that it was not processed, and does not send it again.
  *
  * @param acknowledgement Taken. The right, which is used up whatever the result.
  * @param reason Value. One of the MQTT_REASON_... of 128 and above that PUBACK and PUBREC allow.
- * @return MQTT_OK; MQTT_INVALID_ARGUMENT for another reason; MQTT_SESSION_LOST.
+ * @param properties Borrowed. What to say beside it: a reason string, user properties; NULL for
+ *        nothing.
+ * @return MQTT_OK; MQTT_INVALID_ARGUMENT for another reason, or a property that PUBACK cannot have;
+ *         MQTT_NOT_SUPPORTED for properties before MQTT 5.0; MQTT_SESSION_LOST.
  * @threads Any.
  * @callbacks Any.
  */
 mqtt_status mqtt_acknowledgement_refuse(mqtt_acknowledgement *acknowledgement,
-                                        int32_t reason);
+                                        int32_t reason,
+                                        const mqtt_properties *properties);
 
 /**
  * Gives the right back without using it: the message stays unacknowledged, and the broker sends
@@ -1093,6 +1134,78 @@ mqtt_status mqtt_acknowledgement_refuse(mqtt_acknowledgement *acknowledgement,
  * @callbacks Any.
  */
 void mqtt_acknowledgement_free(mqtt_acknowledgement *acknowledgement);
+
+/* ==============================================================================================
+ * How a publish, a subscription or an unsubscribe ended, and what the broker said about it.
+ * ============================================================================================== */
+
+/**
+ * How something ended that the broker answers: well or not, and all that the broker said.
+ */
+typedef struct mqtt_outcome mqtt_outcome;
+
+/**
+ * Says whether it ended well.
+ *
+ * @param outcome Borrowed.
+ * @return MQTT_OK, or the error with which it ended; MQTT_INVALID_ARGUMENT for NULL.
+ * @threads Any.
+ * @callbacks Any.
+ */
+mqtt_status mqtt_outcome_status(const mqtt_outcome *outcome);
+
+/**
+ * Gives the sentence about it: what was tried, what came back, what to check.
+ *
+ * @param outcome Borrowed.
+ * @return NUL-terminated text, valid as long as the outcome; "" when it ended well, and for NULL.
+ * @threads Any.
+ * @callbacks Any.
+ */
+const char *mqtt_outcome_message(const mqtt_outcome *outcome);
+
+/**
+ * Gives the reason code with which the broker answered.
+ *
+ * @param outcome Borrowed.
+ * @return For a publish MQTT_REASON_SUCCESS, or MQTT_REASON_NO_MATCHING_SUBSCRIBERS where an MQTT
+ *         5.0 broker says so; for a subscription the quality of service granted, 0 to 2; for an
+ *         unsubscribe MQTT_REASON_SUCCESS or MQTT_REASON_NO_SUBSCRIPTION_EXISTED; for a refusal
+ *         the broker's reason code; -1 when the broker did not answer, and for NULL.
+ * @threads Any.
+ * @callbacks Any.
+ */
+int32_t mqtt_outcome_reason(const mqtt_outcome *outcome);
+
+/**
+ * Gives the broker's own words: the Reason String of MQTT 5.0.
+ *
+ * @param outcome Borrowed.
+ * @return The words, valid as long as the outcome; empty when the broker gave none, and for NULL.
+ * @threads Any.
+ * @callbacks Any.
+ */
+mqtt_view mqtt_outcome_reason_string(const mqtt_outcome *outcome);
+
+/**
+ * Gives the properties of the broker's answer (MQTT 5.0): reason string, user properties.
+ *
+ * @param outcome Borrowed.
+ * @return The properties, which belong to the outcome and live as long as it; never to be freed;
+ *         NULL only for NULL.
+ * @threads Any.
+ * @callbacks Any.
+ */
+const mqtt_properties *mqtt_outcome_properties(const mqtt_outcome *outcome);
+
+/**
+ * Frees an outcome from mqtt_session_wait; never one that a handler or an operation shows.
+ *
+ * @param outcome Taken. The outcome, or NULL.
+ * @threads Any.
+ * @callbacks Any.
+ */
+void mqtt_outcome_free(mqtt_outcome *outcome);
 
 /* ==============================================================================================
  * Callbacks: function, user data and destroy.
@@ -1125,13 +1238,12 @@ typedef void (*mqtt_message_handler)(const mqtt_message *message,
  * @param number Value. The number of the message.
  * @param status Value. MQTT_OK when it was written (QoS 0) or acknowledged (QoS 1 and 2), else
  *        the reason why not, about which mqtt_last_error_message says more.
- * @param reason Value. The reason code of the broker's acknowledgement: 0, or
- *        MQTT_REASON_NO_MATCHING_SUBSCRIBERS; -1 when it has not been acknowledged.
+ * @param outcome Borrowed. What the broker answered; valid until the function returns.
  * @param user_data Borrowed. The user data of the triple.
  */
 typedef void (*mqtt_publish_handler)(uint64_t number,
                                      mqtt_status status,
-                                     int32_t reason,
+                                     const mqtt_outcome *outcome,
                                      void *user_data);
 
 /* ==============================================================================================
@@ -1344,48 +1456,6 @@ mqtt_status mqtt_options_set_keep_alive_seconds(mqtt_options *options,
 mqtt_status mqtt_options_set_connect_timeout(mqtt_options *options,
                                              int64_t timeout_ms);
 
-/**
- * Says whether a session that has been connected reconnects by itself when the connection is
- * lost.
- *
- * @param options Borrowed. The options.
- * @param reconnect Value. Yes, the default, to reconnect.
- * @return MQTT_OK.
- * @threads One at a time for each options object.
- * @callbacks Any.
- */
-mqtt_status mqtt_options_set_reconnect(mqtt_options *options,
-                                       int32_t reconnect);
-
-/**
- * Sets the bounds of the pauses between attempts to reconnect. Each pause is random, between 0
- * and a value that doubles from the first to the longest.
- *
- * @param options Borrowed. The options.
- * @param first_ms Value. Milliseconds above 0; 1000 by default.
- * @param longest_ms Value. Milliseconds, at least the first; 60,000 by default.
- * @return MQTT_OK; MQTT_INVALID_ARGUMENT when one is negative; MQTT_INVALID_OPTION when the
- *         first is 0 or above the longest.
- * @threads One at a time for each options object.
- * @callbacks Any.
- */
-mqtt_status mqtt_options_set_reconnect_delay(mqtt_options *options,
-                                             int64_t first_ms,
-                                             int64_t longest_ms);
-
-/**
- * Sets how long a connection must last before the pauses between attempts start small again. It
- * keeps a broker that accepts and then throws out from being hammered.
- *
- * @param options Borrowed. The options.
- * @param stable_ms Value. Milliseconds; 10,000 by default.
- * @return MQTT_OK; MQTT_INVALID_ARGUMENT when it is negative.
- * @threads One at a time for each options object.
- * @callbacks Any.
- */
-mqtt_status mqtt_options_set_stable_time(mqtt_options *options,
-                                         int64_t stable_ms);
-
 /* ==============================================================================================
  * Options: the will, and what CONNECT says under MQTT 5.0.
  * ============================================================================================== */
@@ -1441,8 +1511,8 @@ mqtt_status mqtt_options_add_connect_properties(mqtt_options *options,
  * Sets the largest packet that the session accepts. By default it is the largest that the
  * protocol allows.
  *
- * Under MQTT 5.0 the broker is told and drops what is larger; before, a larger packet ends the
- * connection.
+ * Under MQTT 5.0 the broker is told and drops what is larger. Before, a larger message is set
+ * aside, of which MQTT_EVENT_SET_ASIDE tells, and the connection goes on.
  *
  * @param options Borrowed. The options.
  * @param size Value. Bytes above 0.
@@ -1467,7 +1537,7 @@ mqtt_status mqtt_options_set_receive_maximum(mqtt_options *options,
                                              int32_t maximum);
 
 /* ==============================================================================================
- * Options: the limits of the queues, where callbacks run, and when messages are acknowledged.
+ * Options: the limits of the queues, where callbacks run, and what becomes of messages.
  * ============================================================================================== */
 
 /**
@@ -1527,6 +1597,22 @@ mqtt_status mqtt_options_set_receive_maximum(mqtt_options *options,
  * A message is acknowledged with mqtt_acknowledgement_send only.
  */
 #define MQTT_ACKNOWLEDGE_MANUAL 2
+
+/**
+ * A message whose handler failed is acknowledged all the same; the default.
+ */
+#define MQTT_FAILURE_ACKNOWLEDGE 0
+
+/**
+ * It is left unacknowledged: the broker sends it again on the next connection.
+ */
+#define MQTT_FAILURE_LEAVE 1
+
+/**
+ * It is refused with a reason code (MQTT 5.0), and the broker does not send it again. Before 5.0
+ * it is acknowledged.
+ */
+#define MQTT_FAILURE_REFUSE 2
 
 /**
  * Sets how many messages of QoS 1 and 2 may be on their way to the broker at the same time.
@@ -1623,17 +1709,62 @@ mqtt_status mqtt_options_set_acknowledge(mqtt_options *options,
                                          int32_t acknowledge);
 
 /**
- * Says whether a message whose handler reported a failure (mqtt_message_fail) is acknowledged
- * all the same, or left for the broker to send again on the next connection.
+ * Says what becomes of a message whose handler reported a failure (mqtt_message_fail).
  *
  * @param options Borrowed. The options.
- * @param acknowledge Value. Yes, the default, to acknowledge it.
- * @return MQTT_OK.
+ * @param failure Value. An MQTT_FAILURE_...
+ * @param reason Value. For MQTT_FAILURE_REFUSE one of the MQTT_REASON_... of 128 and above that
+ *        PUBACK and PUBREC allow; otherwise not looked at.
+ * @return MQTT_OK; MQTT_INVALID_ARGUMENT; MQTT_INVALID_OPTION for a reason that refuses nothing.
  * @threads One at a time for each options object.
  * @callbacks Any.
  */
-mqtt_status mqtt_options_set_acknowledge_failed(mqtt_options *options,
-                                                int32_t acknowledge);
+mqtt_status mqtt_options_set_on_failure(mqtt_options *options,
+                                        int32_t failure,
+                                        int32_t reason);
+
+/**
+ * Sets how long a message may wait for being sent, for every publish whose options do not say it
+ * themselves. What has not been sent by then ends as MQTT_EXPIRED.
+ *
+ * It is local and works under every version. The Message Expiry Interval of MQTT 5.0 counts here,
+ * too, and goes on counting at the broker.
+ *
+ * @param options Borrowed. The options.
+ * @param time_to_live_ms Value. Milliseconds above 0; MQTT_FOREVER, the default, for no limit.
+ * @return MQTT_OK; MQTT_INVALID_ARGUMENT when it is negative; MQTT_INVALID_OPTION when it is 0.
+ * @threads One at a time for each options object.
+ * @callbacks Any.
+ */
+mqtt_status mqtt_options_set_time_to_live(mqtt_options *options,
+                                          int64_t time_to_live_ms);
+
+/**
+ * Sets how many topic aliases the session uses for its own messages (MQTT 5.0), as far as the
+ * broker allows: the topics published to last then take two bytes in a packet.
+ *
+ * @param options Borrowed. The options.
+ * @param limit Value. 0 to 65,535; 16 by default; 0 uses none.
+ * @return MQTT_OK; MQTT_INVALID_ARGUMENT.
+ * @threads One at a time for each options object.
+ * @callbacks Any.
+ */
+mqtt_status mqtt_options_set_topic_alias_limit(mqtt_options *options,
+                                               int32_t limit);
+
+/**
+ * Sets after how many connections in a row that ended on the same message this message is set
+ * aside: one of the session's own ends as MQTT_SET_ASIDE, a received one is skipped, and
+ * MQTT_EVENT_SET_ASIDE tells of both. So no message can make an endless loop of reconnections.
+ *
+ * @param options Borrowed. The options.
+ * @param connections Value. 10 by default; 0 sets none aside.
+ * @return MQTT_OK; MQTT_INVALID_ARGUMENT when it is negative.
+ * @threads One at a time for each options object.
+ * @callbacks Any.
+ */
+mqtt_status mqtt_options_set_set_aside_after(mqtt_options *options,
+                                             int32_t connections);
 
 /**
  * Says what becomes of unconfirmed messages of QoS 1 and 2 when the broker has lost the session:
@@ -1647,6 +1778,114 @@ mqtt_status mqtt_options_set_acknowledge_failed(mqtt_options *options,
  */
 mqtt_status mqtt_options_set_end_on_session_loss(mqtt_options *options,
                                                  int32_t end);
+
+/* ==============================================================================================
+ * Options: trying again, and following a broker to another server.
+ * ============================================================================================== */
+
+/**
+ * Says whether a session that has been connected reconnects by itself when the connection is
+ * lost.
+ *
+ * @param options Borrowed. The options.
+ * @param reconnect Value. Yes, the default, to reconnect.
+ * @return MQTT_OK.
+ * @threads One at a time for each options object.
+ * @callbacks Any.
+ */
+mqtt_status mqtt_options_set_reconnect(mqtt_options *options,
+                                       int32_t reconnect);
+
+/**
+ * Sets the bounds of the pauses between attempts to reconnect. Each pause is random, between 0
+ * and a value that doubles from the first to the longest.
+ *
+ * @param options Borrowed. The options.
+ * @param first_ms Value. Milliseconds above 0; 1000 by default.
+ * @param longest_ms Value. Milliseconds, at least the first; 60,000 by default.
+ * @return MQTT_OK; MQTT_INVALID_ARGUMENT when one is negative; MQTT_INVALID_OPTION when the
+ *         first is 0 or above the longest.
+ * @threads One at a time for each options object.
+ * @callbacks Any.
+ */
+mqtt_status mqtt_options_set_reconnect_delay(mqtt_options *options,
+                                             int64_t first_ms,
+                                             int64_t longest_ms);
+
+/**
+ * Sets how long a connection must last before the pauses between attempts start small again. It
+ * keeps a broker that accepts and then throws out from being hammered.
+ *
+ * @param options Borrowed. The options.
+ * @param stable_ms Value. Milliseconds; 10,000 by default.
+ * @return MQTT_OK; MQTT_INVALID_ARGUMENT when it is negative.
+ * @threads One at a time for each options object.
+ * @callbacks Any.
+ */
+mqtt_status mqtt_options_set_stable_time(mqtt_options *options,
+                                         int64_t stable_ms);
+
+/**
+ * Says whether a failure of the very first attempt is followed by further ones, as later losses
+ * are.
+ *
+ * @param options Borrowed. The options.
+ * @param retry Value. Yes to go on trying; by default mqtt_session_connect ends with the error and
+ *        the session rests.
+ * @return MQTT_OK.
+ * @threads One at a time for each options object.
+ * @callbacks Any.
+ */
+mqtt_status mqtt_options_set_retry_first_connect(mqtt_options *options,
+                                                 int32_t retry);
+
+/**
+ * Overrides for one status whether the session tries again after it: for example after
+ * MQTT_BAD_CREDENTIALS, when they come from a source that renews them.
+ *
+ * @param options Borrowed. The options.
+ * @param status Value. The status of a failed attempt or a lost connection.
+ * @param retry Value. Yes to try again after it.
+ * @return MQTT_OK; MQTT_INVALID_ARGUMENT for a number that is no error.
+ * @threads One at a time for each options object.
+ * @callbacks Any.
+ */
+mqtt_status mqtt_options_set_retry(mqtt_options *options,
+                                   mqtt_status status,
+                                   int32_t retry);
+
+/**
+ * Says whether a session with these options tries again after an error.
+ *
+ * Unless mqtt_options_set_retry says otherwise, it does after what may pass: names that are not
+ * found, brokers that do not answer, connections that break, a broker that is busy, breaks the
+ * protocol or ends the connection. It does not after what stays wrong until somebody changes it:
+ * certificates, credentials, a client id or version that the broker does not take, a ban, another
+ * client with the same client id, a server that has moved or does not speak MQTT.
+ *
+ * @param options Borrowed. The options.
+ * @param status Value. Any number.
+ * @return 1 when it tries again, else 0; 0 for a number that is no error, and for NULL.
+ * @threads Any.
+ * @callbacks Any.
+ */
+int32_t mqtt_options_retries(const mqtt_options *options,
+                             mqtt_status status);
+
+/**
+ * Sets how many times in a row the session follows a broker that sends it to another server (MQTT
+ * 5.0). Everything but host and port stays as it is; under TLS the other server's certificate must
+ * hold its own name. MQTT_EVENT_REDIRECTED tells of each.
+ *
+ * @param options Borrowed. The options.
+ * @param hops Value. 0, the default, follows none: connecting ends as MQTT_SERVER_MOVED, and
+ *        mqtt_last_error_server_reference says where to.
+ * @return MQTT_OK; MQTT_INVALID_ARGUMENT when it is negative.
+ * @threads One at a time for each options object.
+ * @callbacks Any.
+ */
+mqtt_status mqtt_options_set_redirect_limit(mqtt_options *options,
+                                            int32_t hops);
 
 /* ==============================================================================================
  * Options: certificates and whom to trust. They have an effect with TLS only.
@@ -1758,7 +1997,7 @@ mqtt_status mqtt_options_set_tls_verify(mqtt_options *options,
                                         int32_t verify);
 
 /* ==============================================================================================
- * Something that has been started and goes on: connecting, subscribing, flushing.
+ * Something that has been started and goes on: connecting, subscribing, asking, flushing.
  * ============================================================================================== */
 
 /**
@@ -1772,7 +2011,7 @@ typedef struct mqtt_operation mqtt_operation;
  * Is told, exactly once, how an operation has ended.
  *
  * @param operation Borrowed. The ended operation, valid until the function returns; for
- *        mqtt_operation_granted.
+ *        mqtt_operation_granted, mqtt_operation_outcome and mqtt_operation_message.
  * @param status Value. What mqtt_operation_wait would return.
  * @param user_data Borrowed. The user data of the triple.
  */
@@ -1796,7 +2035,8 @@ mqtt_status mqtt_operation_wait(const mqtt_operation *operation,
 /**
  * Gives the result for one filter of a subscribing operation that has ended.
  *
- * @param operation Borrowed. An operation from mqtt_session_subscribe_start.
+ * @param operation Borrowed. An operation from mqtt_session_subscribe_start or
+ *        mqtt_session_respond_start.
  * @param place Value. Which of the filters, from 0.
  * @param granted Output, optional. The quality of service that the broker granted.
  * @return MQTT_OK; MQTT_SUBSCRIBE_REFUSED; MQTT_TIMEOUT when the operation goes on;
@@ -1808,6 +2048,34 @@ mqtt_status mqtt_operation_wait(const mqtt_operation *operation,
 mqtt_status mqtt_operation_granted(const mqtt_operation *operation,
                                    size_t place,
                                    int32_t *granted);
+
+/**
+ * Gives all that the broker answered for one filter of a subscribing or unsubscribing operation
+ * that has ended.
+ *
+ * @param operation Borrowed. The operation.
+ * @param place Value. Which of the filters, from 0.
+ * @return The outcome, which belongs to the operation and lives as long as it; never to be freed;
+ *         NULL when there is no such filter, when the operation goes on or ended with an error as
+ *         a whole, and for NULL.
+ * @threads Any.
+ * @callbacks Any.
+ */
+const mqtt_outcome *mqtt_operation_outcome(const mqtt_operation *operation,
+                                           size_t place);
+
+/**
+ * Gives the answer to a request whose operation has ended.
+ *
+ * @param operation Borrowed. An operation from mqtt_session_request_start.
+ * @param message Output. The answer; free it with mqtt_message_free.
+ * @return MQTT_OK; MQTT_INVALID_ARGUMENT for another operation; otherwise as
+ *         mqtt_operation_wait with a timeout of 0.
+ * @threads Any.
+ * @callbacks Any.
+ */
+mqtt_status mqtt_operation_message(const mqtt_operation *operation,
+                                   mqtt_message **message);
 
 /**
  * Has a function called when an operation ends, at once if it already has, in order with the
@@ -1865,86 +2133,6 @@ void mqtt_operation_free(mqtt_operation *operation);
 #define MQTT_STATE_CLOSED 4
 
 /**
- * Messages that publish has accepted.
- */
-#define MQTT_STATISTIC_PUBLISHED 1
-
-/**
- * Messages received.
- */
-#define MQTT_STATISTIC_RECEIVED 2
-
-/**
- * Messages received that no handler wanted (quality of service 0), dropped.
- */
-#define MQTT_STATISTIC_UNROUTED 3
-
-/**
- * Messages to publish that a policy dropped.
- */
-#define MQTT_STATISTIC_DROPPED 4
-
-/**
- * Bytes written to the network.
- */
-#define MQTT_STATISTIC_BYTES_OUT 5
-
-/**
- * Bytes read from the network.
- */
-#define MQTT_STATISTIC_BYTES_IN 6
-
-/**
- * Write calls of the operating system.
- */
-#define MQTT_STATISTIC_WRITES 7
-
-/**
- * Read calls of the operating system.
- */
-#define MQTT_STATISTIC_READS 8
-
-/**
- * Connections made.
- */
-#define MQTT_STATISTIC_CONNECTIONS 9
-
-/**
- * Messages to publish that have not ended, now.
- */
-#define MQTT_STATISTIC_OUTGOING_MESSAGES 10
-
-/**
- * Their bytes, now.
- */
-#define MQTT_STATISTIC_OUTGOING_BYTES 11
-
-/**
- * Messages received that have not been handled, now.
- */
-#define MQTT_STATISTIC_INCOMING_MESSAGES 12
-
-/**
- * Their bytes, now.
- */
-#define MQTT_STATISTIC_INCOMING_BYTES 13
-
-/**
- * Messages of quality of service 1 and 2 on their way to the broker, now.
- */
-#define MQTT_STATISTIC_IN_FLIGHT 14
-
-/**
- * Messages received with quality of service 1 and 2 that have not been acknowledged, now.
- */
-#define MQTT_STATISTIC_UNACKNOWLEDGED 15
-
-/**
- * Subscriptions, now.
- */
-#define MQTT_STATISTIC_SUBSCRIPTIONS 16
-
-/**
  * A session with one broker: it connects, stays connected, publishes and receives.
  */
 typedef struct mqtt_session mqtt_session;
@@ -1988,7 +2176,8 @@ void mqtt_session_free(mqtt_session *session);
  * @param timeout_ms Value. The longest time to wait; 0 starts it, MQTT_FOREVER has no limit. The
  *        attempt itself has the limit of mqtt_options_set_connect_timeout.
  * @return MQTT_OK; MQTT_TIMEOUT, after which the attempt goes on; MQTT_WOULD_DEADLOCK, likewise;
- *         MQTT_CANCELLED when the session was disconnected or freed meanwhile; MQTT_CLOSED;
+ *         MQTT_CANCELLED when the session was disconnected meanwhile; MQTT_CLOSED, also when it was
+ *         freed meanwhile;
  *         otherwise the reason why the attempt failed, a status of the families -2xx (name
  *         lookup) to -9xx (broker). After such a reason the session is disconnected, and
  *         connecting again may help when mqtt_last_error_is_retryable says so.
@@ -2111,32 +2300,321 @@ mqtt_status mqtt_session_state(const mqtt_session *session,
 mqtt_status mqtt_session_last_failure(const mqtt_session *session,
                                       mqtt_status *failure);
 
+/* ==============================================================================================
+ * The connection: what the broker said when it accepted it.
+ * ============================================================================================== */
+
 /**
- * Gives one of the session's counters and levels.
+ * What the broker said when it accepted a connection. It stays as it is when the connection is
+ * lost.
+ */
+typedef struct mqtt_connection mqtt_connection;
+
+/**
+ * Gives what the broker said when it accepted the present connection, or the last one.
  *
  * @param session Borrowed. The session.
- * @param which Value. An MQTT_STATISTIC_...
- * @param number Output. Its value.
- * @return MQTT_OK; MQTT_INVALID_ARGUMENT for one that does not exist.
+ * @param connection Output. A copy; free it with mqtt_connection_free.
+ * @return MQTT_OK; MQTT_NOT_CONNECTED when no broker has accepted the session yet.
  * @threads Any.
  * @callbacks Any.
  */
-mqtt_status mqtt_session_statistic(const mqtt_session *session,
-                                   int32_t which,
-                                   uint64_t *number);
+mqtt_status mqtt_session_connection(const mqtt_session *session,
+                                    mqtt_connection **connection);
+
+/**
+ * Says whether the broker had kept the session.
+ *
+ * @param connection Borrowed.
+ * @return 1 if so, else 0; 0 for NULL.
+ * @threads Any.
+ * @callbacks Any.
+ */
+int32_t mqtt_connection_session_present(const mqtt_connection *connection);
+
+/**
+ * Gives the client id in use: that of the options, or the one that the broker assigned.
+ *
+ * @param connection Borrowed.
+ * @return The client id, valid as long as the connection; empty for NULL.
+ * @threads Any.
+ * @callbacks Any.
+ */
+mqtt_view mqtt_connection_client_id(const mqtt_connection *connection);
+
+/**
+ * Gives a number that holds on the connection, whether the broker said it or the protocol has it
+ * as its default.
+ *
+ * @param connection Borrowed.
+ * @param which Value. One of MQTT_PROPERTY_RECEIVE_MAXIMUM (messages of QoS 1 and 2 that the
+ *        broker takes at a time), MQTT_PROPERTY_MAXIMUM_QOS, MQTT_PROPERTY_RETAIN_AVAILABLE,
+ *        MQTT_PROPERTY_MAXIMUM_PACKET_SIZE, MQTT_PROPERTY_TOPIC_ALIAS_MAXIMUM,
+ *        MQTT_PROPERTY_WILDCARD_SUBSCRIPTION_AVAILABLE,
+ *        MQTT_PROPERTY_SUBSCRIPTION_IDENTIFIER_AVAILABLE,
+ *        MQTT_PROPERTY_SHARED_SUBSCRIPTION_AVAILABLE, MQTT_PROPERTY_SERVER_KEEP_ALIVE and
+ *        MQTT_PROPERTY_SESSION_EXPIRY_INTERVAL (both in seconds).
+ * @return The number, 1 and 0 for yes and no; -1 where the broker leaves it to what the session
+ *         asked for (packet size, keep-alive, expiry), for another identifier, and for NULL.
+ * @threads Any.
+ * @callbacks Any.
+ */
+int64_t mqtt_connection_number(const mqtt_connection *connection,
+                               int32_t which);
+
+/**
+ * Gives the properties of the broker's answer (MQTT 5.0), all that it said: its response
+ * information, its own words, user properties too.
+ *
+ * @param connection Borrowed.
+ * @return The properties, which belong to the connection and live as long as it; never to be
+ *         freed; NULL only for NULL.
+ * @threads Any.
+ * @callbacks Any.
+ */
+const mqtt_properties *mqtt_connection_properties(const mqtt_connection *connection);
+
+/**
+ * Frees what mqtt_session_connection gave. The connection goes on.
+ *
+ * @param connection Taken. The copy, or NULL.
+ * @threads Any.
+ * @callbacks Any.
+ */
+void mqtt_connection_free(mqtt_connection *connection);
+
+/* ==============================================================================================
+ * Proving who the session is: questions that the library asks while it connects.
+ * ============================================================================================== */
+
+/**
+ * The exchange begins, with CONNECT: the answer is the first data, if the method has any then.
+ */
+#define MQTT_AUTHENTICATION_CONNECT 1
+
+/**
+ * The exchange begins anew, on a live connection: the answer is the first data.
+ */
+#define MQTT_AUTHENTICATION_AGAIN 2
+
+/**
+ * The broker has sent data and waits for an answer.
+ */
+#define MQTT_AUTHENTICATION_CONTINUE 3
+
+/**
+ * The broker has accepted: its last data is to be checked, and nothing is answered.
+ */
+#define MQTT_AUTHENTICATION_SUCCESS 4
+
+/**
+ * One step of an authentication exchange: what the broker sent, and what is answered.
+ */
+typedef struct mqtt_authentication mqtt_authentication;
+
+/**
+ * User name and password for one attempt to connect; new ones hold neither.
+ */
+typedef struct mqtt_credentials mqtt_credentials;
+
+/**
+ * Takes part in an authentication exchange: looks at the step and sets the answer.
+ *
+ * It is a question: see the conventions on callbacks.
+ *
+ * @param authentication Borrowed. The step; valid until the function returns.
+ * @param user_data Borrowed. The user data of the triple.
+ * @return MQTT_OK to go on. Any other number ends the exchange and the connection: the error is
+ *         then MQTT_AUTHENTICATION_FAILED, with this status as its cause.
+ */
+typedef mqtt_status (*mqtt_authenticator)(mqtt_authentication *authentication,
+                                          void *user_data);
+
+/**
+ * Gives user name and password for the next attempt to connect.
+ *
+ * It is a question: see the conventions on callbacks.
+ *
+ * @param credentials Borrowed. To be filled; valid until the function returns.
+ * @param user_data Borrowed. The user data of the triple.
+ * @return MQTT_OK to go on. Any other number ends the attempt, with that status as its error.
+ */
+typedef mqtt_status (*mqtt_credentials_source)(mqtt_credentials *credentials,
+                                               void *user_data);
+
+/**
+ * Says where the exchange stands.
+ *
+ * @param authentication Borrowed.
+ * @return An MQTT_AUTHENTICATION_...; 0 for one that this version of the header has no name for,
+ *         and for NULL.
+ * @threads Any, while the authenticator runs.
+ * @callbacks The authenticator.
+ */
+int32_t mqtt_authentication_step(const mqtt_authentication *authentication);
+
+/**
+ * Gives the data that the broker sent with this step.
+ *
+ * @param authentication Borrowed.
+ * @return The data, valid until the authenticator returns; empty when there is none, and for NULL.
+ * @threads Any, while the authenticator runs.
+ * @callbacks The authenticator.
+ */
+mqtt_view mqtt_authentication_data(const mqtt_authentication *authentication);
+
+/**
+ * Says whether the broker sent data with this step, which may be of no bytes.
+ *
+ * @param authentication Borrowed.
+ * @return 1 if so, else 0; 0 for NULL.
+ * @threads Any, while the authenticator runs.
+ * @callbacks The authenticator.
+ */
+int32_t mqtt_authentication_has_data(const mqtt_authentication *authentication);
+
+/**
+ * Sets the data with which this step is answered. Without this call the answer has no data.
+ *
+ * @param authentication Borrowed. The step that the authenticator was given, within the call.
+ * @param data Borrowed. The data, which is copied; may be NULL when the size is 0.
+ * @param size Value. The number of bytes, at most 65,535.
+ * @return MQTT_OK; MQTT_INVALID_ARGUMENT when there are more bytes.
+ * @threads The one on which the authenticator runs.
+ * @callbacks The authenticator.
+ */
+mqtt_status mqtt_authentication_set_answer(mqtt_authentication *authentication,
+                                           const void *data,
+                                           size_t size);
+
+/**
+ * Sets the user name for the attempt to connect.
+ *
+ * @param credentials Borrowed. The credentials that the source was given, within the call.
+ * @param user_name Borrowed. The user name; NULL for none.
+ * @return MQTT_OK; MQTT_INVALID_UTF8.
+ * @threads The one on which the source runs.
+ * @callbacks The source.
+ */
+mqtt_status mqtt_credentials_set_user_name(mqtt_credentials *credentials,
+                                           const char *user_name);
+
+/**
+ * Sets the password for the attempt to connect, which may be any bytes. It never appears in an
+ * error or a log line.
+ *
+ * @param credentials Borrowed. The credentials that the source was given, within the call.
+ * @param password Borrowed. The password, which is copied; NULL with size 0 for none.
+ * @param size Value. The number of bytes, at most 65,535.
+ * @return MQTT_OK; MQTT_INVALID_ARGUMENT when there are more bytes.
+ * @threads The one on which the source runs.
+ * @callbacks The source.
+ */
+mqtt_status mqtt_credentials_set_password(mqtt_credentials *credentials,
+                                          const void *password,
+                                          size_t size);
+
+/**
+ * Authenticates anew on the live connection, with the method of the options, and waits for the
+ * broker's answer (MQTT 5.0). A broker that refuses ends the connection.
+ *
+ * @param session Borrowed. The session.
+ * @param timeout_ms Value. The longest time to wait; 0 starts it, MQTT_FOREVER has no limit.
+ * @return MQTT_OK; MQTT_NOT_SUPPORTED when the options name no method; MQTT_NOT_CONNECTED;
+ *         MQTT_BUSY while an exchange is under way; MQTT_AUTHENTICATION_FAILED, or the error with
+ *         which the connection was lost; MQTT_TIMEOUT, after which it goes on;
+ *         MQTT_WOULD_DEADLOCK, likewise; MQTT_CANCELLED; MQTT_CLOSED.
+ * @threads Any.
+ * @callbacks Any; an inline one and a question can only start it.
+ */
+mqtt_status mqtt_session_reauthenticate(const mqtt_session *session,
+                                        int64_t timeout_ms);
+
+/**
+ * Starts to authenticate anew, without waiting.
+ *
+ * @param session Borrowed. The session.
+ * @param operation Output. Ends as mqtt_session_reauthenticate returns; free it with
+ *        mqtt_operation_free.
+ * @return MQTT_OK; MQTT_NOT_SUPPORTED when the options name no method; MQTT_NOT_CONNECTED;
+ *         MQTT_BUSY while an exchange is under way; MQTT_CLOSED.
+ * @threads Any.
+ * @callbacks Any.
+ */
+mqtt_status mqtt_session_reauthenticate_start(const mqtt_session *session,
+                                              mqtt_operation **operation);
+
+/* ==============================================================================================
+ * Options: proving who the session is.
+ * ============================================================================================== */
+
+/**
+ * Sets who takes part in the broker's authentication exchange (MQTT 5.0), and by which method. It
+ * replaces an earlier one.
+ *
+ * @param options Borrowed. The options.
+ * @param method Borrowed. The name of the method, as client and broker know it.
+ * @param authenticator Callback. The function; NULL is MQTT_INVALID_ARGUMENT.
+ * @param user_data Taken. Its user data, kept until the options, and every session that was made
+ *        with them, have ended.
+ * @param destroy Callback. Ends the user data; may be NULL.
+ * @return MQTT_OK; MQTT_INVALID_UTF8.
+ * @threads One at a time for each options object.
+ * @callbacks Any.
+ */
+mqtt_status mqtt_options_set_authenticator(mqtt_options *options,
+                                           const char *method,
+                                           mqtt_authenticator authenticator,
+                                           void *user_data,
+                                           mqtt_destroy destroy);
+
+/**
+ * Authenticates by SCRAM-SHA-256 (MQTT 5.0): each side proves that it knows the password, which is
+ * not sent. It replaces an authenticator.
+ *
+ * @param options Borrowed. The options.
+ * @param user_name Borrowed. The user name of the exchange.
+ * @param password Borrowed. The password.
+ * @return MQTT_OK; MQTT_INVALID_UTF8; MQTT_INVALID_OPTION for an empty user name, or a password
+ *         that the method forbids.
+ * @threads One at a time for each options object.
+ * @callbacks Any.
+ */
+mqtt_status mqtt_options_set_scram_sha_256(mqtt_options *options,
+                                           const char *user_name,
+                                           const char *password);
+
+/**
+ * Sets who is asked for user name and password before each attempt to connect, instead of the
+ * fixed ones: for tokens that run out. An earlier one is replaced.
+ *
+ * @param options Borrowed. The options.
+ * @param source Callback. The function; NULL for the fixed ones again.
+ * @param user_data Taken. Its user data, kept until the options, and every session that was made
+ *        with them, have ended.
+ * @param destroy Callback. Ends the user data; may be NULL.
+ * @return MQTT_OK.
+ * @threads One at a time for each options object.
+ * @callbacks Any.
+ */
+mqtt_status mqtt_options_set_credentials_source(mqtt_options *options,
+                                                mqtt_credentials_source source,
+                                                void *user_data,
+                                                mqtt_destroy destroy);
 
 /* ==============================================================================================
  * Publishing, and learning how it ended.
  * ============================================================================================== */
 
 /**
- * How a message is published, for mqtt_session_publish_with. One object serves any number of
- * publishes.
+ * How a message is published, for mqtt_session_publish_with and mqtt_session_reply. One object
+ * serves any number of publishes.
  */
 typedef struct mqtt_publish_options mqtt_publish_options;
 
 /**
- * Makes publish options: quality of service 0, not retained, no properties.
+ * Makes publish options: quality of service 0, not retained, no properties, the time to live that
+ * the session's options say.
  *
  * @param options Output. The options; free them with mqtt_publish_options_free.
  * @return MQTT_OK.
@@ -2189,6 +2667,19 @@ mqtt_status mqtt_publish_options_set_retain(mqtt_publish_options *options,
  */
 mqtt_status mqtt_publish_options_set_properties(mqtt_publish_options *options,
                                                 const mqtt_properties *properties);
+
+/**
+ * Sets how long the message may wait for being sent. What has not been sent by then ends as
+ * MQTT_EXPIRED. Until this is set, mqtt_options_set_time_to_live counts.
+ *
+ * @param options Borrowed. The options.
+ * @param time_to_live_ms Value. Milliseconds above 0; MQTT_FOREVER for no limit.
+ * @return MQTT_OK; MQTT_INVALID_ARGUMENT when it is negative; MQTT_INVALID_OPTION when it is 0.
+ * @threads One at a time for each options object.
+ * @callbacks Any.
+ */
+mqtt_status mqtt_publish_options_set_time_to_live(mqtt_publish_options *options,
+                                                  int64_t time_to_live_ms);
 
 /**
  * Publishes a message: hands it over and returns.
@@ -2259,11 +2750,11 @@ mqtt_status mqtt_session_publish_with(const mqtt_session *session,
  * @param session Borrowed. The session.
  * @param number Value. The number of the message, from a publish of this session.
  * @param timeout_ms Value. The longest time to wait; 0 asks, MQTT_FOREVER has no limit.
- * @param reason Output, optional. The reason code of the acknowledgement: 0, or
- *        MQTT_REASON_NO_MATCHING_SUBSCRIBERS where a 5.0 broker says so.
+ * @param outcome Output, optional. What the broker answered; free it with mqtt_outcome_free.
  * @return MQTT_OK when it was written (quality of service 0) or acknowledged (1 and 2);
  *         MQTT_TIMEOUT when it goes on; MQTT_PUBLISH_REFUSED, MQTT_EXPIRED, MQTT_DROPPED,
- *         MQTT_SET_ASIDE, MQTT_STORE_FAILED, MQTT_SESSION_LOST or MQTT_CANCELLED when it ended so;
+ *         MQTT_SET_ASIDE, MQTT_STORE_FAILED, MQTT_SESSION_LOST or MQTT_CANCELLED when it ended so,
+ *         about which mqtt_last_error_reason_code and its sisters tell what the broker said;
  *         MQTT_UNKNOWN_MESSAGE; MQTT_WOULD_DEADLOCK when it goes on and this thread must not wait.
  * @threads Any.
  * @callbacks Any; an inline one can only ask.
@@ -2271,7 +2762,7 @@ mqtt_status mqtt_session_publish_with(const mqtt_session *session,
 mqtt_status mqtt_session_wait(const mqtt_session *session,
                               uint64_t number,
                               int64_t timeout_ms,
-                              int32_t *reason);
+                              mqtt_outcome **outcome);
 
 /**
  * Waits until every message that was accepted before this call has ended.
@@ -2299,7 +2790,7 @@ mqtt_status mqtt_session_flush_start(const mqtt_session *session,
                                      mqtt_operation **operation);
 
 /* ==============================================================================================
- * Subscribing and unsubscribing.
+ * Subscribing.
  * ============================================================================================== */
 
 /**
@@ -2506,8 +2997,8 @@ mqtt_status mqtt_session_subscribe_many(const mqtt_session *session,
  * @param handler Callback. Receives the messages; NULL is MQTT_INVALID_ARGUMENT.
  * @param user_data Taken. Its user data, kept until the last subscription ends.
  * @param destroy Callback. Ends the user data; may be NULL.
- * @param operation Output. Ends with the broker's answer, of which mqtt_operation_granted tells;
- *        free it with mqtt_operation_free.
+ * @param operation Output. Ends with the broker's answer, of which mqtt_operation_granted and
+ *        mqtt_operation_outcome tell for each filter; free it with mqtt_operation_free.
  * @return MQTT_OK; MQTT_INVALID_FILTER; MQTT_INVALID_UTF8; MQTT_NOT_SUPPORTED for properties
  *         before MQTT 5.0; MQTT_TOO_MANY_SUBSCRIPTIONS; MQTT_CLOSED.
  * @threads Any.
@@ -2522,13 +3013,17 @@ mqtt_status mqtt_session_subscribe_start(const mqtt_session *session,
                                          mqtt_destroy destroy,
                                          mqtt_operation **operation);
 
+/* ==============================================================================================
+ * Unsubscribing.
+ * ============================================================================================== */
+
 /**
  * Ends a subscription and waits for the broker's answer.
  *
  * Outside callbacks it returns after a running call of the handler; then no further one comes.
  *
  * @param session Borrowed. The session.
- * @param filter Borrowed. The filter, as it was subscribed to; an unknown one succeeds at once.
+ * @param filter Borrowed. The filter, as it was subscribed to; an unknown one succeeds.
  * @param timeout_ms Value. The longest time to wait; 0 starts it, MQTT_FOREVER has no limit.
  * @return MQTT_OK; MQTT_UNSUBSCRIBE_REFUSED; MQTT_INVALID_FILTER; MQTT_INVALID_UTF8;
  *         MQTT_TIMEOUT; MQTT_WOULD_DEADLOCK, after which it goes on; MQTT_CANCELLED; MQTT_CLOSED.
@@ -2544,7 +3039,8 @@ mqtt_status mqtt_session_unsubscribe(const mqtt_session *session,
  *
  * @param session Borrowed. The session.
  * @param filter Borrowed. The filter, as it was subscribed to.
- * @param operation Output. Ends with the broker's answer; free it with mqtt_operation_free.
+ * @param operation Output. Ends with the broker's answer, of which mqtt_operation_outcome tells;
+ *        free it with mqtt_operation_free.
  * @return MQTT_OK; MQTT_INVALID_FILTER; MQTT_INVALID_UTF8; MQTT_CLOSED.
  * @threads Any.
  * @callbacks Any.
@@ -2552,6 +3048,52 @@ mqtt_status mqtt_session_unsubscribe(const mqtt_session *session,
 mqtt_status mqtt_session_unsubscribe_start(const mqtt_session *session,
                                            const char *filter,
                                            mqtt_operation **operation);
+
+/**
+ * Ends several subscriptions with one packet and waits for the broker's answer.
+ *
+ * Otherwise as mqtt_session_unsubscribe.
+ *
+ * @param session Borrowed. The session.
+ * @param filters Borrowed. The filters, an array of texts.
+ * @param count Value. The number of filters, at least 1.
+ * @param properties Borrowed. The properties of the UNSUBSCRIBE (MQTT 5.0): user properties; NULL
+ *        for none.
+ * @param timeout_ms Value. The longest time to wait; 0 starts it, MQTT_FOREVER has no limit.
+ * @param results Output, optional. An array of `count` numbers: for each filter
+ *        MQTT_REASON_SUCCESS or MQTT_REASON_NO_SUBSCRIPTION_EXISTED, or the negative status with
+ *        which it was refused.
+ * @return MQTT_OK when the broker has answered, whatever it said: look at the results; otherwise
+ *         as mqtt_session_unsubscribe; MQTT_NOT_SUPPORTED for properties before MQTT 5.0.
+ * @threads Any.
+ * @callbacks Any; an inline one can only start it.
+ */
+mqtt_status mqtt_session_unsubscribe_many(const mqtt_session *session,
+                                          const char *const *filters,
+                                          size_t count,
+                                          const mqtt_properties *properties,
+                                          int64_t timeout_ms,
+                                          int32_t *results);
+
+/**
+ * Starts to end several subscriptions with one packet, without waiting.
+ *
+ * @param session Borrowed. The session.
+ * @param filters Borrowed. The filters, an array of texts.
+ * @param count Value. The number of filters, at least 1.
+ * @param properties Borrowed. The properties of the UNSUBSCRIBE (MQTT 5.0); NULL for none.
+ * @param operation Output. Ends with the broker's answer, of which mqtt_operation_outcome tells
+ *        for each filter; free it with mqtt_operation_free.
+ * @return MQTT_OK; MQTT_INVALID_FILTER; MQTT_INVALID_UTF8; MQTT_NOT_SUPPORTED for properties
+ *         before MQTT 5.0; MQTT_CLOSED.
+ * @threads Any.
+ * @callbacks Any.
+ */
+mqtt_status mqtt_session_unsubscribe_many_start(const mqtt_session *session,
+                                                const char *const *filters,
+                                                size_t count,
+                                                const mqtt_properties *properties,
+                                                mqtt_operation **operation);
 
 /**
  * Ends every subscription of the session and waits for the broker's answer.
@@ -2576,6 +3118,226 @@ mqtt_status mqtt_session_unsubscribe_all(const mqtt_session *session,
  */
 mqtt_status mqtt_session_unsubscribe_all_start(const mqtt_session *session,
                                                mqtt_operation **operation);
+
+/* ==============================================================================================
+ * Asking and answering: request and response of MQTT 5.0.
+ * ============================================================================================== */
+
+/**
+ * How to ask, for mqtt_session_request. One object serves any number of requests.
+ */
+typedef struct mqtt_request_options mqtt_request_options;
+
+/**
+ * The answer that a responder gives; nothing is answered while nothing has been set.
+ */
+typedef struct mqtt_response mqtt_response;
+
+/**
+ * Answers the requests to a filter.
+ *
+ * What it sets of the response is sent when it has returned: to the topic that the request names,
+ * with the request's correlation data. To answer later it sets nothing, keeps the request
+ * (mqtt_message_keep) and calls mqtt_session_reply. After mqtt_message_fail nothing is answered.
+ *
+ * @param request Borrowed. Valid until the function returns; as in a mqtt_message_handler.
+ * @param response Borrowed. The answer; valid until the function returns.
+ * @param user_data Borrowed. The user data of the triple.
+ */
+typedef void (*mqtt_responder)(const mqtt_message *request,
+                               mqtt_response *response,
+                               void *user_data);
+
+/**
+ * Makes request options: quality of service 1, no properties.
+ *
+ * @param options Output. The options; free them with mqtt_request_options_free.
+ * @return MQTT_OK.
+ * @threads Any.
+ * @callbacks Any.
+ */
+mqtt_status mqtt_request_options_new(mqtt_request_options **options);
+
+/**
+ * Frees request options. Requests that were made with them are not affected.
+ *
+ * @param options Taken. The options, or NULL.
+ * @threads Any.
+ * @callbacks Any.
+ */
+void mqtt_request_options_free(mqtt_request_options *options);
+
+/**
+ * Sets the quality of service of the request; mqtt_session_respond answers at the same.
+ *
+ * @param options Borrowed. The options.
+ * @param qos Value. 0, 1 (the default) or 2.
+ * @return MQTT_OK; MQTT_INVALID_QOS.
+ * @threads One at a time for each options object.
+ * @callbacks Any.
+ */
+mqtt_status mqtt_request_options_set_qos(mqtt_request_options *options,
+                                         int32_t qos);
+
+/**
+ * Sets the properties of the request. They are copied. Response topic and correlation data are the
+ * library's own.
+ *
+ * @param options Borrowed. The options.
+ * @param properties Borrowed. The properties; NULL for none.
+ * @return MQTT_OK.
+ * @threads One at a time for each options object.
+ * @callbacks Any.
+ */
+mqtt_status mqtt_request_options_set_properties(mqtt_request_options *options,
+                                                const mqtt_properties *properties);
+
+/**
+ * Asks: publishes a request and waits for its answer (MQTT 5.0). Any number may be under way.
+ *
+ * @param session Borrowed. The session, which must have been told to connect.
+ * @param topic Borrowed. The topic on which somebody answers, without wildcards.
+ * @param payload Borrowed. The payload; may be NULL when the size is 0.
+ * @param size Value. The number of bytes.
+ * @param options Borrowed. How to ask; NULL for the defaults.
+ * @param timeout_ms Value. How long the answer may take, above 0; MQTT_FOREVER has no limit. When
+ *        it has passed the request is over, and a later answer is dropped.
+ * @param answer Output. The answer; free it with mqtt_message_free.
+ * @return MQTT_OK; MQTT_TIMEOUT; MQTT_NO_RESPONDER when the broker says that nobody has subscribed
+ *         to the topic; MQTT_NOT_SUPPORTED before MQTT 5.0; those of mqtt_session_publish, and the
+ *         errors with which a publish ends; MQTT_SUBSCRIBE_REFUSED for the topic of the answers;
+ *         MQTT_INVALID_ARGUMENT for a response topic or correlation data of one's own;
+ *         MQTT_WOULD_DEADLOCK; MQTT_CANCELLED; MQTT_CLOSED.
+ * @threads Any.
+ * @callbacks Any; an inline one must use mqtt_session_request_start.
+ */
+mqtt_status mqtt_session_request(const mqtt_session *session,
+                                 const char *topic,
+                                 const void *payload,
+                                 size_t size,
+                                 const mqtt_request_options *options,
+                                 int64_t timeout_ms,
+                                 mqtt_message **answer);
+
+/**
+ * Asks without waiting: otherwise as mqtt_session_request.
+ *
+ * @param session Borrowed. The session, which must have been told to connect.
+ * @param topic Borrowed. The topic on which somebody answers, without wildcards.
+ * @param payload Borrowed. The payload; may be NULL when the size is 0.
+ * @param size Value. The number of bytes.
+ * @param options Borrowed. How to ask; NULL for the defaults.
+ * @param timeout_ms Value. How long the answer may take, above 0; MQTT_FOREVER has no limit.
+ * @param operation Output. Ends with the answer, which mqtt_operation_message gives, or as
+ *        mqtt_session_request returns; free it with mqtt_operation_free.
+ * @return MQTT_OK; MQTT_NOT_SUPPORTED before MQTT 5.0; those of mqtt_session_publish.
+ * @threads Any.
+ * @callbacks Any.
+ */
+mqtt_status mqtt_session_request_start(const mqtt_session *session,
+                                       const char *topic,
+                                       const void *payload,
+                                       size_t size,
+                                       const mqtt_request_options *options,
+                                       int64_t timeout_ms,
+                                       mqtt_operation **operation);
+
+/**
+ * Subscribes to a filter whose messages are answered (MQTT 5.0), and waits for the broker's
+ * answer. It is a subscription like any other: renewed when need be, ended by
+ * mqtt_session_unsubscribe. For one with properties or with further choices, use
+ * mqtt_session_subscribe_with and call mqtt_session_reply.
+ *
+ * @param session Borrowed. The session.
+ * @param filter Borrowed. The filter, as for mqtt_session_subscribe.
+ * @param qos Value. The highest quality of service of requests and answers: 0, 1 or 2.
+ * @param timeout_ms Value. The longest time to wait; 0 starts it, MQTT_FOREVER has no limit.
+ * @param responder Callback. Answers the requests; NULL is MQTT_INVALID_ARGUMENT.
+ * @param user_data Taken. Its user data, kept until the subscription ends.
+ * @param destroy Callback. Ends the user data; may be NULL.
+ * @param granted Output, optional. The quality of service that the broker granted.
+ * @return As mqtt_session_subscribe; MQTT_NOT_SUPPORTED before MQTT 5.0.
+ * @threads Any.
+ * @callbacks Any; an inline one can only start it.
+ */
+mqtt_status mqtt_session_respond(const mqtt_session *session,
+                                 const char *filter,
+                                 int32_t qos,
+                                 int64_t timeout_ms,
+                                 mqtt_responder responder,
+                                 void *user_data,
+                                 mqtt_destroy destroy,
+                                 int32_t *granted);
+
+/**
+ * Starts to subscribe to a filter whose messages are answered, without waiting.
+ *
+ * @param session Borrowed. The session.
+ * @param filter Borrowed. The filter, as for mqtt_session_subscribe.
+ * @param qos Value. The highest quality of service of requests and answers: 0, 1 or 2.
+ * @param responder Callback. Answers the requests; NULL is MQTT_INVALID_ARGUMENT.
+ * @param user_data Taken. Its user data, kept until the subscription ends.
+ * @param destroy Callback. Ends the user data; may be NULL.
+ * @param operation Output. Ends with the broker's answer, of which mqtt_operation_granted tells;
+ *        free it with mqtt_operation_free.
+ * @return MQTT_OK; MQTT_NOT_SUPPORTED before MQTT 5.0; MQTT_INVALID_FILTER; MQTT_INVALID_UTF8;
+ *         MQTT_INVALID_QOS; MQTT_TOO_MANY_SUBSCRIPTIONS; MQTT_CLOSED.
+ * @threads Any.
+ * @callbacks Any.
+ */
+mqtt_status mqtt_session_respond_start(const mqtt_session *session,
+                                       const char *filter,
+                                       int32_t qos,
+                                       mqtt_responder responder,
+                                       void *user_data,
+                                       mqtt_destroy destroy,
+                                       mqtt_operation **operation);
+
+/**
+ * Sets the payload of an answer.
+ *
+ * @param response Borrowed. The response that the responder was given, within the call.
+ * @param payload Borrowed. The payload, which is copied; may be NULL when the size is 0.
+ * @param size Value. The number of bytes.
+ * @return MQTT_OK.
+ * @threads The one on which the responder runs.
+ * @callbacks The responder.
+ */
+mqtt_status mqtt_response_set_payload(mqtt_response *response,
+                                      const void *payload,
+                                      size_t size);
+
+/**
+ * Sets the properties of an answer. They are copied; the request's correlation data is added.
+ *
+ * @param response Borrowed. The response that the responder was given, within the call.
+ * @param properties Borrowed. The properties; NULL for none.
+ * @return MQTT_OK.
+ * @threads The one on which the responder runs.
+ * @callbacks The responder.
+ */
+mqtt_status mqtt_response_set_properties(mqtt_response *response,
+                                         const mqtt_properties *properties);
+
+/**
+ * Answers a request: publishes to the topic that it names, with its correlation data.
+ *
+ * @param session Borrowed. The session, which must have been told to connect.
+ * @param request Borrowed. The request, lent to a handler or kept.
+ * @param payload Borrowed. The payload; may be NULL when the size is 0.
+ * @param size Value. The number of bytes.
+ * @param options Borrowed. How it is published; NULL for the defaults.
+ * @param number Output, optional. The number of the message, for mqtt_session_wait.
+ * @return As mqtt_session_publish; MQTT_INVALID_ARGUMENT when the message asks for no answer.
+ * @threads Any.
+ * @callbacks Any.
+ */
+mqtt_status mqtt_session_reply(const mqtt_session *session,
+                               const mqtt_message *request,
+                               const void *payload,
+                               size_t size,
+                               const mqtt_publish_options *options,
+                               uint64_t *number);
 
 /* ==============================================================================================
  * What happens to a session, as its event handler sees it.
@@ -2612,6 +3374,23 @@ mqtt_status mqtt_session_unsubscribe_all_start(const mqtt_session *session,
  * The broker refused to renew a subscription: mqtt_event_filter and mqtt_event_status.
  */
 #define MQTT_EVENT_SUBSCRIPTION_REFUSED 6
+
+/**
+ * A message that no connection survived, or that is larger than the session accepts, has been set
+ * aside: mqtt_event_number, mqtt_event_topic, mqtt_event_size and mqtt_event_status.
+ */
+#define MQTT_EVENT_SET_ASIDE 7
+
+/**
+ * Messages have been handled but cannot be acknowledged, because the acknowledgement of an earlier
+ * one has not come for ten seconds: mqtt_event_count says how many.
+ */
+#define MQTT_EVENT_ACKNOWLEDGEMENT_HELD 8
+
+/**
+ * The broker sends the session to another server: mqtt_event_address.
+ */
+#define MQTT_EVENT_REDIRECTED 9
 
 /**
  * Something that happened to a session. New kinds may come: ignore one that you do not know.
@@ -2686,7 +3465,8 @@ int32_t mqtt_event_session_present(const mqtt_event *event);
 mqtt_view mqtt_event_client_id(const mqtt_event *event);
 
 /**
- * Gives the properties of the broker's answer (MQTT 5.0), for MQTT_EVENT_CONNECTED.
+ * Gives what the broker said as properties (MQTT 5.0): its whole answer for MQTT_EVENT_CONNECTED;
+ * for an event with an error, server reference, reason string and user properties.
  *
  * @param event Borrowed.
  * @return The properties, which belong to the event and live as long as it; never to be freed;
@@ -2715,6 +3495,201 @@ mqtt_view mqtt_event_filter(const mqtt_event *event);
  * @callbacks The event's handler.
  */
 int64_t mqtt_event_delay_ms(const mqtt_event *event);
+
+/**
+ * Gives the number of an own message that was set aside, for MQTT_EVENT_SET_ASIDE.
+ *
+ * @param event Borrowed.
+ * @return The number that publishing gave it; 0 for a received message, and for other events.
+ * @threads Any, while the handler runs.
+ * @callbacks The event's handler.
+ */
+uint64_t mqtt_event_number(const mqtt_event *event);
+
+/**
+ * Gives the topic of a message that was set aside, for MQTT_EVENT_SET_ASIDE.
+ *
+ * @param event Borrowed.
+ * @return The topic, valid as long as the event; empty when it is not known, and for other events.
+ * @threads Any, while the handler runs.
+ * @callbacks The event's handler.
+ */
+mqtt_view mqtt_event_topic(const mqtt_event *event);
+
+/**
+ * Gives the size of the packet of a message that was set aside, for MQTT_EVENT_SET_ASIDE.
+ *
+ * @param event Borrowed.
+ * @return Bytes; 0 for other events.
+ * @threads Any, while the handler runs.
+ * @callbacks The event's handler.
+ */
+size_t mqtt_event_size(const mqtt_event *event);
+
+/**
+ * Gives how many messages wait for the acknowledgement of an earlier one, for
+ * MQTT_EVENT_ACKNOWLEDGEMENT_HELD.
+ *
+ * @param event Borrowed.
+ * @return The number of messages; 0 for other events.
+ * @threads Any, while the handler runs.
+ * @callbacks The event's handler.
+ */
+size_t mqtt_event_count(const mqtt_event *event);
+
+/**
+ * Gives the address to which the broker sends the session, for MQTT_EVENT_REDIRECTED.
+ *
+ * @param event Borrowed.
+ * @return The address, as mqtt_options_set_address takes it, valid as long as the event; empty for
+ *         other events.
+ * @threads Any, while the handler runs.
+ * @callbacks The event's handler.
+ */
+mqtt_view mqtt_event_address(const mqtt_event *event);
+
+/* ==============================================================================================
+ * Counters and levels of a session.
+ * ============================================================================================== */
+
+/**
+ * Messages that publish has accepted.
+ */
+#define MQTT_STATISTIC_PUBLISHED 1
+
+/**
+ * Messages received, without repetitions.
+ */
+#define MQTT_STATISTIC_RECEIVED 2
+
+/**
+ * Messages received that no handler wanted (quality of service 0), dropped.
+ */
+#define MQTT_STATISTIC_UNROUTED 3
+
+/**
+ * Messages to publish that a policy dropped.
+ */
+#define MQTT_STATISTIC_DROPPED 4
+
+/**
+ * Bytes written to the network.
+ */
+#define MQTT_STATISTIC_BYTES_OUT 5
+
+/**
+ * Bytes read from the network.
+ */
+#define MQTT_STATISTIC_BYTES_IN 6
+
+/**
+ * Write calls of the operating system.
+ */
+#define MQTT_STATISTIC_WRITES 7
+
+/**
+ * Read calls of the operating system.
+ */
+#define MQTT_STATISTIC_READS 8
+
+/**
+ * Connections made.
+ */
+#define MQTT_STATISTIC_CONNECTIONS 9
+
+/**
+ * Messages to publish that have not ended, now.
+ */
+#define MQTT_STATISTIC_OUTGOING_MESSAGES 10
+
+/**
+ * Their bytes, now.
+ */
+#define MQTT_STATISTIC_OUTGOING_BYTES 11
+
+/**
+ * Messages received that have not been handled, now.
+ */
+#define MQTT_STATISTIC_INCOMING_MESSAGES 12
+
+/**
+ * Their bytes, now.
+ */
+#define MQTT_STATISTIC_INCOMING_BYTES 13
+
+/**
+ * Messages of quality of service 1 and 2 on their way to the broker, now.
+ */
+#define MQTT_STATISTIC_IN_FLIGHT 14
+
+/**
+ * Messages received with quality of service 1 and 2 that have not been acknowledged, now.
+ */
+#define MQTT_STATISTIC_UNACKNOWLEDGED 15
+
+/**
+ * Subscriptions, now.
+ */
+#define MQTT_STATISTIC_SUBSCRIPTIONS 16
+
+/**
+ * Messages to publish whose time to live passed before they were sent.
+ */
+#define MQTT_STATISTIC_EXPIRED 17
+
+/**
+ * Messages to publish that the broker refused.
+ */
+#define MQTT_STATISTIC_REFUSED 18
+
+/**
+ * Messages to publish of quality of service 0 that a lost connection took with it.
+ */
+#define MQTT_STATISTIC_LOST 19
+
+/**
+ * Messages to publish that ended because the broker had lost the session.
+ */
+#define MQTT_STATISTIC_SESSION_LOST 20
+
+/**
+ * Messages to publish that a disconnect or a free gave up.
+ */
+#define MQTT_STATISTIC_CANCELLED 21
+
+/**
+ * Messages to publish that were set aside (mqtt_options_set_set_aside_after).
+ */
+#define MQTT_STATISTIC_SET_ASIDE 22
+
+/**
+ * Messages received that were set aside: too large, or deadly to the connection.
+ */
+#define MQTT_STATISTIC_INCOMING_SET_ASIDE 23
+
+/**
+ * Events that were dropped because nobody polled for them.
+ */
+#define MQTT_STATISTIC_EVENTS_DROPPED 24
+
+/**
+ * Messages received that have been handled and wait for the acknowledgement of an earlier one, now.
+ */
+#define MQTT_STATISTIC_HELD_BACK 25
+
+/**
+ * Gives one of the session's counters and levels.
+ *
+ * @param session Borrowed. The session.
+ * @param which Value. An MQTT_STATISTIC_...
+ * @param number Output. Its value.
+ * @return MQTT_OK; MQTT_INVALID_ARGUMENT for one that does not exist.
+ * @threads Any.
+ * @callbacks Any.
+ */
+mqtt_status mqtt_session_statistic(const mqtt_session *session,
+                                   int32_t which,
+                                   uint64_t *number);
 
 /* ==============================================================================================
  * The library as a whole: its version, its threads, its end.

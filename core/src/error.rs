@@ -23,6 +23,8 @@ struct Inner {
     source: Option<std::sync::Arc<dyn StdError + Send + Sync>>,
     reason_code: Option<u8>,
     reason_string: Option<String>,
+    server_reference: Option<String>,
+    user_properties: Vec<(String, String)>,
 }
 
 impl Error {
@@ -34,6 +36,8 @@ impl Error {
             source: None,
             reason_code: None,
             reason_string: None,
+            server_reference: None,
+            user_properties: Vec::new(),
         }))
     }
 
@@ -49,6 +53,24 @@ impl Error {
     pub fn with_reason(mut self, reason_code: u8, reason_string: Option<&str>) -> Self {
         self.0.reason_code = Some(reason_code);
         self.0.reason_string = reason_string.filter(|text| !text.is_empty()).map(str::to_owned);
+        self
+    }
+
+    /// Adds where the broker sends the client (MQTT 5.0 Server Reference).
+    #[must_use]
+    pub fn with_server_reference(mut self, reference: Option<&str>) -> Self {
+        self.0.server_reference = reference.map(str::to_owned);
+        self
+    }
+
+    /// Adds the user properties of the broker's answer (MQTT 5.0).
+    #[must_use]
+    pub fn with_user_properties<'a>(
+        mut self,
+        properties: impl Iterator<Item = (&'a str, &'a str)>,
+    ) -> Self {
+        let owned = properties.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        self.0.user_properties = owned.collect();
         self
     }
 
@@ -80,6 +102,16 @@ impl Error {
     /// The broker's own words (MQTT 5.0 Reason String), where it gave any.
     pub fn reason_string(&self) -> Option<&str> {
         self.0.reason_string.as_deref()
+    }
+
+    /// Where the broker sends the client (MQTT 5.0 Server Reference), where it said so.
+    pub fn server_reference(&self) -> Option<&str> {
+        self.0.server_reference.as_deref()
+    }
+
+    /// The user properties of the broker's answer, name and value (MQTT 5.0).
+    pub fn user_properties(&self) -> &[(String, String)] {
+        &self.0.user_properties
     }
 
     /// Whether the same call may succeed later without a change to the program or its options.
@@ -295,6 +327,7 @@ codes! {
     -708 ClosedBeforeConnack "CLOSED_BEFORE_CONNACK" Connack retry "The server closed the connection instead of answering CONNECT";
     -709 ServerMoved "SERVER_MOVED" Connack fatal "The broker sends this client to another server";
     -710 Banned "BANNED" Connack fatal "The broker has banned this client";
+    -711 AuthenticationFailed "AUTHENTICATION_FAILED" Connack fatal "The authentication exchange with the broker failed";
 
     -801 MalformedPacket "MALFORMED_PACKET" Protocol retry "The broker sent a packet that breaks the format of MQTT";
     -802 ProtocolError "PROTOCOL_ERROR" Protocol retry "The broker sent a packet that MQTT does not allow at this point";
@@ -310,6 +343,7 @@ codes! {
     -904 ServerDisconnected "SERVER_DISCONNECTED" Broker retry "The broker ended the connection";
     -905 SessionLost "SESSION_LOST" Broker fatal "The broker lost the session; whether the message was delivered is unknown";
     -906 SessionTakenOver "SESSION_TAKEN_OVER" Broker fatal "Another client connected with this client id";
+    -907 NoResponder "NO_RESPONDER" Broker retry "Nobody has subscribed to the topic of the request";
 
     -1001 QueueFull "QUEUE_FULL" Capacity retry "A queue of this session has reached its limit";
     -1002 Dropped "DROPPED" Capacity fatal "The message was dropped because the queue had reached its limit";

@@ -17,7 +17,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 REPOSITORY = HERE.parent.parent
-HEADERS = ("mqttsession.h", "mqttsession_wlanguage.h", "mqttsession.hpp")
+INCLUDE = REPOSITORY / "include"
 
 
 def main() -> None:
@@ -84,8 +84,8 @@ def install(
     symlink(file, library / soname)
     symlink(soname, library / link)
     copy(built / "libmqttsession.a", library / "libmqttsession.a", 0o644)
-    for header in HEADERS:
-        copy(REPOSITORY / "include" / header, root / "include" / header, 0o644)
+    for header in sorted(path for path in INCLUDE.rglob("*") if path.is_file()):
+        copy(header, root / "include" / header.relative_to(INCLUDE), 0o644)
 
     cmake = f"{libdir}/cmake/mqttsession"
     values = {

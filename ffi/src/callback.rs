@@ -14,6 +14,7 @@ use mqttsession::{
 use crate::{
     error, handle,
     message::mqtt_message,
+    outcome::mqtt_outcome,
     status::{MQTT_OK, mqtt_status},
 };
 
@@ -39,11 +40,15 @@ pub type mqtt_message_handler =
 /// @param number Value. The number of the message.
 /// @param status Value. MQTT_OK when it was written (QoS 0) or acknowledged (QoS 1 and 2), else
 ///        the reason why not, about which mqtt_last_error_message says more.
-/// @param reason Value. The reason code of the broker's acknowledgement: 0, or
-///        MQTT_REASON_NO_MATCHING_SUBSCRIBERS; -1 when it has not been acknowledged.
+/// @param outcome Borrowed. What the broker answered; valid until the function returns.
 /// @param user_data Borrowed. The user data of the triple.
 pub type mqtt_publish_handler = Option<
-    unsafe extern "C" fn(number: u64, status: mqtt_status, reason: i32, user_data: *mut c_void),
+    unsafe extern "C" fn(
+        number: u64,
+        status: mqtt_status,
+        outcome: *const mqtt_outcome,
+        user_data: *mut c_void,
+    ),
 >;
 
 /// The user data of a triple with its destroy, which its drop calls.
@@ -108,14 +113,15 @@ pub(crate) fn completion(
     let function = function?;
     Some(Box::new(move |number: u64, outcome: Outcome| {
         let _inside = Inside::enter();
-        let (status, reason) = match outcome {
-            Ok(delivered) => (MQTT_OK, i32::from(delivered.reason.as_u8())),
-            Err(error) => (error::remember(error), -1),
+        let outcome = mqtt_outcome::new(outcome);
+        let status = match outcome.error() {
+            None => MQTT_OK,
+            Some(error) => error::remember(error.clone()),
         };
         // Captured whole, so that the destroy comes after the call.
         let user_data = &user_data;
-        // SAFETY: the triple is the caller's promise.
-        unsafe { function(number, status, reason, user_data.data) };
+        // SAFETY: the triple is the caller's promise; the outcome outlives the call.
+        unsafe { function(number, status, &raw const outcome, user_data.data) };
     }))
 }
 
@@ -199,7 +205,12 @@ mod tests {
 
     #[test]
     fn a_completion_destroys_after_its_call_or_when_it_is_dropped_unused() {
-        unsafe extern "C" fn done(_: u64, _: mqtt_status, _: i32, user_data: *mut c_void) {
+        unsafe extern "C" fn done(
+            _: u64,
+            _: mqtt_status,
+            _: *const mqtt_outcome,
+            user_data: *mut c_void,
+        ) {
             // SAFETY: as in `count`.
             let counter = unsafe { &*user_data.cast::<AtomicUsize>() };
             assert_eq!(counter.load(Ordering::Relaxed), 0, "destroyed before the call");

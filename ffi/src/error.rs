@@ -8,10 +8,11 @@ use std::{
     sync::LazyLock,
 };
 
-use mqttsession::error::{Code, Error};
+use mqttsession::error::{Code, Error, Result};
 
 use crate::{
     boundary::boundary_or,
+    property::mqtt_properties,
     status::{MQTT_OK, mqtt_status},
 };
 
@@ -86,6 +87,37 @@ pub extern "C" fn mqtt_last_error_reason_string() -> *const c_char {
     })
 }
 
+/// Gives where the broker sends the session with this thread's last failure: the Server Reference
+/// of MQTT 5.0.
+///
+/// @return NUL-terminated text, "" when the broker gave none; valid until this thread's next
+///         failure.
+/// @threads Any; each has its own.
+/// @callbacks Any.
+#[unsafe(no_mangle)]
+pub extern "C" fn mqtt_last_error_server_reference() -> *const c_char {
+    read(EMPTY, |last| {
+        let said = || c_text(last.error.server_reference().unwrap_or_default());
+        last.server_reference.get_or_init(said).as_ptr()
+    })
+}
+
+/// Gives what the broker said with this thread's last failure as properties (MQTT 5.0): server
+/// reference, reason string, user properties.
+///
+/// @return The properties, valid until this thread's next failure; never to be freed; NULL when
+///         nothing has failed yet, which reads as an empty list.
+/// @threads Any; each has its own.
+/// @callbacks Any.
+#[unsafe(no_mangle)]
+pub extern "C" fn mqtt_last_error_properties() -> *const mqtt_properties {
+    read(std::ptr::null(), |last| {
+        // What came in a packet fits in one, and so into the list.
+        let said = || mqtt_properties::of_error(&last.error).unwrap_or_default();
+        &raw const *last.properties.get_or_init(said)
+    })
+}
+
 /// Says whether what failed last on this thread may succeed later without a change to the
 /// program or its options.
 ///
@@ -141,18 +173,42 @@ pub extern "C" fn mqtt_status_ends_session(status: mqtt_status) -> i32 {
 #[cold]
 pub(crate) fn remember(error: Error) -> mqtt_status {
     let status = error.number();
-    let last = LastError {
+    replace(Some(LastError {
         error,
         message: OnceCell::new(),
         cause: OnceCell::new(),
         reason_string: OnceCell::new(),
+        server_reference: OnceCell::new(),
+        properties: OnceCell::new(),
         whole: OnceCell::new(),
-    };
+    }));
+    status
+}
+
+/// Asks a callback that answers with a status, on a thread of the library's own. A failure has the
+/// words of the call that failed in it, if it hands on that call's status.
+pub(crate) fn asked(callback: impl FnOnce() -> mqtt_status) -> Result<()> {
+    replace(None);
+    let status = callback();
+    if status == MQTT_OK {
+        return Ok(());
+    }
+    let last = LAST.try_with(|place| place.borrow().as_ref().map(|last| last.error.clone()));
+    let last = last.ok().flatten().filter(|error| error.number() == status);
+    Err(last.unwrap_or_else(|| match Code::from_number(status) {
+        Some(code) => code.into(),
+        None => Error::new(
+            Code::AuthenticationFailed,
+            format!("The program gave up with the status {status}"),
+        ),
+    }))
+}
+
+fn replace(last: Option<LastError>) {
     // A thread that is ending has no place for it any more; then the status alone must do.
-    let previous = LAST.try_with(|place| place.replace(Some(last)));
+    let previous = LAST.try_with(|place| place.replace(last));
     // Dropped outside the borrow: a cause may have a drop of its own.
     drop(previous);
-    status
 }
 
 /// This thread's last failure as one text for people: the sentence and its causes.
@@ -172,6 +228,8 @@ struct LastError {
     message: OnceCell<CString>,
     cause: OnceCell<CString>,
     reason_string: OnceCell<CString>,
+    server_reference: OnceCell<CString>,
+    properties: OnceCell<mqtt_properties>,
     whole: OnceCell<CString>,
 }
 
@@ -201,7 +259,7 @@ fn causes(error: &Error) -> String {
 
 /// Text for C; a NUL within it, which only a broker can have sent, becomes the replacement
 /// character.
-fn c_text(text: &str) -> CString {
+pub(crate) fn c_text(text: &str) -> CString {
     CString::new(text.replace('\0', "\u{fffd}")).unwrap_or_default()
 }
 
@@ -236,6 +294,8 @@ fn meaning(status: mqtt_status) -> Option<&'static Meaning> {
 mod tests {
     use std::ffi::CStr;
 
+    use mqttsession::protocol::Property;
+
     use super::*;
 
     fn read_text(text: *const c_char) -> &'static str {
@@ -257,14 +317,40 @@ mod tests {
         remember(
             Error::new(Code::NotAuthorized, "no")
                 .with_source(cause)
-                .with_reason(0x87, Some("not you")),
+                .with_reason(0x87, Some("not you"))
+                .with_server_reference(Some("elsewhere"))
+                .with_user_properties([("colour", "red")].into_iter()),
         );
         assert_eq!(read_text(mqtt_last_error_message()), "no; the broker says: not you");
         assert_eq!(read_text(mqtt_last_error_cause()), "the wire was cut");
         assert_eq!(read_text(mqtt_last_error_layer()), "connack");
         assert_eq!(mqtt_last_error_reason_code(), 0x87);
         assert_eq!(read_text(mqtt_last_error_reason_string()), "not you");
+        assert_eq!(read_text(mqtt_last_error_server_reference()), "elsewhere");
         assert_eq!(mqtt_last_error_is_retryable(), 0);
+        // SAFETY: the list of this thread's last error, which stays until the next one.
+        let properties = unsafe { mqtt_last_error_properties().as_ref() }.unwrap();
+        let said: Vec<Property<'_>> = properties.iter().collect();
+        assert_eq!(
+            said,
+            [
+                Property::ServerReference("elsewhere"),
+                Property::ReasonString("not you"),
+                Property::UserProperty("colour", "red"),
+            ]
+        );
+    }
+
+    #[test]
+    fn what_a_callback_answers_becomes_the_error_that_it_met() {
+        remember(Error::new(Code::Timeout, "long ago"));
+        let own = asked(|| remember(Error::new(Code::Io, "the token's file")));
+        assert_eq!(own.unwrap_err().to_string(), "the token's file");
+        let general = asked(|| Code::Timeout.number()).unwrap_err();
+        assert_eq!(general.to_string(), Code::Timeout.sentence());
+        let unknown = asked(|| 7).unwrap_err();
+        assert_eq!(unknown.code(), Code::AuthenticationFailed);
+        assert!(asked(|| MQTT_OK).is_ok());
     }
 
     #[test]

@@ -31,6 +31,14 @@ pub const MQTT_EVENT_RETRYING: i32 = 4;
 pub const MQTT_EVENT_DISCONNECTED: i32 = 5;
 /// The broker refused to renew a subscription: mqtt_event_filter and mqtt_event_status.
 pub const MQTT_EVENT_SUBSCRIPTION_REFUSED: i32 = 6;
+/// A message that no connection survived, or that is larger than the session accepts, has been set
+/// aside: mqtt_event_number, mqtt_event_topic, mqtt_event_size and mqtt_event_status.
+pub const MQTT_EVENT_SET_ASIDE: i32 = 7;
+/// Messages have been handled but cannot be acknowledged, because the acknowledgement of an earlier
+/// one has not come for ten seconds: mqtt_event_count says how many.
+pub const MQTT_EVENT_ACKNOWLEDGEMENT_HELD: i32 = 8;
+/// The broker sends the session to another server: mqtt_event_address.
+pub const MQTT_EVENT_REDIRECTED: i32 = 9;
 
 /// Something that happened to a session. New kinds may come: ignore one that you do not know.
 pub struct mqtt_event<'a> {
@@ -102,6 +110,9 @@ pub unsafe extern "C" fn mqtt_event_kind(event: *const mqtt_event<'_>) -> i32 {
             Event::Retrying(_) => MQTT_EVENT_RETRYING,
             Event::Disconnected(_) => MQTT_EVENT_DISCONNECTED,
             Event::SubscriptionRefused(..) => MQTT_EVENT_SUBSCRIPTION_REFUSED,
+            Event::SetAside(_) => MQTT_EVENT_SET_ASIDE,
+            Event::AcknowledgementHeld(_) => MQTT_EVENT_ACKNOWLEDGEMENT_HELD,
+            Event::Redirected(_) => MQTT_EVENT_REDIRECTED,
             _ => 0,
         })
     })
@@ -159,7 +170,8 @@ pub unsafe extern "C" fn mqtt_event_client_id(event: *const mqtt_event<'_>) -> m
     })
 }
 
-/// Gives the properties of the broker's answer (MQTT 5.0), for MQTT_EVENT_CONNECTED.
+/// Gives what the broker said as properties (MQTT 5.0): its whole answer for MQTT_EVENT_CONNECTED;
+/// for an event with an error, server reference, reason string and user properties.
 ///
 /// @param event Borrowed.
 /// @return The properties, which belong to the event and live as long as it; never to be freed;
@@ -173,11 +185,15 @@ pub unsafe extern "C" fn mqtt_event_properties(
     boundary_or(std::ptr::null(), || {
         // SAFETY: the handler's event, by the conventions.
         let event = unsafe { handle::borrow(event, "event") }?;
-        let copy = match event.event {
-            Event::Connected(connected) => connected.properties.clone(),
-            _ => Default::default(),
+        if let Some(properties) = event.properties.get() {
+            return Ok(&raw const *properties);
+        }
+        let copy = match (event.event, failure(event.event)) {
+            (Event::Connected(connected), _) => connected.properties.clone().into(),
+            (_, Some(error)) => mqtt_properties::of_error(error)?,
+            (_, None) => mqtt_properties::default(),
         };
-        Ok(&raw const *event.properties.get_or_init(|| copy.into()))
+        Ok(&raw const *event.properties.get_or_init(|| copy))
     })
 }
 
@@ -217,10 +233,104 @@ pub unsafe extern "C" fn mqtt_event_delay_ms(event: *const mqtt_event<'_>) -> i6
     })
 }
 
+/// Gives the number of an own message that was set aside, for MQTT_EVENT_SET_ASIDE.
+///
+/// @param event Borrowed.
+/// @return The number that publishing gave it; 0 for a received message, and for other events.
+/// @threads Any, while the handler runs.
+/// @callbacks The event's handler.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mqtt_event_number(event: *const mqtt_event<'_>) -> u64 {
+    boundary_or(0, || {
+        // SAFETY: the handler's event, by the conventions.
+        let event = unsafe { handle::borrow(event, "event") }?;
+        Ok(match event.event {
+            Event::SetAside(message) => message.number.unwrap_or(0),
+            _ => 0,
+        })
+    })
+}
+
+/// Gives the topic of a message that was set aside, for MQTT_EVENT_SET_ASIDE.
+///
+/// @param event Borrowed.
+/// @return The topic, valid as long as the event; empty when it is not known, and for other events.
+/// @threads Any, while the handler runs.
+/// @callbacks The event's handler.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mqtt_event_topic(event: *const mqtt_event<'_>) -> mqtt_view {
+    boundary_or(mqtt_view::EMPTY, || {
+        // SAFETY: the handler's event, by the conventions.
+        let event = unsafe { handle::borrow(event, "event") }?;
+        let topic = match event.event {
+            Event::SetAside(message) => message.topic.as_deref(),
+            _ => None,
+        };
+        Ok(topic.map_or(mqtt_view::EMPTY, |topic| mqtt_view::new(topic.as_bytes())))
+    })
+}
+
+/// Gives the size of the packet of a message that was set aside, for MQTT_EVENT_SET_ASIDE.
+///
+/// @param event Borrowed.
+/// @return Bytes; 0 for other events.
+/// @threads Any, while the handler runs.
+/// @callbacks The event's handler.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mqtt_event_size(event: *const mqtt_event<'_>) -> usize {
+    boundary_or(0, || {
+        // SAFETY: the handler's event, by the conventions.
+        let event = unsafe { handle::borrow(event, "event") }?;
+        Ok(match event.event {
+            Event::SetAside(message) => message.size,
+            _ => 0,
+        })
+    })
+}
+
+/// Gives how many messages wait for the acknowledgement of an earlier one, for
+/// MQTT_EVENT_ACKNOWLEDGEMENT_HELD.
+///
+/// @param event Borrowed.
+/// @return The number of messages; 0 for other events.
+/// @threads Any, while the handler runs.
+/// @callbacks The event's handler.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mqtt_event_count(event: *const mqtt_event<'_>) -> usize {
+    boundary_or(0, || {
+        // SAFETY: the handler's event, by the conventions.
+        let event = unsafe { handle::borrow(event, "event") }?;
+        Ok(match event.event {
+            Event::AcknowledgementHeld(count) => *count,
+            _ => 0,
+        })
+    })
+}
+
+/// Gives the address to which the broker sends the session, for MQTT_EVENT_REDIRECTED.
+///
+/// @param event Borrowed.
+/// @return The address, as mqtt_options_set_address takes it, valid as long as the event; empty for
+///         other events.
+/// @threads Any, while the handler runs.
+/// @callbacks The event's handler.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mqtt_event_address(event: *const mqtt_event<'_>) -> mqtt_view {
+    boundary_or(mqtt_view::EMPTY, || {
+        // SAFETY: the handler's event, by the conventions.
+        let event = unsafe { handle::borrow(event, "event") }?;
+        Ok(match event.event {
+            Event::Redirected(address) => mqtt_view::new(address.as_bytes()),
+            _ => mqtt_view::EMPTY,
+        })
+    })
+}
+
 fn failure(event: &Event) -> Option<&Error> {
     match event {
         Event::Lost(error) | Event::SubscriptionRefused(_, error) => Some(error),
         Event::Disconnected(error) => error.as_ref(),
+        Event::SetAside(message) => Some(&message.error),
         _ => None,
     }
 }

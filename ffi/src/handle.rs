@@ -154,6 +154,27 @@ impl<T> Output<T> {
     }
 }
 
+/// Writes results into an array of the caller's, if there is one; never more than it holds.
+///
+/// # Safety
+/// The pointer is NULL, or points to `count` places that are writable and hold nothing that has to be
+/// dropped.
+pub(crate) unsafe fn write_array<T>(
+    first: *mut T,
+    count: usize,
+    values: impl IntoIterator<Item = T>,
+) {
+    if first.is_null() {
+        return;
+    }
+    for (place, value) in values.into_iter().take(count).enumerate() {
+        // SAFETY: not NULL, and by the caller's promise one of its places.
+        let place = unsafe { first.add(place) };
+        // SAFETY: the same.
+        unsafe { place.write(value) };
+    }
+}
+
 impl Output<c_char> {
     /// Writes a text and its NUL, cut off where the buffer ends.
     ///

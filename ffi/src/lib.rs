@@ -82,7 +82,7 @@
 //! Every function may be called from any thread, and from inside every callback, unless its
 //! comment says otherwise. This includes the calls that wait, disconnecting and freeing. Freeing
 //! is the one call that must be the last: no other call on that object may begin after it has. Calls
-//! that wait for an answer on the session at that moment end with MQTT_CANCELLED.
+//! that wait for something of the session at that moment end with MQTT_CANCELLED or MQTT_CLOSED.
 //!
 //! # Callbacks
 //!
@@ -97,6 +97,11 @@
 //! session (wait for the thing itself: mqtt_session_wait, mqtt_operation_wait), and neither a C++
 //! exception nor longjmp nor the end of the thread may leave it. mqtt_options_set_dispatch chooses
 //! two other ways: the input and output thread itself, or your own thread.
+//!
+//! Two callbacks are questions, which answer with a status: the authenticator and the source of
+//! credentials. They run on threads of their own, one at a time for each session, and may overlap
+//! another callback of it; a call that would have to wait for the same session answers
+//! MQTT_WOULD_DEADLOCK there.
 //!
 //! # Growth
 //!
@@ -116,8 +121,10 @@
     reason = "what a caller owes is written once, in the conventions above, and per parameter"
 )]
 
+pub mod authentication;
 mod boundary;
 pub mod callback;
+pub mod connection;
 pub mod error;
 pub mod event;
 mod handle;
@@ -126,11 +133,15 @@ pub mod log;
 pub mod message;
 pub mod operation;
 pub mod options;
+pub mod outcome;
 pub mod property;
 pub mod publish;
 pub mod reason;
+pub mod request;
 pub mod session;
+pub mod statistic;
 pub mod status;
 pub mod subscribe;
+pub mod unsubscribe;
 pub mod value;
 pub mod wlanguage;

@@ -3,7 +3,7 @@
 use std::{cell::Cell, sync::OnceLock};
 
 use mqttsession::{
-    client::{Acknowledgement, Handled, Message, OwnedMessage},
+    client::{Acknowledgement, Handled, Message, OwnedMessage, ReplyAddress},
     error::{Code, Error, Result},
 };
 
@@ -173,7 +173,7 @@ pub unsafe extern "C" fn mqtt_message_keep(
 
 /// Frees a kept message. Never for the message that a handler was given.
 ///
-/// @param message Taken. A message from mqtt_message_keep, or NULL.
+/// @param message Taken. A message from mqtt_message_keep or an answer to a request, or NULL.
 /// @threads Any.
 /// @callbacks Any.
 #[unsafe(no_mangle)]
@@ -224,8 +224,8 @@ pub unsafe extern "C" fn mqtt_message_acknowledgement(
     })
 }
 
-/// Reports that the handler could not deal with the message. Whether it is acknowledged all the
-/// same says mqtt_options_set_acknowledge_failed.
+/// Reports that the handler could not deal with the message. What becomes of it says
+/// mqtt_options_set_on_failure.
 ///
 /// @param message Borrowed. The message that the handler was given, within the call.
 /// @return MQTT_OK; MQTT_INVALID_ARGUMENT for NULL, for a kept message, or when its
@@ -269,22 +269,28 @@ pub unsafe extern "C" fn mqtt_acknowledgement_send(
 }
 
 /// Acknowledges a message with a negative reason (MQTT 5.0; before, it is a plain acknowledgement):
-/// the broker is told that it was not processed.
+/// the broker is told that it was not processed, and does not send it again.
 ///
 /// @param acknowledgement Taken. The right, which is used up whatever the result.
 /// @param reason Value. One of the MQTT_REASON_... of 128 and above that PUBACK and PUBREC allow.
-/// @return MQTT_OK; MQTT_INVALID_ARGUMENT for another reason; MQTT_SESSION_LOST.
+/// @param properties Borrowed. What to say beside it: a reason string, user properties; NULL for
+///        nothing.
+/// @return MQTT_OK; MQTT_INVALID_ARGUMENT for another reason, or a property that PUBACK cannot have;
+///         MQTT_NOT_SUPPORTED for properties before MQTT 5.0; MQTT_SESSION_LOST.
 /// @threads Any.
 /// @callbacks Any.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mqtt_acknowledgement_refuse(
     acknowledgement: *mut mqtt_acknowledgement,
     reason: i32,
+    properties: *const mqtt_properties,
 ) -> mqtt_status {
     boundary(|| {
         // SAFETY: the caller's right, by the conventions.
         let acknowledgement = unsafe { take(acknowledgement) }?;
-        acknowledgement.refuse(value::reason(reason)?)
+        // SAFETY: a list of the caller's, by the conventions.
+        let properties = unsafe { mqtt_properties::block_of(properties) };
+        acknowledgement.refuse(value::reason(reason)?, properties)
     })
 }
 
@@ -309,6 +315,19 @@ impl<'a> mqtt_message<'a> {
     pub(crate) fn received(message: &'a Message<'a>) -> Self {
         let source = Source::Received(message, Cell::new(Handled::Done));
         Self { source, properties: OnceLock::new() }
+    }
+
+    /// One that is C's own.
+    pub(crate) fn kept(message: OwnedMessage) -> mqtt_message<'static> {
+        mqtt_message { source: Source::Kept(message), properties: OnceLock::new() }
+    }
+
+    /// Where an answer to it is to go.
+    pub(crate) fn reply_address(&self) -> Option<ReplyAddress> {
+        match &self.source {
+            Source::Received(message, _) => message.reply_address(),
+            Source::Kept(message) => message.reply_address(),
+        }
     }
 
     /// What the handler has done with it.

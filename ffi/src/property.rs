@@ -1,4 +1,4 @@
-//! MQTT 5.0 properties: what a message, CONNECT, a will or SUBSCRIBE carries beyond its fields.
+//! MQTT 5.0 properties: what a message, a will or a packet carries beyond its fields.
 
 use std::ffi::{c_char, c_void};
 
@@ -72,8 +72,8 @@ pub const MQTT_PROPERTY_SHARED_SUBSCRIPTION_AVAILABLE: i32 = 42;
 
 /// A list of MQTT 5.0 properties, in order.
 ///
-/// One that mqtt_properties_new made is filled and given to options; one that a message or an
-/// event shows is read.
+/// One that mqtt_properties_new made is filled and given to options; one that a message, an event or
+/// another object shows is read.
 #[derive(Clone, Default)]
 pub struct mqtt_properties(PropertyBlock);
 
@@ -93,7 +93,7 @@ pub unsafe extern "C" fn mqtt_properties_new(properties: *mut *mut mqtt_properti
     })
 }
 
-/// Frees a list from mqtt_properties_new; never one that a message or an event shows.
+/// Frees a list from mqtt_properties_new; never one that another object shows.
 ///
 /// @param properties Taken. The list, or NULL.
 /// @threads Any.
@@ -325,8 +325,25 @@ impl mqtt_properties {
         Ok(copy)
     }
 
-    pub(crate) fn block(&self) -> &PropertyBlock {
-        &self.0
+    /// What the broker said with a refusal, as the properties that it was.
+    pub(crate) fn of_error(error: &Error) -> Result<Self> {
+        let mut said = Self::default();
+        error.server_reference().map_or(Ok(()), |it| said.push(Property::ServerReference(it)))?;
+        error.reason_string().map_or(Ok(()), |it| said.push(Property::ReasonString(it)))?;
+        let pairs = error.user_properties().iter();
+        let mut pairs = pairs.map(|(name, text)| Property::UserProperty(name, text));
+        pairs.try_for_each(|property| said.push(property))?;
+        Ok(said)
+    }
+
+    /// A copy of a list that C gave; empty for NULL.
+    ///
+    /// # Safety
+    /// The pointer is NULL or points to a living list that nobody changes during the call.
+    pub(crate) unsafe fn block_of(properties: *const Self) -> PropertyBlock {
+        // SAFETY: the caller's promise.
+        let properties = unsafe { handle::borrow_optional(properties) };
+        properties.map(|list| list.0.clone()).unwrap_or_default()
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = Property<'_>> {

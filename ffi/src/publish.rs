@@ -1,33 +1,40 @@
 //! Publishing, and learning how it ended.
 
-use std::ffi::{c_char, c_void};
+use std::{
+    ffi::{c_char, c_void},
+    time::Duration,
+};
 
 use mqttsession::{
-    client::{Payload, PublishOptions},
-    error::Code,
+    client::{Payload, PublishOptions, Session},
+    error::{Code, Error},
+    protocol::{PropertyBlock, QoS},
 };
 
 use crate::{
     boundary::{boundary, boundary_or},
     callback::{self, UserData, mqtt_destroy, mqtt_publish_handler},
     handle::{self, Output},
-    operation::{self, mqtt_operation},
+    operation::{self, Yield, mqtt_operation},
+    outcome::mqtt_outcome,
     property::mqtt_properties,
     session::mqtt_session,
     status::mqtt_status,
-    value,
+    value::{self, CENTURY},
 };
 
-/// How a message is published, for mqtt_session_publish_with. One object serves any number of
-/// publishes.
+/// How a message is published, for mqtt_session_publish_with and mqtt_session_reply. One object
+/// serves any number of publishes.
 #[derive(Default)]
 pub struct mqtt_publish_options {
-    qos: mqttsession::protocol::QoS,
+    qos: QoS,
     retain: bool,
-    properties: mqttsession::protocol::PropertyBlock,
+    properties: PropertyBlock,
+    time_to_live: Option<Duration>,
 }
 
-/// Makes publish options: quality of service 0, not retained, no properties.
+/// Makes publish options: quality of service 0, not retained, no properties, the time to live that
+/// the session's options say.
 ///
 /// @param options Output. The options; free them with mqtt_publish_options_free.
 /// @return MQTT_OK.
@@ -115,8 +122,33 @@ pub unsafe extern "C" fn mqtt_publish_options_set_properties(
         // SAFETY: options of the caller's, by the conventions.
         let options = unsafe { handle::borrow_mut(options, "options") }?;
         // SAFETY: a list of the caller's, by the conventions.
-        let properties = unsafe { handle::borrow_optional(properties) };
-        options.properties = properties.map(|list| list.block().clone()).unwrap_or_default();
+        options.properties = unsafe { mqtt_properties::block_of(properties) };
+        Ok(())
+    })
+}
+
+/// Sets how long the message may wait for being sent. What has not been sent by then ends as
+/// MQTT_EXPIRED. Until this is set, mqtt_options_set_time_to_live counts.
+///
+/// @param options Borrowed. The options.
+/// @param time_to_live_ms Value. Milliseconds above 0; MQTT_FOREVER for no limit.
+/// @return MQTT_OK; MQTT_INVALID_ARGUMENT when it is negative; MQTT_INVALID_OPTION when it is 0.
+/// @threads One at a time for each options object.
+/// @callbacks Any.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mqtt_publish_options_set_time_to_live(
+    options: *mut mqtt_publish_options,
+    time_to_live_ms: i64,
+) -> mqtt_status {
+    boundary(|| {
+        // SAFETY: options of the caller's, by the conventions.
+        let options = unsafe { handle::borrow_mut(options, "options") }?;
+        let time_to_live = value::optional_duration(time_to_live_ms, "time_to_live_ms")?;
+        if time_to_live == Some(Duration::ZERO) {
+            return Err(Error::new(Code::InvalidOption, "A time to live must not be zero"));
+        }
+        // Said for this message, "no limit" overrules one of the session.
+        options.time_to_live = Some(time_to_live.unwrap_or(CENTURY).min(CENTURY));
         Ok(())
     })
 }
@@ -215,15 +247,8 @@ pub unsafe extern "C" fn mqtt_session_publish_with(
         // SAFETY: bytes of the caller's, by the conventions.
         let payload = unsafe { value::bytes(payload, size, "payload") }?;
         // SAFETY: options of the caller's, by the conventions.
-        let options = match unsafe { handle::borrow_optional(options) } {
-            Some(options) => PublishOptions {
-                qos: options.qos,
-                retain: options.retain,
-                properties: options.properties.clone(),
-                completion,
-            },
-            None => PublishOptions { completion, ..PublishOptions::default() },
-        };
+        let options = unsafe { mqtt_publish_options::read(options) };
+        let options = PublishOptions { completion, ..options };
         let accepted = session.hold().publish(topic, Payload::Borrowed(payload), options)?;
         // SAFETY: the caller's place for a number, or NULL.
         unsafe { Output::optional(number).write(accepted) };
@@ -236,11 +261,11 @@ pub unsafe extern "C" fn mqtt_session_publish_with(
 /// @param session Borrowed. The session.
 /// @param number Value. The number of the message, from a publish of this session.
 /// @param timeout_ms Value. The longest time to wait; 0 asks, MQTT_FOREVER has no limit.
-/// @param reason Output, optional. The reason code of the acknowledgement: 0, or
-///        MQTT_REASON_NO_MATCHING_SUBSCRIBERS where a 5.0 broker says so.
+/// @param outcome Output, optional. What the broker answered; free it with mqtt_outcome_free.
 /// @return MQTT_OK when it was written (quality of service 0) or acknowledged (1 and 2);
 ///         MQTT_TIMEOUT when it goes on; MQTT_PUBLISH_REFUSED, MQTT_EXPIRED, MQTT_DROPPED,
-///         MQTT_SET_ASIDE, MQTT_STORE_FAILED, MQTT_SESSION_LOST or MQTT_CANCELLED when it ended so;
+///         MQTT_SET_ASIDE, MQTT_STORE_FAILED, MQTT_SESSION_LOST or MQTT_CANCELLED when it ended so,
+///         about which mqtt_last_error_reason_code and its sisters tell what the broker said;
 ///         MQTT_UNKNOWN_MESSAGE; MQTT_WOULD_DEADLOCK when it goes on and this thread must not wait.
 /// @threads Any.
 /// @callbacks Any; an inline one can only ask.
@@ -249,14 +274,17 @@ pub unsafe extern "C" fn mqtt_session_wait(
     session: *const mqtt_session,
     number: u64,
     timeout_ms: i64,
-    reason: *mut i32,
+    outcome: *mut *mut mqtt_outcome,
 ) -> mqtt_status {
     boundary(|| {
         // SAFETY: a session of the caller's, by the conventions.
         let session = unsafe { mqtt_session::borrow(session) }?;
         let delivered = session.hold().wait(number, value::timeout(timeout_ms)?)?;
-        // SAFETY: the caller's place for a number, or NULL.
-        unsafe { Output::optional(reason).write(delivered.reason.as_u8().into()) };
+        if !outcome.is_null() {
+            let made = handle::give(mqtt_outcome::new(Ok(delivered)));
+            // SAFETY: the caller's place for a pointer.
+            unsafe { Output::optional(outcome).write(made) };
+        }
         Ok(())
     })
 }
@@ -294,12 +322,26 @@ pub unsafe extern "C" fn mqtt_session_flush_start(
     session: *const mqtt_session,
     operation: *mut *mut mqtt_operation,
 ) -> mqtt_status {
-    boundary(|| {
-        // SAFETY: a session of the caller's, by the conventions.
-        let session = unsafe { mqtt_session::borrow(session) }?;
-        let operation = Output::required(operation, "operation")?;
-        // SAFETY: the caller's place for a pointer.
-        unsafe { operation::give(session.0.flush()?, operation) };
-        Ok(())
-    })
+    // SAFETY: what the caller gave, by the conventions.
+    unsafe { operation::start(session, operation, Session::flush, Yield::nothing) }
+}
+
+impl mqtt_publish_options {
+    /// What the options say; the defaults for NULL.
+    ///
+    /// # Safety
+    /// The pointer is NULL or points to living options that nobody changes during the call.
+    pub(crate) unsafe fn read(options: *const Self) -> PublishOptions {
+        // SAFETY: the caller's promise.
+        match unsafe { handle::borrow_optional(options) } {
+            None => PublishOptions::default(),
+            Some(options) => PublishOptions {
+                qos: options.qos,
+                retain: options.retain,
+                properties: options.properties.clone(),
+                time_to_live: options.time_to_live,
+                completion: None,
+            },
+        }
+    }
 }

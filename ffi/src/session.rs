@@ -1,11 +1,9 @@
 //! The session: making, connecting, asking, ending.
 
-use std::time::Duration;
-
 use mqttsession::{
     client::{DisconnectOptions, Session, State},
     error::{Code, Error, Result},
-    protocol::PacketType,
+    protocol::{PacketType, PropertyBlock},
 };
 
 use crate::{
@@ -13,11 +11,11 @@ use crate::{
     callback, error,
     handle::{self, Output},
     library::{self, Born},
-    operation::{self, finish, mqtt_operation},
+    operation::{self, Yield, mqtt_operation},
     options::mqtt_options,
     property::mqtt_properties,
     status::mqtt_status,
-    value::{self, Wait},
+    value::{self, CENTURY},
 };
 
 /// Not connected, and not trying.
@@ -30,39 +28,6 @@ pub const MQTT_STATE_CONNECTED: i32 = 2;
 pub const MQTT_STATE_RETRYING: i32 = 3;
 /// Closed for good.
 pub const MQTT_STATE_CLOSED: i32 = 4;
-
-/// Messages that publish has accepted.
-pub const MQTT_STATISTIC_PUBLISHED: i32 = 1;
-/// Messages received.
-pub const MQTT_STATISTIC_RECEIVED: i32 = 2;
-/// Messages received that no handler wanted (quality of service 0), dropped.
-pub const MQTT_STATISTIC_UNROUTED: i32 = 3;
-/// Messages to publish that a policy dropped.
-pub const MQTT_STATISTIC_DROPPED: i32 = 4;
-/// Bytes written to the network.
-pub const MQTT_STATISTIC_BYTES_OUT: i32 = 5;
-/// Bytes read from the network.
-pub const MQTT_STATISTIC_BYTES_IN: i32 = 6;
-/// Write calls of the operating system.
-pub const MQTT_STATISTIC_WRITES: i32 = 7;
-/// Read calls of the operating system.
-pub const MQTT_STATISTIC_READS: i32 = 8;
-/// Connections made.
-pub const MQTT_STATISTIC_CONNECTIONS: i32 = 9;
-/// Messages to publish that have not ended, now.
-pub const MQTT_STATISTIC_OUTGOING_MESSAGES: i32 = 10;
-/// Their bytes, now.
-pub const MQTT_STATISTIC_OUTGOING_BYTES: i32 = 11;
-/// Messages received that have not been handled, now.
-pub const MQTT_STATISTIC_INCOMING_MESSAGES: i32 = 12;
-/// Their bytes, now.
-pub const MQTT_STATISTIC_INCOMING_BYTES: i32 = 13;
-/// Messages of quality of service 1 and 2 on their way to the broker, now.
-pub const MQTT_STATISTIC_IN_FLIGHT: i32 = 14;
-/// Messages received with quality of service 1 and 2 that have not been acknowledged, now.
-pub const MQTT_STATISTIC_UNACKNOWLEDGED: i32 = 15;
-/// Subscriptions, now.
-pub const MQTT_STATISTIC_SUBSCRIPTIONS: i32 = 16;
 
 /// A session with one broker: it connects, stays connected, publishes and receives.
 pub struct mqtt_session(pub(crate) Session, Born);
@@ -132,7 +97,8 @@ pub unsafe extern "C" fn mqtt_session_free(session: *mut mqtt_session) {
 /// @param timeout_ms Value. The longest time to wait; 0 starts it, MQTT_FOREVER has no limit. The
 ///        attempt itself has the limit of mqtt_options_set_connect_timeout.
 /// @return MQTT_OK; MQTT_TIMEOUT, after which the attempt goes on; MQTT_WOULD_DEADLOCK, likewise;
-///         MQTT_CANCELLED when the session was disconnected or freed meanwhile; MQTT_CLOSED;
+///         MQTT_CANCELLED when the session was disconnected meanwhile; MQTT_CLOSED, also when it was
+///         freed meanwhile;
 ///         otherwise the reason why the attempt failed, a status of the families -2xx (name
 ///         lookup) to -9xx (broker). After such a reason the session is disconnected, and
 ///         connecting again may help when mqtt_last_error_is_retryable says so.
@@ -143,12 +109,8 @@ pub unsafe extern "C" fn mqtt_session_connect(
     session: *const mqtt_session,
     timeout_ms: i64,
 ) -> mqtt_status {
-    boundary(|| {
-        // SAFETY: a session of the caller's, by the conventions.
-        let session = unsafe { mqtt_session::borrow(session) }?;
-        let wait = Wait::new(timeout_ms)?;
-        finish(&session.0.connect()?, wait).map(drop)
-    })
+    // SAFETY: what the caller gave, by the conventions.
+    unsafe { operation::run(session, timeout_ms, Session::connect, |_| Ok(())) }
 }
 
 /// Starts to connect, without waiting.
@@ -164,14 +126,8 @@ pub unsafe extern "C" fn mqtt_session_connect_start(
     session: *const mqtt_session,
     operation: *mut *mut mqtt_operation,
 ) -> mqtt_status {
-    boundary(|| {
-        // SAFETY: a session of the caller's, by the conventions.
-        let session = unsafe { mqtt_session::borrow(session) }?;
-        let place = Output::required(operation, "operation")?;
-        // SAFETY: the caller's place for a pointer.
-        unsafe { operation::give(session.0.connect()?, place) };
-        Ok(())
-    })
+    // SAFETY: what the caller gave, by the conventions.
+    unsafe { operation::start(session, operation, Session::connect, Yield::nothing) }
 }
 
 /// Disconnects in good order: waits until every accepted publish has ended and its callback has
@@ -199,8 +155,8 @@ pub unsafe extern "C" fn mqtt_session_disconnect(
     boundary(|| {
         // SAFETY: a session of the caller's, by the conventions.
         let session = unsafe { mqtt_session::borrow(session) }?;
-        let options = farewell(reason, timeout_ms, None)?;
-        all_ended(session.0.disconnect(options)?.wait(None)?)
+        let options = farewell(reason, timeout_ms, PropertyBlock::new())?;
+        all_ended(session.hold().disconnect(options)?.wait(None)?)
     })
 }
 
@@ -224,17 +180,14 @@ pub unsafe extern "C" fn mqtt_session_disconnect_start(
     properties: *const mqtt_properties,
     operation: *mut *mut mqtt_operation,
 ) -> mqtt_status {
-    boundary(|| {
-        // SAFETY: a session of the caller's, by the conventions.
-        let session = unsafe { mqtt_session::borrow(session) }?;
+    let begin = |session: &Session| {
         // SAFETY: a list of the caller's, by the conventions.
-        let properties = unsafe { handle::borrow_optional(properties) };
-        let place = Output::required(operation, "operation")?;
-        let operation = session.0.disconnect(farewell(reason, timeout_ms, properties)?)?;
-        // SAFETY: the caller's place for a pointer.
-        unsafe { operation::give(operation, place) };
-        Ok(())
-    })
+        let properties = unsafe { mqtt_properties::block_of(properties) };
+        session.disconnect(farewell(reason, timeout_ms, properties)?)
+    };
+    let yields = |cancelled| all_ended(cancelled).and_then(Yield::nothing);
+    // SAFETY: what the caller gave, by the conventions.
+    unsafe { operation::start(session, operation, begin, yields) }
 }
 
 /// Runs the queued callbacks of a session with MQTT_DISPATCH_POLLED on this thread.
@@ -348,50 +301,6 @@ pub unsafe extern "C" fn mqtt_session_last_failure(
     })
 }
 
-/// Gives one of the session's counters and levels.
-///
-/// @param session Borrowed. The session.
-/// @param which Value. An MQTT_STATISTIC_...
-/// @param number Output. Its value.
-/// @return MQTT_OK; MQTT_INVALID_ARGUMENT for one that does not exist.
-/// @threads Any.
-/// @callbacks Any.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn mqtt_session_statistic(
-    session: *const mqtt_session,
-    which: i32,
-    number: *mut u64,
-) -> mqtt_status {
-    boundary(|| {
-        // SAFETY: a session of the caller's, by the conventions.
-        let session = unsafe { mqtt_session::borrow(session) }?;
-        let place = Output::required(number, "number")?;
-        let statistics = session.0.statistics();
-        let number = match which {
-            MQTT_STATISTIC_PUBLISHED => statistics.published,
-            MQTT_STATISTIC_RECEIVED => statistics.received,
-            MQTT_STATISTIC_UNROUTED => statistics.unrouted,
-            MQTT_STATISTIC_DROPPED => statistics.dropped,
-            MQTT_STATISTIC_BYTES_OUT => statistics.bytes_out,
-            MQTT_STATISTIC_BYTES_IN => statistics.bytes_in,
-            MQTT_STATISTIC_WRITES => statistics.writes,
-            MQTT_STATISTIC_READS => statistics.reads,
-            MQTT_STATISTIC_CONNECTIONS => statistics.connections,
-            MQTT_STATISTIC_OUTGOING_MESSAGES => statistics.outgoing_messages as u64,
-            MQTT_STATISTIC_OUTGOING_BYTES => statistics.outgoing_bytes as u64,
-            MQTT_STATISTIC_INCOMING_MESSAGES => statistics.incoming_messages as u64,
-            MQTT_STATISTIC_INCOMING_BYTES => statistics.incoming_bytes as u64,
-            MQTT_STATISTIC_IN_FLIGHT => statistics.in_flight as u64,
-            MQTT_STATISTIC_UNACKNOWLEDGED => statistics.unacknowledged as u64,
-            MQTT_STATISTIC_SUBSCRIPTIONS => statistics.subscriptions as u64,
-            _ => return Err(value::out_of_range(which.into(), "which")),
-        };
-        // SAFETY: the caller's place for a number.
-        unsafe { place.write(number) };
-        Ok(())
-    })
-}
-
 impl mqtt_session {
     /// Borrows a session for a call. One from before a fork is refused here, before any lock.
     ///
@@ -416,14 +325,8 @@ impl mqtt_session {
 }
 
 /// How to disconnect.
-fn farewell(
-    reason: i32,
-    timeout_ms: i64,
-    properties: Option<&mqtt_properties>,
-) -> Result<DisconnectOptions> {
-    // A century for "no limit": it is added to the present moment, which must not overflow.
-    const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
-    let drain = value::timeout(timeout_ms)?.unwrap_or(LONGEST).min(LONGEST);
+fn farewell(reason: i32, timeout_ms: i64, properties: PropertyBlock) -> Result<DisconnectOptions> {
+    let drain = value::timeout(timeout_ms)?.unwrap_or(CENTURY).min(CENTURY);
     let reason = value::reason(reason)?;
     if !reason.allowed_in(PacketType::Disconnect) {
         return Err(Error::new(
@@ -431,7 +334,6 @@ fn farewell(
             format!("{} is no reason to disconnect", reason.name()),
         ));
     }
-    let properties = properties.map(|list| list.block().clone()).unwrap_or_default();
     Ok(DisconnectOptions { drain, reason, properties })
 }
 

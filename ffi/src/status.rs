@@ -120,6 +120,8 @@ pub const MQTT_CLOSED_BEFORE_CONNACK: mqtt_status = -708;
 pub const MQTT_SERVER_MOVED: mqtt_status = -709;
 /// The broker has banned this client.
 pub const MQTT_BANNED: mqtt_status = -710;
+/// The authentication exchange with the broker failed.
+pub const MQTT_AUTHENTICATION_FAILED: mqtt_status = -711;
 
 /// The broker sent a packet that breaks the format of MQTT.
 pub const MQTT_MALFORMED_PACKET: mqtt_status = -801;
@@ -148,6 +150,8 @@ pub const MQTT_SERVER_DISCONNECTED: mqtt_status = -904;
 pub const MQTT_SESSION_LOST: mqtt_status = -905;
 /// Another client connected with this client id.
 pub const MQTT_SESSION_TAKEN_OVER: mqtt_status = -906;
+/// Nobody has subscribed to the topic of the request.
+pub const MQTT_NO_RESPONDER: mqtt_status = -907;
 
 /// A queue of this session has reached its limit.
 pub const MQTT_QUEUE_FULL: mqtt_status = -1001;

@@ -1,4 +1,4 @@
-//! Subscribing and unsubscribing.
+//! Subscribing.
 
 use std::{
     ffi::{c_char, c_void},
@@ -6,8 +6,8 @@ use std::{
 };
 
 use mqttsession::{
-    client::{Granted, Operation},
-    error::{Code, Error, Result},
+    client::{Granted, Operation, Session},
+    error::{Code, Result},
     protocol::{PropertyBlock, RetainHandling, SubscriptionOptions},
 };
 
@@ -15,11 +15,11 @@ use crate::{
     boundary::{boundary, boundary_or},
     callback::{MessageHandler, UserData, mqtt_destroy, mqtt_message_handler},
     handle::{self, Output},
-    operation::{self, finish, mqtt_operation},
+    operation::{self, Yield, mqtt_operation},
     property::mqtt_properties,
     session::mqtt_session,
     status::mqtt_status,
-    value::{self, Wait},
+    value,
 };
 
 /// The broker sends its retained messages with each subscription; the default.
@@ -170,8 +170,7 @@ pub unsafe extern "C" fn mqtt_subscribe_options_set_properties(
         // SAFETY: options of the caller's, by the conventions.
         let options = unsafe { handle::borrow_mut(options, "options") }?;
         // SAFETY: a list of the caller's, by the conventions.
-        let properties = unsafe { handle::borrow_optional(properties) };
-        options.properties = properties.map(|list| list.block().clone()).unwrap_or_default();
+        options.properties = unsafe { mqtt_properties::block_of(properties) };
         Ok(())
     })
 }
@@ -212,21 +211,18 @@ pub unsafe extern "C" fn mqtt_session_subscribe(
     destroy: mqtt_destroy,
     granted: *mut i32,
 ) -> mqtt_status {
-    boundary(|| {
-        let handler = MessageHandler::new(handler, UserData::new(user_data, destroy))?;
-        // SAFETY: a session of the caller's, by the conventions.
-        let session = unsafe { mqtt_session::borrow(session) }?;
+    let user_data = UserData::new(user_data, destroy);
+    let begin = |session: &Session| {
+        let handler = MessageHandler::new(handler, user_data)?;
         // SAFETY: a text of the caller's, by the conventions.
         let filter = unsafe { value::text(filter, "filter") }?;
         let options = SubscriptionOptions { qos: value::qos(qos)?, ..Default::default() };
-        let wait = Wait::new(timeout_ms)?;
-        let operation = session.0.subscribe(filter, options, Arc::new(handler))?;
-        if let Some(grant) = finish(&operation, wait)? {
-            // SAFETY: the caller's place for a number, or NULL.
-            unsafe { Output::optional(granted).write(grant.qos as i32) };
-        }
-        Ok(())
-    })
+        session.subscribe(filter, options, Arc::new(handler))
+    };
+    // SAFETY: the caller's place for a number, or NULL.
+    let end = |grant| unsafe { write(grant, granted) };
+    // SAFETY: what the caller gave, by the conventions.
+    unsafe { operation::run(session, timeout_ms, begin, end) }
 }
 
 /// Subscribes to a filter with all there is to say about it, and waits for the broker's answer.
@@ -255,18 +251,19 @@ pub unsafe extern "C" fn mqtt_session_subscribe_with(
     destroy: mqtt_destroy,
     granted: *mut i32,
 ) -> mqtt_status {
-    boundary(|| {
-        let handler = MessageHandler::new(handler, UserData::new(user_data, destroy))?;
-        let wait = Wait::new(timeout_ms)?;
+    let user_data = UserData::new(user_data, destroy);
+    let begin = |session: &Session| {
+        let handler = MessageHandler::new(handler, user_data)?;
         // SAFETY: what the caller gave, by the conventions; one filter is an array of one.
-        let operation = unsafe { start(session, &raw const filter, 1, options, handler) }?;
-        if let Some(grants) = finish(&operation, wait)? {
-            let grant = grants.into_iter().next().ok_or(Code::Internal)??;
-            // SAFETY: the caller's place for a number, or NULL.
-            unsafe { Output::optional(granted).write(grant.qos as i32) };
-        }
-        Ok(())
-    })
+        unsafe { many(session, &raw const filter, 1, options, handler) }
+    };
+    let end = |grants: Vec<Result<Granted>>| {
+        let grant = grants.into_iter().next().ok_or(Code::Internal)??;
+        // SAFETY: the caller's place for a number, or NULL.
+        unsafe { write(grant, granted) }
+    };
+    // SAFETY: what the caller gave, by the conventions.
+    unsafe { operation::run(session, timeout_ms, begin, end) }
 }
 
 /// Subscribes to several filters in one packet with one handler, and waits for the broker's
@@ -301,26 +298,23 @@ pub unsafe extern "C" fn mqtt_session_subscribe_many(
     destroy: mqtt_destroy,
     results: *mut i32,
 ) -> mqtt_status {
-    boundary(|| {
-        let handler = MessageHandler::new(handler, UserData::new(user_data, destroy))?;
-        let wait = Wait::new(timeout_ms)?;
+    let user_data = UserData::new(user_data, destroy);
+    let begin = |session: &Session| {
+        let handler = MessageHandler::new(handler, user_data)?;
         // SAFETY: what the caller gave, by the conventions.
-        let operation = unsafe { start(session, filters, count, options, handler) }?;
-        let grants = finish(&operation, wait)?.unwrap_or_default();
-        for (place, grant) in grants.iter().take(count).enumerate() {
-            let result = match grant {
-                Ok(granted) => granted.qos as i32,
-                Err(error) => error.number(),
-            };
-            if !results.is_null() {
-                // SAFETY: the caller's array of `count` numbers; this is one of them.
-                let result_place = unsafe { results.add(place) };
-                // SAFETY: the same.
-                unsafe { Output::optional(result_place).write(result) };
-            }
-        }
+        unsafe { many(session, filters, count, options, handler) }
+    };
+    let end = |grants: Vec<Result<Granted>>| {
+        let numbers = grants.iter().map(|grant| match grant {
+            Ok(granted) => granted.qos as i32,
+            Err(error) => error.number(),
+        });
+        // SAFETY: the caller's array of `count` numbers, or NULL.
+        unsafe { handle::write_array(results, count, numbers) };
         Ok(())
-    })
+    };
+    // SAFETY: what the caller gave, by the conventions.
+    unsafe { operation::run(session, timeout_ms, begin, end) }
 }
 
 /// Starts to subscribe to one or several filters, without waiting.
@@ -332,8 +326,8 @@ pub unsafe extern "C" fn mqtt_session_subscribe_many(
 /// @param handler Callback. Receives the messages; NULL is MQTT_INVALID_ARGUMENT.
 /// @param user_data Taken. Its user data, kept until the last subscription ends.
 /// @param destroy Callback. Ends the user data; may be NULL.
-/// @param operation Output. Ends with the broker's answer, of which mqtt_operation_granted tells;
-///        free it with mqtt_operation_free.
+/// @param operation Output. Ends with the broker's answer, of which mqtt_operation_granted and
+///        mqtt_operation_outcome tell for each filter; free it with mqtt_operation_free.
 /// @return MQTT_OK; MQTT_INVALID_FILTER; MQTT_INVALID_UTF8; MQTT_NOT_SUPPORTED for properties
 ///         before MQTT 5.0; MQTT_TOO_MANY_SUBSCRIPTIONS; MQTT_CLOSED.
 /// @threads Any.
@@ -349,138 +343,43 @@ pub unsafe extern "C" fn mqtt_session_subscribe_start(
     destroy: mqtt_destroy,
     operation: *mut *mut mqtt_operation,
 ) -> mqtt_status {
-    boundary(|| {
-        let handler = MessageHandler::new(handler, UserData::new(user_data, destroy))?;
-        let place = Output::required(operation, "operation")?;
+    let user_data = UserData::new(user_data, destroy);
+    let begin = |session: &Session| {
+        let handler = MessageHandler::new(handler, user_data)?;
         // SAFETY: what the caller gave, by the conventions.
-        let operation = unsafe { start(session, filters, count, options, handler) }?;
-        // SAFETY: the caller's place for a pointer.
-        unsafe { operation::give(operation, place) };
-        Ok(())
-    })
+        unsafe { many(session, filters, count, options, handler) }
+    };
+    // SAFETY: what the caller gave, by the conventions.
+    unsafe { operation::start(session, operation, begin, Yield::ends) }
 }
 
-/// Ends a subscription and waits for the broker's answer.
+/// Writes what was granted.
 ///
-/// Outside callbacks it returns after a running call of the handler; then no further one comes.
-///
-/// @param session Borrowed. The session.
-/// @param filter Borrowed. The filter, as it was subscribed to; an unknown one succeeds at once.
-/// @param timeout_ms Value. The longest time to wait; 0 starts it, MQTT_FOREVER has no limit.
-/// @return MQTT_OK; MQTT_UNSUBSCRIBE_REFUSED; MQTT_INVALID_FILTER; MQTT_INVALID_UTF8;
-///         MQTT_TIMEOUT; MQTT_WOULD_DEADLOCK, after which it goes on; MQTT_CANCELLED; MQTT_CLOSED.
-/// @threads Any.
-/// @callbacks Any, the subscription's own handler too; an inline one can only start it.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn mqtt_session_unsubscribe(
-    session: *const mqtt_session,
-    filter: *const c_char,
-    timeout_ms: i64,
-) -> mqtt_status {
-    boundary(|| {
-        // SAFETY: a session of the caller's, by the conventions.
-        let session = unsafe { mqtt_session::borrow(session) }?;
-        // SAFETY: a text of the caller's, by the conventions.
-        let filter = unsafe { value::text(filter, "filter") }?;
-        let wait = Wait::new(timeout_ms)?;
-        finish(&session.0.unsubscribe(filter)?, wait).map(drop)
-    })
-}
-
-/// Starts to end a subscription, without waiting.
-///
-/// @param session Borrowed. The session.
-/// @param filter Borrowed. The filter, as it was subscribed to.
-/// @param operation Output. Ends with the broker's answer; free it with mqtt_operation_free.
-/// @return MQTT_OK; MQTT_INVALID_FILTER; MQTT_INVALID_UTF8; MQTT_CLOSED.
-/// @threads Any.
-/// @callbacks Any.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn mqtt_session_unsubscribe_start(
-    session: *const mqtt_session,
-    filter: *const c_char,
-    operation: *mut *mut mqtt_operation,
-) -> mqtt_status {
-    boundary(|| {
-        // SAFETY: a session of the caller's, by the conventions.
-        let session = unsafe { mqtt_session::borrow(session) }?;
-        // SAFETY: a text of the caller's, by the conventions.
-        let filter = unsafe { value::text(filter, "filter") }?;
-        let place = Output::required(operation, "operation")?;
-        // SAFETY: the caller's place for a pointer.
-        unsafe { operation::give(session.0.unsubscribe(filter)?, place) };
-        Ok(())
-    })
-}
-
-/// Ends every subscription of the session and waits for the broker's answer.
-///
-/// @param session Borrowed. The session.
-/// @param timeout_ms Value. The longest time to wait; 0 starts it, MQTT_FOREVER has no limit.
-/// @return As mqtt_session_unsubscribe.
-/// @threads Any.
-/// @callbacks Any; an inline one can only start it.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn mqtt_session_unsubscribe_all(
-    session: *const mqtt_session,
-    timeout_ms: i64,
-) -> mqtt_status {
-    boundary(|| {
-        // SAFETY: a session of the caller's, by the conventions.
-        let session = unsafe { mqtt_session::borrow(session) }?;
-        let wait = Wait::new(timeout_ms)?;
-        finish(&session.0.unsubscribe_all()?, wait).map(drop)
-    })
-}
-
-/// Starts to end every subscription of the session, without waiting.
-///
-/// @param session Borrowed. The session.
-/// @param operation Output. Ends with the broker's answer; free it with mqtt_operation_free.
-/// @return MQTT_OK; MQTT_CLOSED.
-/// @threads Any.
-/// @callbacks Any.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn mqtt_session_unsubscribe_all_start(
-    session: *const mqtt_session,
-    operation: *mut *mut mqtt_operation,
-) -> mqtt_status {
-    boundary(|| {
-        // SAFETY: a session of the caller's, by the conventions.
-        let session = unsafe { mqtt_session::borrow(session) }?;
-        let place = Output::required(operation, "operation")?;
-        // SAFETY: the caller's place for a pointer.
-        unsafe { operation::give(session.0.unsubscribe_all()?, place) };
-        Ok(())
-    })
+/// # Safety
+/// The place is NULL or writable.
+pub(crate) unsafe fn write(grant: Granted, place: *mut i32) -> Result<()> {
+    // SAFETY: the caller's promise.
+    unsafe { Output::optional(place).write(grant.qos as i32) };
+    Ok(())
 }
 
 /// Subscribes to all filters of an array in one packet.
 ///
 /// # Safety
 /// The pointers are what C gave, and keep the conventions.
-unsafe fn start(
-    session: *const mqtt_session,
+unsafe fn many(
+    session: &Session,
     filters: *const *const c_char,
     count: usize,
     options: *const mqtt_subscribe_options,
     handler: MessageHandler,
 ) -> Result<Operation<Vec<Result<Granted>>>> {
-    // SAFETY: a session of the caller's, by the conventions.
-    let session = unsafe { mqtt_session::borrow(session) }?;
-    // SAFETY: an array of the caller's, by the conventions.
-    let filters = unsafe { handle::array(filters, count, "filters") }?;
-    if filters.is_empty() {
-        return Err(Error::new(Code::InvalidArgument, "There must be at least one filter"));
-    }
+    // SAFETY: an array of texts of the caller's, by the conventions.
+    let filters = unsafe { value::texts(filters, count, "filters") }?;
     // SAFETY: options of the caller's, by the conventions.
     let options = unsafe { handle::borrow_optional(options) };
     let choices = options.map(|it| it.options).unwrap_or_default();
     let properties = options.map(|it| it.properties.clone()).unwrap_or_default();
-    let filters = filters
-        .iter()
-        // SAFETY: a text of the caller's, by the conventions.
-        .map(|&filter| Ok((unsafe { value::text(filter, "filter") }?, choices)))
-        .collect::<Result<Vec<_>>>()?;
-    session.0.subscribe_many(&filters, properties, Arc::new(handler))
+    let filters: Vec<_> = filters.into_iter().map(|filter| (filter, choices)).collect();
+    session.subscribe_many(&filters, properties, Arc::new(handler))
 }

@@ -65,6 +65,21 @@ pub(crate) unsafe fn optional_text<'a>(text: *const c_char, name: &str) -> Resul
     })
 }
 
+/// The texts of an array that C gave.
+///
+/// # Safety
+/// The pointer is NULL, or points to `count` pointers as for [`text`].
+pub(crate) unsafe fn texts<'a>(
+    texts: *const *const c_char,
+    count: usize,
+    name: &str,
+) -> Result<Vec<&'a str>> {
+    // SAFETY: the caller's promise.
+    let texts = unsafe { handle::array(texts, count, name) }?;
+    // SAFETY: the same.
+    texts.iter().map(|&text| unsafe { self::text(text, name) }).collect()
+}
+
 /// The bytes that C gave.
 ///
 /// # Safety
@@ -73,6 +88,22 @@ pub(crate) unsafe fn optional_text<'a>(text: *const c_char, name: &str) -> Resul
 pub(crate) unsafe fn bytes<'a>(data: *const c_void, size: usize, name: &str) -> Result<&'a [u8]> {
     // SAFETY: the caller's promise.
     unsafe { handle::array(data.cast(), size, name) }
+}
+
+/// A copy of bytes that C gave, of which MQTT carries at most 65,535.
+///
+/// # Safety
+/// As for [`bytes`].
+pub(crate) unsafe fn short(data: *const c_void, size: usize, name: &str) -> Result<Vec<u8>> {
+    // SAFETY: the caller's promise.
+    let bytes = unsafe { bytes(data, size, name) }?;
+    if bytes.len() > usize::from(u16::MAX) {
+        return Err(Error::new(
+            Code::InvalidArgument,
+            format!("`{name}` has at most 65,535 bytes"),
+        ));
+    }
+    Ok(bytes.to_vec())
 }
 
 /// A quality of service.
@@ -99,6 +130,18 @@ pub(crate) fn duration(milliseconds: i64, name: &str) -> Result<Duration> {
         .map(Duration::from_millis)
         .map_err(|_| Error::new(Code::InvalidArgument, format!("`{name}` must not be negative")))
 }
+
+/// A duration in milliseconds, MQTT_FOREVER for none.
+pub(crate) fn optional_duration(milliseconds: i64, name: &str) -> Result<Option<Duration>> {
+    match milliseconds {
+        MQTT_FOREVER => Ok(None),
+        _ => duration(milliseconds, name).map(Some),
+    }
+}
+
+/// A time that never passes, where one must be given: it is added to the present moment, which
+/// must not overflow.
+pub(crate) const CENTURY: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 
 /// A number that fits its type.
 pub(crate) fn number<T: TryFrom<i64>>(value: i64, name: &str) -> Result<T> {

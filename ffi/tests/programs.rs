@@ -7,6 +7,7 @@ mod artifact;
 mod programs {
     pub(crate) mod compile;
     mod cpp;
+    pub(crate) mod mqtt5;
     pub(crate) mod run;
 }
 
@@ -74,7 +75,10 @@ fn the_address_sanitizer_is_in_the_programs_that_claim_it() {
 
 #[test]
 fn misuse() {
-    under_each(|under| under.run("misuse", &[]));
+    under_each(|under| {
+        under.run("misuse", &[]);
+        under.run("misuse_session", &[]);
+    });
 }
 
 #[test]
@@ -196,6 +200,16 @@ fn error_info_says_why_a_connect_failed() {
 }
 
 #[test]
+fn the_request_program_prints_its_answer() {
+    let program = compile("examples/c/request.c", Build::Plain);
+    real(|port| {
+        let address = format!("mqtt://127.0.0.1:{port}");
+        let output = artifact::run(Command::new(&program).arg(address));
+        assert_eq!(output.trim(), "41 and 1 are 42");
+    });
+}
+
+#[test]
 fn the_first_programs_print_what_comes_back() {
     for name in ["c", "wlanguage"] {
         let program = compile(&format!("examples/{name}/first.c"), Build::Plain);
@@ -211,7 +225,7 @@ fn the_first_programs_print_what_comes_back() {
 
 #[test]
 fn every_c_program_of_the_directory_is_run() {
-    let here = include_str!("programs.rs");
+    let here = [include_str!("programs.rs"), include_str!("programs/mqtt5.rs")].concat();
     for entry in fs::read_dir(repository().join("tests/c")).unwrap() {
         let path = entry.unwrap().path();
         let name = path.file_stem().unwrap().to_str().unwrap().to_owned();

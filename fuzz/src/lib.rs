@@ -1,4 +1,6 @@
-//! What every fuzz target asks of the codec.
+//! What the fuzz targets ask of the codec and of the state machine.
+
+pub mod session;
 
 use mqttsession::protocol::{Connect, Cut, Frame, Packet, PacketType, Sender, Version, cut};
 

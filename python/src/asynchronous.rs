@@ -3,20 +3,25 @@
 use std::sync::Arc;
 
 use mqttsession::{
-    client::{self, Operation, PublishOptions},
+    client::{self, Completion, Delivered, Operation},
     error::{Code, Result},
-    protocol::QoS,
+    protocol::{QoS, ReasonCode},
 };
 use pyo3::{IntoPyObjectExt, prelude::*, types::PyDict};
 
 use crate::{
     closing,
-    error::{OrRaise, exception, invalid},
+    connected::Connected,
+    error::{OrRaise, invalid},
     future::Mailbox,
-    message::{Connected, Given, Quality},
+    message::{Given, Message, Quality},
     property,
-    session::{Session, farewell, subscription},
+    publish::How,
+    request::{self, Asked},
+    result::{self, PublishResult, SubscribeResult, UnsubscribeResult},
+    session::{Session, farewell},
     stream::Stream,
+    subscription::{self, Filters, start_unsubscribe},
     wait::Seconds,
 };
 
@@ -38,6 +43,74 @@ impl AsyncSession {
         let operation = py.detach(|| start(core)).or_raise(py)?;
         self.mailbox.future_of(py, operation, |py, ()| Ok(py.None()))
     }
+
+    fn publish_as(
+        &self,
+        py: Python<'_>,
+        topic: &str,
+        payload: &Given<'_>,
+        how: &How,
+    ) -> PyResult<Option<Py<PyAny>>> {
+        let session = self.session.get();
+        let mut answer = None;
+        let mut completion: Option<Completion> = None;
+        if how.qos != QoS::AtMostOnce {
+            let future = self.mailbox.future(py)?;
+            let (mailbox, ended) = (Arc::clone(&self.mailbox), future.clone_ref(py));
+            answer = Some(future);
+            completion = Some(Box::new(move |number, outcome| {
+                let _ = Python::try_attach(move |py| {
+                    let result = PublishResult::new(py, number, outcome)
+                        .or_raise(py)
+                        .and_then(|result| result.into_py_any(py));
+                    mailbox.post(py, ended, result);
+                });
+            }));
+        }
+        let tried = session.core().try_publish(topic, payload.payload()?, how.options(completion));
+        let Some(number) = session.unless_full(tried).or_raise(py)? else { return Ok(None) };
+        match answer {
+            Some(future) => Ok(Some(future)),
+            None => {
+                let done = Delivered::new(ReasonCode::Success);
+                PublishResult::new(py, number, Ok(done)).into_py_any(py).map(Some)
+            }
+        }
+    }
+
+    fn start_subscribe(
+        &self,
+        py: Python<'_>,
+        filters: Filters,
+        stream: &Stream,
+        properties: Option<&Bound<'_, PyDict>>,
+        convert: impl FnOnce(Python<'_>, Vec<SubscribeResult>) -> PyResult<Py<PyAny>> + Send + 'static,
+    ) -> PyResult<Py<PyAny>> {
+        let properties = property::block(properties)?;
+        let Some(handler) = stream.subscribe(filters.names()) else {
+            return Err(invalid(py, Code::Busy, "This stream has its subscription already"));
+        };
+        let subscription = filters.start(py, self.session.get().core(), properties, handler)?;
+        let (filters, operation) = subscription.into_parts();
+        self.mailbox.future_of(py, operation, move |py, answers| {
+            convert(py, subscription::results(py, &filters, answers))
+        })
+    }
+
+    fn start_unsubscribe(
+        &self,
+        py: Python<'_>,
+        filters: Vec<String>,
+        properties: Option<&Bound<'_, PyDict>>,
+        convert: impl FnOnce(Python<'_>, Vec<UnsubscribeResult>) -> PyResult<Py<PyAny>> + Send + 'static,
+    ) -> PyResult<Py<PyAny>> {
+        let core = self.session.get().core();
+        let operation = start_unsubscribe(py, core, &filters, properties)?;
+        self.mailbox.future_of(py, operation, move |py, answers| {
+            let new = |filter, answer| UnsubscribeResult::new(py, filter, answer);
+            convert(py, result::by_filter(&filters, answers, new))
+        })
+    }
 }
 
 #[pymethods]
@@ -58,6 +131,11 @@ impl AsyncSession {
         let operation = py.detach(|| core.connect()).or_raise(py)?;
         self.mailbox
             .future_of(py, operation, |py, connected| Connected::from(connected).into_py_any(py))
+    }
+
+    /// Authenticates anew on the live connection.
+    fn reauthenticate(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        self.start(py, client::Session::reauthenticate)
     }
 
     /// Ends the connection in good order; a future of the number of messages cancelled.
@@ -84,9 +162,10 @@ impl AsyncSession {
         Ok(future)
     }
 
-    /// Publishes: 0 when it is done with (QoS 0), a future of its reason code (QoS 1 and 2), or
-    /// None where the queue is full and the policy is to wait for room.
-    #[pyo3(signature = (topic, payload, qos, retain, properties))]
+    /// Publishes: the result where it is done with (QoS 0), a future of it (QoS 1 and 2), or None
+    /// where the queue is full and the policy is to wait for room.
+    #[expect(clippy::too_many_arguments, reason = "they are one call's arguments")]
+    #[pyo3(signature = (topic, payload, qos, retain, properties, time_to_live))]
     fn publish(
         &self,
         py: Python<'_>,
@@ -95,39 +174,14 @@ impl AsyncSession {
         qos: Quality,
         retain: bool,
         properties: Option<&Bound<'_, PyDict>>,
+        time_to_live: Option<Seconds>,
     ) -> PyResult<Option<Py<PyAny>>> {
-        let session = self.session.get();
-        let mut options = PublishOptions {
-            qos: qos.0,
-            retain,
-            properties: property::block(properties)?,
-            completion: None,
-        };
-        let mut answer = None;
-        if qos.0 != QoS::AtMostOnce {
-            let future = self.mailbox.future(py)?;
-            let (mailbox, ended) = (Arc::clone(&self.mailbox), future.clone_ref(py));
-            answer = Some(future);
-            options.completion = Some(Box::new(move |_, outcome| {
-                let _ = Python::try_attach(move |py| {
-                    let reason = outcome
-                        .map_err(|error| exception(py, &error))
-                        .and_then(|delivered| delivered.reason.as_u8().into_py_any(py));
-                    mailbox.post(py, ended, reason);
-                });
-            }));
-        }
-        match session.core().try_publish(topic, payload.payload()?, options) {
-            Ok(_) => answer.map_or_else(|| 0.into_py_any(py), Ok).map(Some),
-            Err(error) if error.code() == Code::QueueFull && session.wait_for_room().is_some() => {
-                Ok(None)
-            }
-            Err(error) => Err(exception(py, &error)),
-        }
+        self.publish_as(py, topic, &payload, &How::new(qos, retain, properties, time_to_live)?)
     }
 
     /// Publishes, or raises where the queue is full; the number of the message.
-    #[pyo3(signature = (topic, payload, qos, retain, properties))]
+    #[expect(clippy::too_many_arguments, reason = "they are one call's arguments")]
+    #[pyo3(signature = (topic, payload, qos, retain, properties, time_to_live))]
     fn publish_nowait(
         &self,
         py: Python<'_>,
@@ -136,14 +190,53 @@ impl AsyncSession {
         qos: Quality,
         retain: bool,
         properties: Option<&Bound<'_, PyDict>>,
+        time_to_live: Option<Seconds>,
     ) -> PyResult<u64> {
-        let options = PublishOptions {
-            qos: qos.0,
-            retain,
-            properties: property::block(properties)?,
-            completion: None,
+        let how = How::new(qos, retain, properties, time_to_live)?;
+        let core = self.session.get().core();
+        core.try_publish(topic, payload.payload()?, how.options(None)).or_raise(py)
+    }
+
+    /// Publishes the answer to a request, as `publish` does.
+    #[pyo3(signature = (request, payload, qos, properties))]
+    fn reply(
+        &self,
+        py: Python<'_>,
+        request: &Message,
+        payload: Given<'_>,
+        qos: Option<Quality>,
+        properties: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<Option<Py<PyAny>>> {
+        let (topic, how) = request::reply(py, request, qos, properties)?;
+        self.publish_as(py, topic, &payload, &how)
+    }
+
+    /// Publishes a request; a future of the answering message, or None where the queue is full and
+    /// the policy is to wait for room.
+    #[pyo3(signature = (topic, payload, timeout, qos, properties))]
+    fn request(
+        &self,
+        py: Python<'_>,
+        topic: &str,
+        payload: Given<'_>,
+        timeout: Seconds,
+        qos: Quality,
+        properties: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<Option<Py<PyAny>>> {
+        let session = self.session.get();
+        let asked = Asked::new(topic, payload, timeout, qos, properties)?;
+        let Some(operation) = session.unless_full(asked.attempt(session.core())?).or_raise(py)?
+        else {
+            return Ok(None);
         };
-        self.session.get().core().try_publish(topic, payload.payload()?, options).or_raise(py)
+        self.mailbox
+            .future_of(py, operation, |py, answer| Message::answer(py, &answer)?.into_py_any(py))
+            .map(Some)
+    }
+
+    /// Raises where the session's version has no request and response.
+    fn check_requests(&self, py: Python<'_>) -> PyResult<()> {
+        request::check_version(py, self.session.get().version())
     }
 
     /// Done when every message published so far has ended.
@@ -153,13 +246,11 @@ impl AsyncSession {
 
     /// A queue for the messages of a subscription.
     fn stream(&self) -> Stream {
-        let session = self.session.get();
-        let core = Arc::downgrade(session.core());
-        Stream::new(Arc::clone(&self.mailbox), core, session.is_manual())
+        Stream::new(Arc::clone(&self.mailbox), self.session.get())
     }
 
-    /// Subscribes a stream; a future of the granted QoS.
-    #[pyo3(signature = (filter, stream, qos, no_local, retain_as_published, retain_handling))]
+    /// Subscribes a stream; a future of the result.
+    #[pyo3(signature = (filter, stream, qos, no_local, retain_as_published, retain_handling, properties))]
     #[expect(clippy::too_many_arguments, reason = "they are one call's arguments")]
     fn subscribe(
         &self,
@@ -170,23 +261,71 @@ impl AsyncSession {
         no_local: bool,
         retain_as_published: bool,
         retain_handling: u8,
+        properties: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<Py<PyAny>> {
-        let options = subscription(py, qos, no_local, retain_as_published, retain_handling)?;
-        let Some(handler) = stream.subscribe(filter) else {
-            return Err(invalid(py, Code::Busy, "This stream has its subscription already"));
-        };
-        let core = self.session.get().core();
-        let operation = py.detach(|| core.subscribe(filter, options, handler)).or_raise(py)?;
-        self.mailbox.future_of(py, operation, |py, granted| (granted.qos as u8).into_py_any(py))
+        let options =
+            subscription::options(py, qos, no_local, retain_as_published, retain_handling)?;
+        self.start_subscribe(
+            py,
+            Filters::one(filter, options),
+            stream,
+            properties,
+            |py, results| result::only(py, results, SubscribeResult::or_raise)?.into_py_any(py),
+        )
     }
 
-    /// Ends a subscription.
-    fn unsubscribe(&self, py: Python<'_>, filter: &str) -> PyResult<Py<PyAny>> {
-        self.start(py, |core| core.unsubscribe(filter))
+    /// Subscribes a stream to several filters; a future of the list of results.
+    #[pyo3(signature = (filters, stream, qos, no_local, retain_as_published, retain_handling, properties))]
+    #[expect(clippy::too_many_arguments, reason = "they are one call's arguments")]
+    fn subscribe_many(
+        &self,
+        py: Python<'_>,
+        filters: &Bound<'_, PyAny>,
+        stream: &Stream,
+        qos: Quality,
+        no_local: bool,
+        retain_as_published: bool,
+        retain_handling: u8,
+        properties: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<Py<PyAny>> {
+        let common =
+            subscription::options(py, qos, no_local, retain_as_published, retain_handling)?;
+        let filters = Filters::read(filters, common)?;
+        self.start_subscribe(py, filters, stream, properties, |py, results| results.into_py_any(py))
+    }
+
+    /// Ends a subscription; a future of the result.
+    #[pyo3(signature = (filter, properties))]
+    fn unsubscribe(
+        &self,
+        py: Python<'_>,
+        filter: String,
+        properties: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<Py<PyAny>> {
+        self.start_unsubscribe(py, vec![filter], properties, |py, results| {
+            result::only(py, results, UnsubscribeResult::or_raise)?.into_py_any(py)
+        })
+    }
+
+    /// Ends several subscriptions with one packet; a future of the list of results.
+    #[pyo3(signature = (filters, properties))]
+    fn unsubscribe_many(
+        &self,
+        py: Python<'_>,
+        filters: &Bound<'_, PyAny>,
+        properties: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<Py<PyAny>> {
+        let filters = subscription::names(filters)?;
+        self.start_unsubscribe(py, filters, properties, |py, results| results.into_py_any(py))
     }
 
     /// Ends every subscription.
     fn unsubscribe_all(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-        self.start(py, client::Session::unsubscribe_all)
+        let core = self.session.get().core();
+        let operation = py.detach(|| core.unsubscribe_all()).or_raise(py)?;
+        self.mailbox.future_of(py, operation, |py, answers| {
+            result::first_error(answers).or_raise(py)?;
+            Ok(py.None())
+        })
     }
 }

@@ -14,8 +14,9 @@ use mqttsession::client::{
 use pyo3::{exceptions::PyException, prelude::*, types::PyString};
 
 use crate::{
-    error::exception,
-    message::{Connected, Message},
+    event::{self, Event},
+    message::Message,
+    result::PublishResult,
 };
 
 /// The wrapper round every run of callbacks.
@@ -72,21 +73,24 @@ pub(crate) struct MessageHandler {
 }
 
 impl MessageHandler {
-    pub(crate) fn new(callable: Py<PyAny>, manual: bool, raised: Raised) -> Arc<Self> {
-        Arc::new(Self { callable, manual, raised, last_topic: Mutex::default() })
+    pub(crate) fn new(callable: Py<PyAny>, manual: bool, raised: Raised) -> Self {
+        Self { callable, manual, raised, last_topic: Mutex::default() }
     }
 
-    fn call(&self, py: Python<'_>, message: &client::Message<'_>) -> PyResult<()> {
-        let acknowledgement = self.manual.then(|| message.acknowledgement());
-        let message = Message::new(py, message, &self.last_topic, acknowledgement)?;
-        self.callable.call1(py, (message,)).map(drop)
-    }
-}
-
-impl Handler for MessageHandler {
-    fn handle(&self, message: &client::Message<'_>) -> Handled {
+    /// Calls it; `then` has what it returned, and may fail as it may.
+    pub(crate) fn handle_with(
+        &self,
+        message: &client::Message<'_>,
+        then: impl FnOnce(Python<'_>, &Message, Bound<'_, PyAny>) -> PyResult<()>,
+    ) -> Handled {
         let called = Python::try_attach(|py| {
-            self.call(py, message).map_err(|error| self.raised.report(py, &self.callable, error))
+            let call = || {
+                let acknowledgement = self.manual.then(|| message.acknowledgement());
+                let message = Message::new(py, message, &self.last_topic, acknowledgement)?;
+                let returned = self.callable.bind(py).call1((&message,))?;
+                then(py, message.get(), returned)
+            };
+            call().map_err(|error| self.raised.report(py, &self.callable, error))
         });
         match called {
             Some(Ok(())) if self.manual => Handled::Deferred,
@@ -96,83 +100,43 @@ impl Handler for MessageHandler {
     }
 }
 
-/// `on_complete(number, error)`, called once when a publish has ended.
+impl Handler for MessageHandler {
+    fn handle(&self, message: &client::Message<'_>) -> Handled {
+        self.handle_with(message, |_, _, _| Ok(()))
+    }
+}
+
+/// `on_complete(result)`, called once when a publish has ended.
 pub(crate) fn completion(callable: Py<PyAny>, raised: Raised) -> Completion {
     Box::new(move |number, outcome: Outcome| {
         // Without an interpreter there is nobody to tell any more.
         let _ = Python::try_attach(move |py| {
-            let error = outcome.err().map(|error| exception(py, &error).into_value(py));
-            if let Err(error) = callable.call1(py, (number, error)) {
+            if let Err(error) = callable.call1(py, (PublishResult::new(py, number, outcome),)) {
                 raised.report(py, &callable, error);
             }
         });
     })
 }
 
-/// `on_event(event)`.
-pub(crate) fn event_handler(callable: Py<PyAny>, raised: Raised) -> EventHandler {
+/// Writes events to Python's log, and calls `on_event(event)` where there is such a callable.
+pub(crate) fn event_handler(
+    callable: Option<Py<PyAny>>,
+    address: String,
+    raised: Raised,
+) -> EventHandler {
     Arc::new(move |event: &client::Event| {
         let _ = Python::try_attach(|py| {
-            let called = Event::new(py, event).and_then(|event| callable.call1(py, (event,)));
-            if let Err(error) = called {
-                raised.report(py, &callable, error);
+            let event = match Event::new(py, event) {
+                Ok(event) => event,
+                Err(error) => return error.write_unraisable(py, None),
+            };
+            if let Err(error) = event::log(py, &address, &event) {
+                error.write_unraisable(py, None);
+            }
+            let Some(callable) = &callable else { return };
+            if let Err(error) = callable.call1(py, (event,)) {
+                raised.report(py, callable, error);
             }
         });
     })
-}
-
-/// What happened to a session.
-#[pyclass(frozen, get_all, module = "mqttsession")]
-pub(crate) struct Event {
-    /// "connecting", "connected", "lost", "retrying", "disconnected" or "subscription_refused".
-    kind: &'static str,
-    /// Why; None after a disconnect that was asked for.
-    error: Option<Py<PyAny>>,
-    /// What the broker said ("connected").
-    connected: Option<Py<Connected>>,
-    /// The seconds until the next attempt ("retrying").
-    delay: Option<f64>,
-    /// The filter of the subscription ("subscription_refused").
-    filter: Option<String>,
-}
-
-impl Event {
-    fn new(py: Python<'_>, event: &client::Event) -> PyResult<Self> {
-        let mut this = Self { kind: "", error: None, connected: None, delay: None, filter: None };
-        let raised = |error| exception(py, error).into_value(py).into_any();
-        this.kind = match event {
-            client::Event::Connecting => "connecting",
-            client::Event::Connected(connected) => {
-                this.connected = Some(Py::new(py, Connected::from(connected.clone()))?);
-                "connected"
-            }
-            client::Event::Lost(error) => {
-                this.error = Some(raised(error));
-                "lost"
-            }
-            client::Event::Retrying(delay) => {
-                this.delay = Some(delay.as_secs_f64());
-                "retrying"
-            }
-            client::Event::Disconnected(error) => {
-                this.error = error.as_ref().map(raised);
-                "disconnected"
-            }
-            client::Event::SubscriptionRefused(filter, error) => {
-                this.filter = Some(filter.clone());
-                this.error = Some(raised(error));
-                "subscription_refused"
-            }
-            // The core may learn of more before this module does.
-            _ => "other",
-        };
-        Ok(this)
-    }
-}
-
-#[pymethods]
-impl Event {
-    fn __repr__(&self) -> String {
-        format!("Event(kind='{}')", self.kind)
-    }
 }

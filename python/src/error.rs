@@ -1,10 +1,10 @@
 //! A failure of the core becomes an exception of the tree in `mqttsession/error.py`.
 
-use std::{error::Error as StdError, io};
+use std::{error::Error as StdError, fmt, io};
 
 use mqttsession::error::{Code, Error, Result};
 use pyo3::{
-    exceptions::{PyException, PyOSError},
+    exceptions::{PyBaseException, PyException, PyOSError},
     prelude::*,
     sync::PyOnceLock,
     types::PyTuple,
@@ -43,6 +43,8 @@ fn make<'py>(py: Python<'py>, error: &Error) -> PyResult<Bound<'py, PyAny>> {
         error.to_string(),
         error.reason_code(),
         error.reason_string(),
+        error.server_reference(),
+        user_properties(py, error)?,
     ))?;
     if let Some(source) = error.source() {
         let cause = cause(py, source).into_value(py);
@@ -51,10 +53,59 @@ fn make<'py>(py: Python<'py>, error: &Error) -> PyResult<Bound<'py, PyAny>> {
     Ok(exception)
 }
 
+/// The user properties of the broker's answer, as pairs.
+pub(crate) fn user_properties<'py>(
+    py: Python<'py>,
+    error: &Error,
+) -> PyResult<Bound<'py, PyTuple>> {
+    PyTuple::new(py, error.user_properties())
+}
+
+/// An exception of the program as the cause of an error of the core, which carries it through
+/// threads that must not touch the interpreter: its words are read beforehand.
+pub(crate) struct Cause {
+    exception: Py<PyBaseException>,
+    text: String,
+}
+
+impl Cause {
+    /// The core may keep it as a session's last error, so it lets go of what its traceback would
+    /// keep alive, the session for instance.
+    pub(crate) fn new(py: Python<'_>, error: PyErr) -> Self {
+        static FORGET: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+        let text = error.to_string();
+        let exception = error.into_value(py);
+        let forgotten = FORGET
+            .import(py, "mqttsession.error", "_forget_locals")
+            .and_then(|forget| forget.call1((&exception,)));
+        if let Err(broken) = forgotten {
+            broken.write_unraisable(py, None);
+        }
+        Self { exception, text }
+    }
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl fmt::Debug for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Cause({:?})", self.text)
+    }
+}
+
+impl StdError for Cause {}
+
 /// What lies under an error, as the exception that a Python programmer would expect to see there.
 fn cause(py: Python<'_>, source: &(dyn StdError + 'static)) -> PyErr {
     if let Some(error) = source.downcast_ref::<Error>() {
         return exception(py, error);
+    }
+    if let Some(cause) = source.downcast_ref::<Cause>() {
+        return PyErr::from_value(cause.exception.bind(py).clone().into_any());
     }
     let exception = match source.downcast_ref::<io::Error>() {
         // With its number, Python picks the subclass and `errno` is there to be compared.

@@ -4,17 +4,24 @@
 //! well stands in the package beside this crate: the exceptions, asyncio's iterators, the façade.
 
 mod asynchronous;
+mod authentication;
 mod callback;
 mod closing;
+mod connected;
 mod error;
+mod event;
 mod future;
 mod message;
 mod options;
 mod process;
 mod property;
+mod publish;
+mod request;
+mod result;
 mod session;
 mod statistics;
 mod stream;
+mod subscription;
 mod wait;
 
 use pyo3::prelude::*;
@@ -25,15 +32,18 @@ mod _native {
     #[pymodule_export]
     use crate::{
         asynchronous::AsyncSession,
-        callback::Event,
+        connected::Connected,
         error::error_table,
-        message::{Connected, Message},
+        event::Event,
+        message::Message,
         options::option_names,
         process::{
             after_fork_in_child, live_sessions, set_callback_threads, set_io_threads, shutdown,
         },
-        session::{Session, Subscription, check_subscription},
+        result::{PublishResult, SubscribeResult, UnsubscribeResult},
+        session::Session,
         statistics::Statistics,
         stream::Stream,
+        subscription::{Subscription, check_subscription},
     };
 }

@@ -4,12 +4,11 @@ use std::sync::{Mutex, PoisonError};
 
 use bytes::Bytes;
 use mqttsession::{
-    client::{self, Acknowledgement, Payload},
+    client::{self, Acknowledgement, OwnedMessage, Payload},
     error::Code,
-    protocol::{PropertyBlock, QoS, ReasonCode},
+    protocol::{PacketType, Properties, Property, PropertyBlock, QoS, ReasonCode},
 };
 use pyo3::{
-    IntoPyObjectExt,
     buffer::PyUntypedBuffer,
     exceptions::PyTypeError,
     prelude::*,
@@ -52,18 +51,6 @@ impl Message {
         last: &Mutex<Option<Py<PyString>>>,
         acknowledgement: Option<Acknowledgement>,
     ) -> PyResult<Py<Self>> {
-        let properties = message.properties();
-        let properties = if properties.is_empty() {
-            None
-        } else {
-            let mut block = PropertyBlock::new();
-            for property in properties.iter() {
-                block.push(property).map_err(|error| {
-                    invalid(py, Code::Internal, format!("A received property is lost: {error}"))
-                })?;
-            }
-            Some(Box::new(block))
-        };
         Py::new(
             py,
             Self {
@@ -72,8 +59,24 @@ impl Message {
                 qos: message.qos() as u8,
                 retain: message.retain(),
                 duplicate: message.duplicate(),
-                properties,
+                properties: kept(py, message.properties())?,
                 acknowledgement: Mutex::new(acknowledgement),
+            },
+        )
+    }
+
+    /// Copies a message that the core has kept: an answer, which needs no acknowledgement.
+    pub(crate) fn answer(py: Python<'_>, message: &OwnedMessage) -> PyResult<Py<Self>> {
+        Py::new(
+            py,
+            Self {
+                topic: PyString::new(py, message.topic()).unbind(),
+                payload: PyBytes::new(py, message.payload()).unbind(),
+                qos: message.qos() as u8,
+                retain: message.retain(),
+                duplicate: message.duplicate(),
+                properties: kept(py, message.properties())?,
+                acknowledgement: Mutex::default(),
             },
         )
     }
@@ -81,6 +84,17 @@ impl Message {
     /// Takes the right to acknowledge it, which can be used once.
     pub(crate) fn take_acknowledgement(&self) -> Option<Acknowledgement> {
         self.acknowledgement.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// Where an answer to it is to go: response topic and correlation data.
+    pub(crate) fn reply_address(&self) -> Option<(&str, Option<&[u8]>)> {
+        let properties = self.properties.as_ref()?.as_properties();
+        Some((properties.response_topic()?, properties.correlation_data()))
+    }
+
+    /// The quality of service that it was delivered with.
+    pub(crate) fn quality(&self) -> Quality {
+        Quality(QoS::from_u8(self.qos).unwrap_or_default())
     }
 
     fn acknowledgement(&self, py: Python<'_>) -> PyResult<Acknowledgement> {
@@ -112,13 +126,30 @@ impl Message {
     }
 
     /// Tells the broker that the message cannot be handled, with a reason code of MQTT 5.0.
-    #[pyo3(signature = (reason_code=0x83))]
-    fn refuse(&self, py: Python<'_>, reason_code: u8) -> PyResult<()> {
+    #[pyo3(signature = (reason_code=0x83, *, reason_string=None, user_properties=None))]
+    fn refuse(
+        &self,
+        py: Python<'_>,
+        reason_code: u8,
+        reason_string: Option<&str>,
+        user_properties: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<()> {
         let reason = reason(py, reason_code)?;
-        if !reason.is_error() {
-            return Err(invalid(py, Code::InvalidArgument, "A refusal needs a reason from 0x80"));
+        if !(reason.is_error() && reason.allowed_in(PacketType::Puback)) {
+            let message = "A refusal needs a reason code that is an error of PUBACK";
+            return Err(invalid(py, Code::InvalidArgument, message));
         }
-        self.acknowledgement(py)?.refuse(reason).or_raise(py)
+        let mut properties = PropertyBlock::new();
+        if let Some(text) = reason_string {
+            property::push(&mut properties, Property::ReasonString(text)).or_raise(py)?;
+        }
+        if let Some(pairs) = user_properties {
+            property::push_user_properties(pairs, &mut |property| {
+                property::push(&mut properties, property).or_raise(py)
+            })?;
+        }
+        // Only now, because an acknowledgement that is taken and not used is lost.
+        self.acknowledgement(py)?.refuse(reason, properties).or_raise(py)
     }
 
     fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
@@ -131,6 +162,19 @@ impl Message {
             if self.duplicate { "True" } else { "False" },
         ))
     }
+}
+
+fn kept(py: Python<'_>, properties: Properties<'_>) -> PyResult<Option<Box<PropertyBlock>>> {
+    if properties.is_empty() {
+        return Ok(None);
+    }
+    let mut block = PropertyBlock::new();
+    for property in properties.iter() {
+        block.push(property).map_err(|error| {
+            invalid(py, Code::Internal, format!("A received property is lost: {error}"))
+        })?;
+    }
+    Ok(Some(Box::new(block)))
 }
 
 fn topic(py: Python<'_>, topic: &str, last: &Mutex<Option<Py<PyString>>>) -> Py<PyString> {
@@ -218,6 +262,8 @@ pub(crate) struct Quality(pub(crate) QoS);
 impl Quality {
     /// What a call uses that does not say.
     pub(crate) const DEFAULT: Self = Self(QoS::AtMostOnce);
+    /// What a request uses that does not say.
+    pub(crate) const AT_LEAST_ONCE: Self = Self(QoS::AtLeastOnce);
 }
 
 impl<'a, 'py> FromPyObject<'a, 'py> for Quality {
@@ -236,43 +282,4 @@ pub(crate) fn reason(py: Python<'_>, number: u8) -> PyResult<ReasonCode> {
     ReasonCode::from_u8(number).ok_or_else(|| {
         invalid(py, Code::InvalidArgument, format!("MQTT 5.0 has no reason code 0x{number:02X}"))
     })
-}
-
-/// What CONNACK said.
-#[pyclass(frozen, module = "mqttsession")]
-pub(crate) struct Connected(client::Connected);
-
-impl From<client::Connected> for Connected {
-    fn from(connected: client::Connected) -> Self {
-        Self(connected)
-    }
-}
-
-#[pymethods]
-impl Connected {
-    /// Whether the broker had kept the session.
-    #[getter]
-    fn session_present(&self) -> bool {
-        self.0.session_present
-    }
-
-    /// The client id in use, the broker's choice where it made one.
-    #[getter]
-    fn client_id(&self) -> &str {
-        &self.0.client_id
-    }
-
-    /// The properties of CONNACK (MQTT 5.0), by name.
-    #[getter]
-    fn properties<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        property::to_dict(py, self.0.properties.as_properties())
-    }
-
-    fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
-        Ok(format!(
-            "Connected(session_present={}, client_id={})",
-            if self.0.session_present { "True" } else { "False" },
-            self.0.client_id.as_str().into_bound_py_any(py)?.repr()?,
-        ))
-    }
 }

@@ -1,10 +1,10 @@
 //! The keyword arguments of a session, one row for each. `mqttsession/options.py` holds their
 //! types and their documentation; a test compares the two.
 
-use std::{path::PathBuf, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use mqttsession::{
-    client::{Acknowledge, Dispatch, Material, Options, QueuePolicy},
+    client::{Acknowledge, Dispatch, Failure, Material, Options, QueuePolicy},
     error::Code,
     protocol::Version,
 };
@@ -13,13 +13,15 @@ use pyo3::{
     intern,
     prelude::*,
     pybacked::PyBackedStr,
-    types::{PyBytes, PyDict, PyList, PyString, PyTuple},
+    sync::PyOnceLock,
+    types::{PyBytes, PyDict, PyList, PyMapping, PyString, PyTuple},
 };
 
 use crate::{
+    authentication::{PythonAuthenticator, credentials_source},
     callback::{self, Raised},
     error::{OrRaise, invalid},
-    message::{Given, Quality},
+    message::{Given, Quality, reason},
     property,
     wait::Seconds,
 };
@@ -27,10 +29,14 @@ use crate::{
 /// What a session is made from, and what this module has to know of it afterwards.
 pub(crate) struct Settings {
     pub(crate) options: Options,
+    pub(crate) version: Version,
     /// Whether messages carry their acknowledgement.
     pub(crate) manual: bool,
     /// Where exceptions of callbacks go.
     pub(crate) raised: Raised,
+    /// What becomes of a message whose handler failed.
+    pub(crate) failure: Failure,
+    authenticates: bool,
     policy: QueuePolicy,
     wait: Duration,
     certificate: Option<Material>,
@@ -47,7 +53,8 @@ const OPTIONS: &[(&str, Setter)] = &[
         Ok(())
     }),
     ("version", |to, value| {
-        to.options.set_version(choice(value, "version", VERSIONS)?);
+        to.version = choice(value, "version", VERSIONS)?;
+        to.options.set_version(to.version);
         Ok(())
     }),
     ("client_id", |to, value| {
@@ -67,6 +74,25 @@ const OPTIONS: &[(&str, Setter)] = &[
     ("password", |to, value| {
         let password: Given<'_> = value.extract()?;
         to.options.set_password(Some(password.as_bytes()?)).or_raise(value.py()).map(drop)
+    }),
+    ("credentials", |to, value| {
+        let source = credentials_source(callable(value, "credentials")?);
+        to.options.set_credentials_source(Some(source));
+        Ok(())
+    }),
+    ("authentication", |to, value| {
+        to.take_method(value)?;
+        let (method, answer): (PyBackedStr, Bound<'_, PyAny>) = value.extract()?;
+        let authenticator = PythonAuthenticator(callable(&answer, "authentication")?);
+        to.options
+            .set_authenticator(&method, Arc::new(authenticator))
+            .or_raise(value.py())
+            .map(drop)
+    }),
+    ("scram_sha_256", |to, value| {
+        to.take_method(value)?;
+        let (user_name, password): (PyBackedStr, PyBackedStr) = value.extract()?;
+        to.options.set_scram_sha_256(&user_name, &password).or_raise(value.py()).map(drop)
     }),
     ("keep_alive", |to, value| {
         to.options.set_keep_alive(seconds(value)?).or_raise(value.py()).map(drop)
@@ -121,8 +147,22 @@ const OPTIONS: &[(&str, Setter)] = &[
         to.options.set_acknowledge(acknowledge);
         Ok(())
     }),
-    ("acknowledge_failed", |to, value| {
-        to.options.set_acknowledge_failed(value.extract()?);
+    ("on_failure", |to, value| {
+        to.failure = match value.extract() {
+            Ok(number) => Failure::Refuse(reason(value.py(), number)?),
+            Err(_) => choice(value, "on_failure", FAILURES)?,
+        };
+        to.options.set_on_failure(to.failure).or_raise(value.py()).map(drop)
+    }),
+    ("time_to_live", |to, value| {
+        to.options.set_time_to_live(Some(seconds(value)?)).or_raise(value.py()).map(drop)
+    }),
+    ("topic_alias_limit", |to, value| {
+        to.options.set_topic_alias_limit(value.extract()?);
+        Ok(())
+    }),
+    ("set_aside_after", |to, value| {
+        to.options.set_set_aside_after(value.extract()?);
         Ok(())
     }),
     ("end_on_session_loss", |to, value| {
@@ -131,6 +171,15 @@ const OPTIONS: &[(&str, Setter)] = &[
     }),
     ("reconnect", |to, value| {
         to.options.set_reconnect(value.extract()?);
+        Ok(())
+    }),
+    ("retry_first_connect", |to, value| {
+        to.options.set_retry_first_connect(value.extract()?);
+        Ok(())
+    }),
+    ("retry", retry),
+    ("redirect_limit", |to, value| {
+        to.options.set_redirect_limit(value.extract()?);
         Ok(())
     }),
     ("reconnect_delay", |to, value| {
@@ -199,6 +248,9 @@ const ACKNOWLEDGES: &[(&str, Acknowledge)] = &[
     ("manual", Acknowledge::Manual),
 ];
 
+const FAILURES: &[(&str, Failure)] =
+    &[("acknowledge", Failure::Acknowledge), ("leave", Failure::Leave)];
+
 impl Settings {
     /// Reads the arguments of `Session(address, **options)`. None is the same as not given.
     pub(crate) fn new(
@@ -208,8 +260,11 @@ impl Settings {
     ) -> PyResult<Self> {
         let mut this = Self {
             options: Options::new(),
+            version: Version::V311,
             manual: false,
             raised: Raised::default(),
+            failure: Failure::default(),
+            authenticates: false,
             policy: QueuePolicy::default(),
             wait: Duration::from_secs(10),
             certificate: None,
@@ -240,6 +295,15 @@ impl Settings {
         Ok(this)
     }
 
+    /// CONNECT has one authentication method.
+    fn take_method(&mut self, value: &Bound<'_, PyAny>) -> PyResult<()> {
+        if std::mem::replace(&mut self.authenticates, true) {
+            let message = "authentication and scram_sha_256 exclude each other";
+            return Err(invalid(value.py(), Code::InvalidOption, message));
+        }
+        Ok(())
+    }
+
     /// How long a publish waits for room in a full queue; None: it never does.
     pub(crate) fn wait_for_room(&self) -> Option<Duration> {
         (self.policy == QueuePolicy::Block).then_some(self.wait)
@@ -266,6 +330,29 @@ fn will(to: &mut Settings, value: &Bound<'_, PyAny>) -> PyResult<()> {
         })?;
     }
     Ok(())
+}
+
+/// Which errors are followed by further attempts: a later entry wins over an earlier one.
+fn retry(to: &mut Settings, value: &Bound<'_, PyAny>) -> PyResult<()> {
+    static CODES: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    let py = value.py();
+    let codes = CODES.import(py, "mqttsession.error", "_codes_of")?;
+    for item in value.cast::<PyMapping>()?.items()? {
+        let (which, retry): (Bound<'_, PyAny>, bool) = item.extract()?;
+        let numbers: Vec<i32> = codes.call1((which,))?.extract()?;
+        for code in numbers.into_iter().filter_map(Code::from_number) {
+            to.options.set_retry(code, retry);
+        }
+    }
+    Ok(())
+}
+
+fn callable(value: &Bound<'_, PyAny>, option: &str) -> PyResult<Py<PyAny>> {
+    if value.is_callable() {
+        return Ok(value.clone().unbind());
+    }
+    let message = format!("The callable of {option} cannot be called");
+    Err(invalid(value.py(), Code::InvalidOption, message))
 }
 
 fn text(value: &Bound<'_, PyAny>) -> PyResult<PyBackedStr> {

@@ -103,11 +103,7 @@ pub(crate) fn from_dict(
     for (name, value) in dict {
         match &*name.extract::<PyBackedStr>()? {
             "user_properties" => {
-                // Pairs and not a dictionary, because a name may come twice.
-                for pair in value.try_iter()? {
-                    let (name, value): (PyBackedStr, PyBackedStr) = pair?.extract()?;
-                    push(Property::UserProperty(&name, &value)).or_raise(py)?;
-                }
+                push_user_properties(&value, &mut |property| push(property).or_raise(py))?;
             }
             "subscription_identifiers" => {
                 for identifier in value.try_iter()? {
@@ -120,15 +116,31 @@ pub(crate) fn from_dict(
     Ok(())
 }
 
+/// Hands each of some user properties to `push`: pairs and not a dictionary, because a name may come
+/// twice.
+pub(crate) fn push_user_properties(
+    pairs: &Bound<'_, PyAny>,
+    push: &mut dyn FnMut(Property<'_>) -> PyResult<()>,
+) -> PyResult<()> {
+    for pair in pairs.try_iter()? {
+        let (name, value): (PyBackedStr, PyBackedStr) = pair?.extract()?;
+        push(Property::UserProperty(&name, &value))?;
+    }
+    Ok(())
+}
+
+/// Adds a property to a block.
+pub(crate) fn push(block: &mut PropertyBlock, property: Property<'_>) -> Result<()> {
+    block.push(property).map_err(|error| {
+        Error::new(Code::InvalidOption, format!("The property cannot be used: {error}"))
+    })
+}
+
 /// The properties of one packet.
 pub(crate) fn block(dict: Option<&Bound<'_, PyDict>>) -> PyResult<PropertyBlock> {
     let mut block = PropertyBlock::new();
     if let Some(dict) = dict {
-        from_dict(dict, &mut |property| {
-            block.push(property).map_err(|error| {
-                Error::new(Code::InvalidOption, format!("The property cannot be used: {error}"))
-            })
-        })?;
+        from_dict(dict, &mut |property| push(&mut block, property))?;
     }
     Ok(block)
 }

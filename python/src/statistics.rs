@@ -36,6 +36,22 @@ statistics! {
     unrouted: u64,
     /// Outgoing messages dropped by policy.
     dropped: u64,
+    /// Outgoing messages whose time to live passed before they were sent.
+    expired: u64,
+    /// Outgoing messages that the broker refused, or did not take at all.
+    refused: u64,
+    /// Outgoing messages of QoS 0 that a lost connection took with it.
+    lost: u64,
+    /// Outgoing messages that ended because the broker had lost the session.
+    session_lost: u64,
+    /// Outgoing messages that were cancelled by a disconnect or close.
+    cancelled: u64,
+    /// Outgoing messages that were set aside.
+    set_aside: u64,
+    /// Received messages that were set aside: too large, or deadly.
+    incoming_set_aside: u64,
+    /// Events that were dropped because nobody polled for them.
+    events_dropped: u64,
     /// Bytes written to the network.
     bytes_out: u64,
     /// Bytes read from the network.
@@ -58,6 +74,8 @@ statistics! {
     in_flight: usize,
     /// Received messages of QoS 1 and 2 that have not been acknowledged.
     unacknowledged: usize,
+    /// Those of them that have been handled and wait for the acknowledgement of an earlier one.
+    held_back: usize,
     /// Subscriptions.
     subscriptions: usize,
 }

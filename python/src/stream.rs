@@ -6,12 +6,13 @@ use std::{
 };
 
 use mqttsession::{
-    client::{self, Handled, Handler},
+    client::{self, Failure, Handled, Handler},
     error::Code,
+    protocol::PropertyBlock,
 };
 use pyo3::{prelude::*, types::PyString};
 
-use crate::{error::invalid, future::Mailbox, message::Message};
+use crate::{error::invalid, future::Mailbox, message::Message, session::Session};
 
 /// Messages that have been received and wait to be asked for.
 ///
@@ -21,8 +22,9 @@ use crate::{error::invalid, future::Mailbox, message::Message};
 pub(crate) struct Stream {
     shared: Arc<Shared>,
     session: Weak<client::Session>,
-    filter: OnceLock<String>,
+    filters: OnceLock<Vec<String>>,
     manual: bool,
+    failure: Failure,
 }
 
 struct Shared {
@@ -59,14 +61,20 @@ impl Shared {
 }
 
 impl Stream {
-    pub(crate) fn new(mailbox: Arc<Mailbox>, session: Weak<client::Session>, manual: bool) -> Self {
+    pub(crate) fn new(mailbox: Arc<Mailbox>, session: &Session) -> Self {
         let shared = Arc::new(Shared { mailbox, state: Mutex::default() });
-        Self { shared, session, filter: OnceLock::new(), manual }
+        Self {
+            shared,
+            session: Arc::downgrade(session.core()),
+            filters: OnceLock::new(),
+            manual: session.is_manual(),
+            failure: session.failure(),
+        }
     }
 
-    /// What the core hands the messages of this filter to; None for a stream that is in use.
-    pub(crate) fn subscribe(&self, filter: &str) -> Option<Arc<dyn Handler>> {
-        self.filter.set(filter.to_owned()).ok()?;
+    /// What the core hands the messages of these filters to; None for a stream that is in use.
+    pub(crate) fn subscribe(&self, filters: &[String]) -> Option<Arc<dyn Handler>> {
+        self.filters.set(filters.to_vec()).ok()?;
         let shared = Arc::clone(&self.shared);
         Some(Arc::new(Entrance { shared, last_topic: Mutex::default() }))
     }
@@ -119,10 +127,19 @@ impl Stream {
         Ok(Some(future))
     }
 
-    /// The message that was given out last is not to be acknowledged.
+    /// The handler of the message that was given out last failed: what becomes of the message is an
+    /// option.
     fn fail(&self) {
+        if self.failure == Failure::Acknowledge {
+            // It is, as soon as the next one is asked for.
+            return;
+        }
         let failed = self.shared.lock().current.take();
-        drop(failed);
+        let acknowledgement = failed.and_then(|message| message.get().take_acknowledgement());
+        if let (Failure::Refuse(reason), Some(acknowledgement)) = (self.failure, acknowledgement) {
+            // On a connection that is gone it cannot be refused; the broker sends it again.
+            let _ = acknowledgement.refuse(reason, PropertyBlock::new());
+        }
     }
 
     /// Ends it: the message that was given out last is handled, those that nobody asked for are
@@ -134,7 +151,7 @@ impl Stream {
         };
         self.handled(current);
         drop(rest);
-        self.shared.end(py) && self.filter.get().is_some()
+        self.shared.end(py) && self.filters.get().is_some()
     }
 }
 
@@ -147,11 +164,13 @@ impl Drop for Stream {
             (state.current.take(), state.ended)
         };
         self.handled(current);
-        if let (false, Some(filter), Some(session)) =
-            (ended, self.filter.get(), self.session.upgrade())
+        if let (false, Some(filters), Some(session)) =
+            (ended, self.filters.get(), self.session.upgrade())
         {
+            let filters: Vec<_> = filters.iter().map(String::as_str).collect();
+            let leave = || drop(session.unsubscribe_many(&filters, PropertyBlock::new()));
             // Detached, because the entrance may be letting a message in.
-            Python::attach(|py| py.detach(|| drop(session.unsubscribe(filter))));
+            Python::attach(|py| py.detach(leave));
         }
     }
 }

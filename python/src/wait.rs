@@ -96,7 +96,21 @@ pub(crate) fn for_operation<T: Clone + Send + 'static>(
 where
     Operation<T>: Sync,
 {
-    in_slices(py, deadline, |slice| operation.wait(slice))
+    let answer = in_slices(py, deadline, |slice| {
+        let begun = Instant::now();
+        match operation.wait(slice) {
+            // Before the slice has passed it is the operation's own end: a request has a timeout.
+            Err(error)
+                if error.code() == Code::Timeout
+                    && slice.is_none_or(|slice| begun.elapsed() < slice) =>
+            {
+                Ok(Err(error))
+            }
+            Err(error) if error.code() == Code::Timeout => Err(error),
+            answer => Ok(answer),
+        }
+    })?;
+    answer.or_raise(py)
 }
 
 /// Waits for an operation, but not longer than one slice.

@@ -5,10 +5,16 @@
 #include <mqttsession.h>
 
 #include <pthread.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+
+/* What an output holds before a call that must leave it alone. */
+#define UNTOUCHED ((void *)(uintptr_t)0x5a5a5a5a)
+
+#define BAD_UTF8 "caf\xe9"
 
 /* How long anything may take before it counts as never; not a measure of speed. */
 #define CHECK_DEADLINE_MS 30000

@@ -7,12 +7,14 @@ static counter ended = COUNTER;
 static counter destroyed = COUNTER;
 static mqtt_status outcome = 1;
 
-static void on_end(uint64_t number, mqtt_status status, int32_t reason, void *user_data)
+static void on_end(uint64_t number, mqtt_status status, const mqtt_outcome *how, void *user_data)
 {
     CHECK(number > 0);
     CHECK(user_data == &destroyed);
     CHECK(counter_value(&destroyed) == counter_value(&ended));
-    CHECK((status == MQTT_OK) == (reason >= 0));
+    CHECK(mqtt_outcome_status(how) == status);
+    CHECK((status == MQTT_OK) == (mqtt_outcome_reason(how) >= 0));
+    CHECK((status == MQTT_OK) == (mqtt_outcome_message(how)[0] == '\0'));
     outcome = status;
     counter_add(&ended);
 }
@@ -29,9 +31,10 @@ static void check_ended(mqtt_session *session)
                                            &destroyed, count_destroy, &number));
         CHECK(number > last);
         last = number;
-        int32_t reason = -1;
-        CHECK_OK(mqtt_session_wait(session, number, CHECK_DEADLINE_MS, &reason));
-        CHECK(reason == MQTT_REASON_SUCCESS || reason == MQTT_REASON_NO_MATCHING_SUBSCRIBERS);
+        mqtt_outcome *how = NULL;
+        CHECK_OK(mqtt_session_wait(session, number, CHECK_DEADLINE_MS, &how));
+        CHECK(mqtt_outcome_reason(how) == MQTT_REASON_SUCCESS);
+        mqtt_outcome_free(how);
         COUNTER_WAIT(&ended, qos + 1);
         COUNTER_WAIT(&destroyed, qos + 1);
         CHECK(outcome == MQTT_OK);
@@ -54,11 +57,11 @@ static void check_unanswered(mqtt_session *session)
     CHECK_OK(mqtt_session_publish_with(session, "demo/out", "hello", 5, options, on_end,
                                        &destroyed, count_destroy, &number));
     mqtt_publish_options_free(options);
-    int32_t reason = 77;
-    CHECK_STATUS(MQTT_TIMEOUT, mqtt_session_wait(session, number, 0, &reason));
-    CHECK_STATUS(MQTT_TIMEOUT, mqtt_session_wait(session, number, 10, &reason));
+    mqtt_outcome *how = NULL;
+    CHECK_STATUS(MQTT_TIMEOUT, mqtt_session_wait(session, number, 0, &how));
+    CHECK_STATUS(MQTT_TIMEOUT, mqtt_session_wait(session, number, 10, &how));
     CHECK_STATUS(MQTT_TIMEOUT, mqtt_session_flush(session, 10));
-    CHECK(reason == 77);
+    CHECK(how == NULL);
     CHECK(counter_value(&ended) == 0);
     /* Disconnecting gives it up, after its callback; freeing has nothing left to do. */
     CHECK_STATUS(MQTT_CANCELLED, mqtt_session_disconnect(session, MQTT_REASON_SUCCESS, 10));

@@ -9,9 +9,11 @@ use std::{
 };
 
 use mqttsession::{
-    client::{Acknowledge, Acknowledgement, Handled, Handler, Message, Options, Session},
+    client::{
+        Acknowledge, Acknowledgement, Event, Failure, Handled, Handler, Message, Options, Session,
+    },
     error::Code,
-    protocol::{QoS, ReasonCode, Version},
+    protocol::{Property, PropertyBlock, QoS, ReasonCode, Version},
 };
 use mqttsession_tests::{
     scripted::{Peer, ScriptedBroker},
@@ -168,21 +170,133 @@ fn refused_with_a_reason() {
     peer.publish("in", 1, 1, "");
     peer.publish("in", 2, 2, "");
     let [first, second] = [(); 2].map(|()| next(&acknowledgements));
-    first.refuse(ReasonCode::QuotaExceeded).unwrap();
+    first.refuse(ReasonCode::QuotaExceeded, PropertyBlock::new()).unwrap();
     assert_eq!(peer.expect_puback(1).reason, 0x97);
-    second.refuse(ReasonCode::NotAuthorized).unwrap();
+    second.refuse(ReasonCode::NotAuthorized, PropertyBlock::new()).unwrap();
     assert_eq!(peer.expect_pubrec(2).reason, 0x87);
 }
 
 #[test]
-fn a_refusal_needs_an_error() {
+fn a_refusal_says_why() {
+    let broker = ScriptedBroker::start();
+    let mut options = options(&broker);
+    options.set_version(Version::V5);
+    let (handler, acknowledgements) = deferring();
+    let (_session, mut peer) = subscribed(&options, &broker, handler);
+    peer.publish("in", 1, 1, "");
+    let mut said = PropertyBlock::new();
+    said.push(Property::ReasonString("full")).unwrap();
+    said.push(Property::UserProperty("left", "0")).unwrap();
+    next(&acknowledgements).refuse(ReasonCode::QuotaExceeded, said).unwrap();
+    let puback = peer.expect_puback(1);
+    assert_eq!((puback.reason, puback.properties.text("reason-string")), (0x97, Some("full")));
+    assert_eq!(puback.properties.user(), [("left", "0")]);
+}
+
+#[test]
+fn what_cannot_be_said_in_a_refusal_is_an_error_and_leaves_the_message_unacknowledged() {
+    let content = |property| {
+        let mut block = PropertyBlock::new();
+        block.push(property).unwrap();
+        block
+    };
+    let none = PropertyBlock::new;
+    let cases = [
+        (Version::V5, ReasonCode::Success, none(), Code::InvalidArgument),
+        (Version::V5, ReasonCode::NoMatchingSubscribers, none(), Code::InvalidArgument),
+        (Version::V5, ReasonCode::KeepAliveTimeout, none(), Code::InvalidArgument),
+        (
+            Version::V5,
+            ReasonCode::QuotaExceeded,
+            content(Property::ContentType("text")),
+            Code::InvalidArgument,
+        ),
+        (
+            Version::V311,
+            ReasonCode::QuotaExceeded,
+            content(Property::ReasonString("full")),
+            Code::NotSupported,
+        ),
+    ];
+    for (version, reason, properties, expected) in cases {
+        let broker = ScriptedBroker::start();
+        let mut options = options(&broker);
+        options.set_version(version);
+        let (handler, acknowledgements) = deferring();
+        let (_session, mut peer) = subscribed(&options, &broker, handler);
+        peer.publish("in", 1, 1, "");
+        let error = next(&acknowledgements).refuse(reason, properties).unwrap_err();
+        assert_eq!(error.code(), expected, "{error}");
+        assert!(peer.fence().is_empty());
+    }
+}
+
+#[test]
+fn the_first_refusal_of_several_counts() {
+    let broker = ScriptedBroker::start();
+    let mut options = options(&broker);
+    options.set_version(Version::V5);
+    let (handler, acknowledgements) = deferring();
+    let (session, mut peer) = subscribed(&options, &broker, handler.clone());
+    subscribe(&session, &mut peer, "#", handler);
+    peer.publish("in", 1, 1, "");
+    let [first, second] = [(); 2].map(|()| next(&acknowledgements));
+    first.refuse(ReasonCode::NotAuthorized, PropertyBlock::new()).unwrap();
+    assert!(peer.fence().is_empty(), "refused too early");
+    second.refuse(ReasonCode::QuotaExceeded, PropertyBlock::new()).unwrap();
+    assert_eq!(peer.expect_puback(1).reason, 0x87);
+}
+
+#[test]
+fn a_failed_message_is_refused_where_the_options_say_so() {
+    for (version, acknowledge) in [
+        (Version::V311, Acknowledge::Handled),
+        (Version::V5, Acknowledge::Handled),
+        (Version::V5, Acknowledge::Manual),
+    ] {
+        let broker = ScriptedBroker::start();
+        let mut options = options(&broker);
+        options.set_version(version).set_acknowledge(acknowledge);
+        options.set_on_failure(Failure::Refuse(ReasonCode::NotAuthorized)).unwrap();
+        let (_session, mut peer) = subscribed(&options, &broker, Arc::new(Failing));
+        peer.publish("in", 1, 1, "");
+        peer.publish("in", 2, 2, "");
+        let reason = if version.is_v5() { 0x87 } else { 0 };
+        assert_eq!(peer.expect_puback(1).reason, reason);
+        assert_eq!(peer.expect_pubrec(2).reason, reason);
+    }
+}
+
+#[test]
+fn a_handler_that_fails_refuses_also_what_another_one_deferred() {
+    let broker = ScriptedBroker::start();
+    let mut options = options(&broker);
+    options.set_version(Version::V5);
+    options.set_on_failure(Failure::Refuse(ReasonCode::QuotaExceeded)).unwrap();
+    let (handler, acknowledgements) = deferring();
+    let (session, mut peer) = subscribed(&options, &broker, handler);
+    subscribe(&session, &mut peer, "#", Arc::new(Failing));
+    peer.publish("in", 1, 1, "");
+    next(&acknowledgements).acknowledge().unwrap();
+    assert_eq!(peer.expect_puback(1).reason, 0x97);
+}
+
+#[test]
+fn acknowledgements_that_one_holds_back_are_counted_and_reported() {
     let broker = ScriptedBroker::start();
     let (handler, acknowledgements) = deferring();
-    let (_session, mut peer) = subscribed(&options(&broker), &broker, handler);
-    peer.publish("in", 1, 1, "");
-    let error = next(&acknowledgements).refuse(ReasonCode::Success).unwrap_err();
-    assert_eq!(error.code(), Code::InvalidArgument);
-    assert!(peer.fence().is_empty());
+    let (session, mut peer) = subscribed(&options(&broker), &broker, handler);
+    let events = events(&session);
+    (1..=3).for_each(|id| peer.publish("in", 1, id, ""));
+    let [first, second, third] = [(); 3].map(|()| next(&acknowledgements));
+    third.acknowledge().unwrap();
+    second.acknowledge().unwrap();
+    assert_eq!(session.statistics().held_back, 2);
+    // The engine looks every ten seconds.
+    assert!(matches!(next(&events), Event::AcknowledgementHeld(2)));
+    first.acknowledge().unwrap();
+    (1..=3).for_each(|id| drop(peer.expect_puback(id)));
+    assert_eq!(session.statistics().held_back, 0);
 }
 
 #[test]
@@ -223,7 +337,8 @@ fn a_failed_message_is_acknowledged_or_not_as_the_options_say() {
     for acknowledge in [true, false] {
         let broker = ScriptedBroker::start();
         let mut options = options(&broker);
-        options.set_acknowledge_failed(acknowledge);
+        let failure = if acknowledge { Failure::Acknowledge } else { Failure::Leave };
+        options.set_on_failure(failure).unwrap();
         let (session, mut peer) = subscribed(&options, &broker, Arc::new(Failing));
         peer.publish("in", 1, 1, "");
         match acknowledge {

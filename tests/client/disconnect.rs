@@ -95,6 +95,18 @@ fn reason_and_properties_are_sent() {
     ended(disconnecting).unwrap();
 }
 
+/// [MQTT-3.14.4-1], [MQTT-3.14.4-2]
+#[test]
+fn the_connection_is_closed_behind_disconnect() {
+    for (_broker, session, mut peer) in [connected(), connected_v5()] {
+        let disconnecting = session.disconnect(DisconnectOptions::default());
+        peer.expect_disconnect();
+        peer.expect_closed();
+        drop(peer);
+        ended(disconnecting).unwrap();
+    }
+}
+
 #[test]
 fn subscriptions_stay_for_the_next_connect() {
     let (broker, session, mut peer) = connected();

@@ -13,7 +13,12 @@ use mqttsession::{
     client::{Dispatch, Handled, Handler, Message, Session},
     protocol::QoS,
 };
-use mqttsession_tests::{scripted::ScriptedBroker, seen::Seen, wire};
+use mqttsession_tests::{
+    property,
+    scripted::{Peer, ScriptedBroker},
+    seen::Seen,
+    wire,
+};
 
 use crate::support::*;
 
@@ -202,6 +207,66 @@ fn what_waits_for_a_replaced_handler_goes_to_the_new_one() {
     assert_eq!(payloads(&new_messages, 1), ["in between"]);
     peer.expect_puback(1);
     assert!(old_messages.try_recv().is_err());
+}
+
+#[test]
+fn of_two_handlers_the_one_that_was_replaced_while_the_message_waited_has_its_successor_called() {
+    let (_broker, session, mut peer) = connected();
+    let (gate, blocking) = gated();
+    subscribe(&session, &mut peer, "other", blocking);
+    let (old, old_messages) = collect();
+    subscribe(&session, &mut peer, "in", old);
+    let (staying, staying_messages) = collect();
+    subscribe(&session, &mut peer, "#", staying);
+    peer.publish("other", 0, 0, "first");
+    gate.wait_for_arrival();
+    peer.publish("in", 1, 1, "in between");
+    assert!(peer.fence().is_empty());
+    let (new, new_messages) = collect();
+    subscribe(&session, &mut peer, "in", new);
+    gate.let_one_pass();
+    assert_eq!(payloads(&new_messages, 1), ["in between"]);
+    peer.expect_puback(1);
+    assert_eq!(payloads(&staying_messages, 2), ["first", "in between"]);
+    assert!(staying_messages.try_recv().is_err(), "it was called twice");
+    assert!(old_messages.try_recv().is_err());
+}
+
+#[test]
+fn a_copy_for_a_subscription_that_has_ended_reaches_nobody_else() {
+    let (_broker, session, mut peer) = connected_v5();
+    let (gate, blocking) = gated();
+    subscribe(&session, &mut peer, "other", blocking);
+    let (ending, ended_messages) = collect();
+    let ended_identifier = subscribed(&session, &mut peer, "in", ending);
+    let (staying, staying_messages) = collect();
+    let identifier = subscribed(&session, &mut peer, "in/#", staying);
+    peer.publish("other", 0, 0, "");
+    gate.wait_for_arrival();
+    // One copy for each of the overlapping subscriptions.
+    for (id, identifier) in [(1, ended_identifier), (2, identifier)] {
+        let properties = property::number("subscription-identifier", identifier);
+        peer.send(&wire::v5::publish("in", 1, id, &properties, format!("{id}")));
+    }
+    assert!(peer.fence().is_empty());
+    session.unsubscribe("in").unwrap();
+    peer.expect_unsubscribe();
+    gate.let_one_pass();
+    peer.expect_puback(1);
+    peer.expect_puback(2);
+    assert_eq!(payloads(&staying_messages, 1), ["2"]);
+    assert!(staying_messages.try_recv().is_err(), "it got the other copy, too");
+    assert!(ended_messages.try_recv().is_err());
+}
+
+/// Subscribes, and the answer is the identifier that the session gave.
+#[track_caller]
+fn subscribed(session: &Session, peer: &mut Peer, filter: &str, handler: Arc<dyn Handler>) -> u32 {
+    let subscribing = session.subscribe(filter, at(QoS::ExactlyOnce), handler).unwrap();
+    let subscribe = peer.expect_subscribe();
+    peer.suback(subscribe.id, &[2]);
+    subscribing.wait(Some(DEADLINE)).unwrap();
+    subscribe.properties.number("subscription-identifier").expect("the session gives one")
 }
 
 #[test]

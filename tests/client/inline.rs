@@ -60,7 +60,7 @@ fn every_call_that_would_wait_says_so_and_what_it_began_goes_on() {
         ended(session.subscribe("other", at(QoS::AtMostOnce), ignore())).map(drop)
     })
     .expect_subscribe();
-    would_deadlock(|session| ended(session.unsubscribe("in"))).expect_unsubscribe();
+    would_deadlock(|session| ended(session.unsubscribe("in")).map(drop)).expect_unsubscribe();
     would_deadlock(|session| {
         publish(session, "out", QoS::AtLeastOnce, "");
         ended(session.flush())

@@ -100,6 +100,36 @@ fn a_large_payload_goes_both_ways() {
 }
 
 #[test]
+fn overlapping_and_shared_subscriptions_reach_the_right_handlers_once_each() {
+    const COUNT: usize = 50;
+
+    let Some(broker) = Mosquitto::start(&Config::default()) else { return };
+    let subscriber = session(&broker, Version::V5, "overlapping");
+    let filters = ["a/+", "a/#", "#", "$share/group/a/b", "a/b"];
+    let handlers = filters.map(|filter| {
+        let (handler, messages) = collect();
+        ended(subscriber.subscribe(filter, at(QoS::AtLeastOnce), handler)).unwrap();
+        messages
+    });
+    let publisher = session(&broker, Version::V5, "publisher");
+    let expected: Vec<String> = (0..COUNT).map(|number| number.to_string()).collect();
+    for payload in &expected {
+        publish(&publisher, "a/b", QoS::AtLeastOnce, payload);
+    }
+    // It comes behind all the others.
+    publish(&publisher, "last", QoS::AtLeastOnce, "last");
+    for (filter, messages) in filters.iter().zip(&handlers) {
+        assert_eq!(payloads(messages, COUNT), expected, "{filter}");
+    }
+    assert_eq!(payloads(&handlers[2], 1), ["last"]);
+    assert!(handlers.iter().all(|messages| messages.try_recv().is_err()), "called more than once");
+    let copies = (filters.len() * COUNT + 1) as u64;
+    assert_eq!(subscriber.statistics().received, copies, "Mosquitto sends a copy for each");
+    publisher.close();
+    subscriber.close();
+}
+
+#[test]
 fn a_crash_of_the_broker_loses_no_message() {
     let config = Config { persistence: true, ..Config::default() };
     let Some(mut broker) = Mosquitto::start(&config) else { return };

@@ -3,7 +3,7 @@
 use std::{sync::Arc, thread, time::Duration};
 
 use mqttsession::{
-    client::{Dispatch, Message, Session},
+    client::{Dispatch, Event, Message, Session},
     error::Code,
     protocol::QoS,
 };
@@ -162,6 +162,36 @@ fn waiting_calls_end_although_nobody_polls() {
     served.join().unwrap();
     while session.poll(Some(Duration::ZERO), 100).unwrap() > 0 {}
     next(&called);
+}
+
+#[test]
+fn the_events_of_a_session_that_nobody_polls_are_bounded() {
+    const OVERSIZED: u64 = 3000;
+    const KEPT: u64 = 1000;
+
+    let broker = ScriptedBroker::start();
+    let mut options = options(&broker);
+    options.set_dispatch(Dispatch::Polled).set_maximum_packet_size(20).unwrap();
+    let session = Session::new(&options).unwrap();
+    let events = events(&session);
+    let connecting = session.connect();
+    let mut peer = broker.accept_session();
+    ended(connecting).unwrap();
+    // Each is an event: a topic alone is larger than what the session takes.
+    let topic = |number: u64| format!("{number:020}");
+    let messages: Vec<u8> =
+        (1..=OVERSIZED).flat_map(|number| wire::publish(&topic(number), 0, 0, "")).collect();
+    peer.send(&messages);
+    assert!(peer.fence().is_empty());
+    eventually("all have come", || session.statistics().incoming_set_aside == OVERSIZED);
+    while session.poll(Some(Duration::ZERO), 100).unwrap() > 0 {}
+    let events: Vec<Event> = events.try_iter().collect();
+    let dropped = session.statistics().events_dropped;
+    assert_eq!((events.len() as u64, dropped), (KEPT, OVERSIZED + 2 - KEPT));
+    // The last of each kind is there: what state the session has, and the latest of its messages.
+    assert!(matches!(events[..2], [Event::Connecting, Event::Connected(_)]));
+    let Some(Event::SetAside(last)) = events.last() else { panic!("another event came last") };
+    assert_eq!(last.topic, Some(topic(OVERSIZED)));
 }
 
 #[test]

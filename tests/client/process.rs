@@ -6,15 +6,19 @@
 mod support;
 
 use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc::channel},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+        mpsc::channel,
+    },
     thread,
     time::Duration,
 };
 
 use mqttsession::{
     client::{
-        Dispatch, Message, Session, State, live_sessions, set_callback_threads, set_io_threads,
-        shutdown,
+        Credentials, Dispatch, Message, Session, State, live_sessions, set_callback_threads,
+        set_io_threads, shutdown,
     },
     error::Code,
     protocol::QoS,
@@ -156,6 +160,80 @@ fn shutdown_says_when_a_callback_does_not_end() {
     gate.let_one_pass();
     shutdown(Some(DEADLINE)).unwrap();
     served.join().unwrap();
+}
+
+/// A callback waits for its session's connection, which needs credentials first.
+#[test]
+fn questions_do_not_wait_for_the_threads_of_callbacks() {
+    let _alone = alone();
+    set_callback_threads(1).unwrap();
+    let broker = ScriptedBroker::start();
+    let mut options = options(&broker);
+    options.set_clean_session(false);
+    options.set_credentials_source(Some(Arc::new(|| Ok(Credentials::default()))));
+    let (session, mut peer) = connect(&broker, &options);
+    let (sender, ends) = channel();
+    let handler = {
+        let session = session.clone();
+        move |_: &Message<'_>| {
+            let number = publish(&session, "out", QoS::AtLeastOnce, "");
+            drop(sender.send(session.wait(number, Some(DEADLINE)).map(drop)));
+        }
+    };
+    subscribe(&session, &mut peer, "in", Arc::new(handler));
+    peer.publish("in", 0, 0, "");
+    peer.expect_publish();
+    peer.close();
+    let mut peer = broker.accept();
+    peer.expect_connect();
+    peer.connack(true, 0);
+    let served = serve(peer);
+    next(&ends).unwrap();
+    session.close();
+    served.join().unwrap();
+    set_callback_threads(256).unwrap();
+}
+
+#[test]
+fn closing_does_not_wait_for_a_question_that_no_thread_was_free_for() {
+    const HELD_UP: usize = 20;
+    let _alone = alone();
+    // There may be threads left from the last test; these are more than those.
+    set_callback_threads(1).unwrap();
+    let broker = ScriptedBroker::start();
+    let (gate, threshold) = gate();
+    let mut slow = options(&broker);
+    slow.set_credentials_source(Some(Arc::new(move || {
+        threshold.pass();
+        Ok(Credentials::default())
+    })));
+    let held_up: Vec<_> = (0..HELD_UP).map(|_| Session::new(&slow).unwrap()).collect();
+    drop(slow);
+    let connecting: Vec<_> = held_up.iter().map(Session::connect).collect();
+    gate.wait_for_arrival();
+    let asked = Arc::new(AtomicBool::new(false));
+    let mut options = options(&broker);
+    let ask = asked.clone();
+    options.set_credentials_source(Some(Arc::new(move || {
+        ask.store(true, Ordering::SeqCst);
+        Ok(Credentials::default())
+    })));
+    let session = Session::new(&options).unwrap();
+    session.connect().unwrap();
+    eventually("it connects", || session.state() == State::Connecting);
+    let (sender, closed) = channel();
+    let closing = thread::spawn(move || {
+        session.close();
+        sender.send(()).unwrap();
+    });
+    next(&closed);
+    closing.join().unwrap();
+    assert!(!asked.load(Ordering::SeqCst), "a thread was free after all");
+    // A gate that is gone stands open.
+    drop(gate);
+    held_up.iter().for_each(Session::close);
+    drop(connecting);
+    set_callback_threads(256).unwrap();
 }
 
 #[test]

@@ -94,7 +94,7 @@ fn a_5_0_broker_may_say_that_nobody_listens() {
     let id = peer.expect_publish().id;
     peer.send(&wire::v5::puback(id, 0x10, &[]));
     let delivered = session.wait(number, Some(DEADLINE)).unwrap();
-    assert_eq!(delivered, Delivered { reason: ReasonCode::NoMatchingSubscribers });
+    assert_eq!(delivered, Delivered::new(ReasonCode::NoMatchingSubscribers));
 }
 
 #[test]

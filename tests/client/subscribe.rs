@@ -3,9 +3,9 @@
 use mqttsession::{
     client::Session,
     error::Code,
-    protocol::{Property, PropertyBlock, QoS, RetainHandling, SubscriptionOptions},
+    protocol::{Property, PropertyBlock, QoS, ReasonCode, RetainHandling, SubscriptionOptions},
 };
-use mqttsession_tests::{scripted::ScriptedBroker, wire};
+use mqttsession_tests::{property, scripted::ScriptedBroker, wire};
 
 use crate::support::*;
 
@@ -115,11 +115,37 @@ fn unsubscribing_ends_with_the_brokers_answer() {
 }
 
 #[test]
-fn unsubscribing_what_is_not_subscribed_succeeds_and_sends_nothing() {
-    let (_broker, session, mut peer) = connected();
-    ended(session.unsubscribe("in")).unwrap();
-    ended(session.unsubscribe_all()).unwrap();
+fn unsubscribing_what_is_not_subscribed_asks_the_broker() {
+    let (_broker, session, mut peer) = connected_v5();
+    // It may be left over from an earlier life of the session.
+    let unsubscribing = session.unsubscribe("in");
+    let id = peer.expect_unsubscribe().id;
+    peer.unsuback(id, &[0x11]);
+    let reason = ended(unsubscribing).unwrap().reason;
+    assert_eq!(reason, ReasonCode::NoSubscriptionExisted);
+    assert_eq!(ended(session.unsubscribe_all()).unwrap().len(), 0);
     assert!(peer.fence().is_empty());
+}
+
+#[test]
+fn several_filters_are_unsubscribed_with_a_result_for_each() {
+    let (_broker, session, mut peer) = connected_v5();
+    subscribe(&session, &mut peer, "a", ignore());
+    subscribe(&session, &mut peer, "b", ignore());
+    let mut properties = PropertyBlock::new();
+    properties.push(Property::UserProperty("why", "done")).unwrap();
+    let unsubscribing = session.unsubscribe_many(&["a", "b", "c"], properties);
+    let seen = peer.expect_unsubscribe();
+    assert_eq!(seen.filters, ["a", "b", "c"]);
+    assert_eq!(seen.properties.user(), [("why", "done")]);
+    let said = property::text("reason-string", "as you like");
+    peer.send(&wire::v5::unsuback(seen.id, &said, &[0, 0x87, 0x11]));
+    let results = ended(unsubscribing).unwrap();
+    let [Ok(first), Err(second), Ok(third)] = &results[..] else { panic!("{results:?}") };
+    assert_eq!(first.reason, ReasonCode::Success);
+    assert_eq!(first.said.reason_string(), Some("as you like"));
+    assert_eq!(second.reason_string(), Some("as you like"));
+    assert_eq!(third.reason, ReasonCode::NoSubscriptionExisted);
 }
 
 #[test]

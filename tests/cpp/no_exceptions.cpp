@@ -22,8 +22,8 @@ int main(int count, char **arguments) {
         exactly_once.qos(QoS::exactly_once);
         const auto number =
             session.value().publish(std::nothrow, "demo/out", "hello", exactly_once,
-                                    [&](std::uint64_t, const Result<std::int32_t> &reason) {
-                                        CHECK(reason.ok());
+                                    [&](std::uint64_t, const Result<Outcome> &outcome) {
+                                        CHECK(outcome.ok());
                                         ended.add();
                                     });
         CHECK(number.ok() && session.value().wait(std::nothrow, number.value(), deadline).ok());

@@ -42,7 +42,7 @@ static std::string printed(const Session &session) {
             on_callback_exception(nullptr);
         Counter destroyed;
         session.publish("demo/out", "", PublishOptions(),
-                        [token = Token(destroyed)](std::uint64_t, const Result<std::int32_t> &) {
+                        [token = Token(destroyed)](std::uint64_t, const Result<Outcome> &) {
                             throw std::runtime_error("a completion's");
                         });
         CHECK(destroyed.reaches(1));
@@ -63,7 +63,9 @@ int main(int count, char **arguments) {
     {
         const Session session(Options()
                                   .address(arguments[1])
-                                  .acknowledge_failed(arguments[2] == std::string("yes")));
+                                  .on_failure(arguments[2] == std::string("yes")
+                                                  ? Failure::acknowledge
+                                                  : Failure::leave));
         session.set_event_handler([](const Event &event) {
             if (event.kind() == EventKind::connected)
                 throw std::runtime_error("an event's");

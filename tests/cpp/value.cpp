@@ -16,6 +16,7 @@ constexpr bool moves_only = !std::is_copy_constructible_v<Owner> &&
 
 static_assert(moves_only<Session> && moves_only<Operation> && moves_only<OwnedMessage>);
 static_assert(moves_only<Acknowledgement> && moves_only<wlanguage::mqttSession>);
+static_assert(moves_only<Connection> && moves_only<OwnedOutcome>);
 static_assert(!std::is_copy_constructible_v<Options> && std::is_move_constructible_v<Options>);
 static_assert(!std::is_copy_constructible_v<Message> && !std::is_move_constructible_v<Message>);
 static_assert(std::is_nothrow_copy_constructible_v<Error>, "exceptions are copied");
@@ -84,6 +85,7 @@ static void errors() {
         CHECK(error.what() == std::string(mqtt_last_error_message()));
         CHECK(error.layer() == "caller"s);
         CHECK(!error.reason() && error.reason_string().empty());
+        CHECK(error.server_reference().empty() && error.user_properties().empty());
         CHECK(!error.retryable() && !error.ends_session());
         // A copy knows the same, and a later failure does not change it.
         const Error copy = error;
@@ -122,6 +124,16 @@ static void options() {
                 .reconnect(false)
                 .reconnect_delay(10ms, 1min)
                 .stable_time(1s)
+                .retry_first_connect(true)
+                .retry(MQTT_BAD_CREDENTIALS, true)
+                .redirect_limit(3)
+                .credentials_source([](const Credentials &) {})
+                .credentials_source(nullptr)
+                .authenticator("method", [](const Authentication &) {})
+                .scram_sha_256("user", "secret")
+                .time_to_live(1min)
+                .topic_alias_limit(10)
+                .set_aside_after(5)
                 .in_flight_limit(10)
                 .outgoing_limit(10, 1000)
                 .outgoing_policy(Policy::keep_latest)
@@ -129,8 +141,9 @@ static void options() {
                 .incoming_limit(10, 1000)
                 .dispatch(Dispatch::polled)
                 .acknowledge(Acknowledge::manual)
-                .acknowledge_failed(false)
+                .on_failure(Failure::refuse, MQTT_REASON_QUOTA_EXCEEDED)
                 .end_on_session_loss(true)
+                .tls_system_authorities(false)
                 .add_tls_authority_file("ca.pem")
                 .add_tls_authority_pem("pem")
                 .tls_certificate_files("both.pem")
@@ -150,6 +163,15 @@ static void options() {
     CHECK_THROWS(MQTT_INVALID_ARGUMENT, Options().keep_alive(-1s));
     CHECK_THROWS(MQTT_INVALID_ARGUMENT, Options().keep_alive(std::chrono::seconds::max()));
     CHECK_THROWS(MQTT_INVALID_TOPIC, Options().will("a/#", ""));
+    CHECK_THROWS(MQTT_INVALID_OPTION, Options().time_to_live(0s));
+    CHECK_THROWS(MQTT_INVALID_OPTION, Options().on_failure(Failure::refuse, MQTT_REASON_SUCCESS));
+    CHECK_THROWS(MQTT_INVALID_ARGUMENT, Options().retry(MQTT_OK, true));
+    CHECK(!Options().retries(MQTT_BAD_CREDENTIALS) && Options().retries(MQTT_CONNECTION_REFUSED));
+    CHECK(Options().retry(MQTT_BAD_CREDENTIALS, true).retries(MQTT_BAD_CREDENTIALS));
+    PublishOptions().qos(QoS::at_least_once).retain(true).time_to_live(forever).time_to_live(1s);
+    CHECK_THROWS(MQTT_INVALID_OPTION, PublishOptions().time_to_live(0s));
+    RequestOptions().qos(QoS::exactly_once).properties(Properties());
+    CHECK_THROWS(MQTT_INVALID_QOS, RequestOptions().qos(static_cast<QoS>(3)));
     SubscribeOptions()
         .qos(QoS::at_least_once)
         .no_local(true)
@@ -177,6 +199,8 @@ static void options_without_exceptions() {
     CHECK_THROWS(MQTT_INVALID_ARGUMENT, Options().add_connect_properties(properties));
     PublishOptions publish(std::nothrow);
     publish.properties(properties);
+    RequestOptions request(std::nothrow);
+    request.properties(properties);
     SubscribeOptions subscribe(std::nothrow);
     subscribe.properties(properties);
 
@@ -186,10 +210,16 @@ static void options_without_exceptions() {
     };
     refuse(session.publish(std::nothrow, "a", "", publish));
     refuse(session.publish(std::nothrow, "a", "", publish,
-                           [](std::uint64_t, const Result<std::int32_t> &) {}));
+                           [](std::uint64_t, const Result<Outcome> &) {}));
     refuse(session.subscribe(std::nothrow, "a", subscribe, [](const Message &) {}));
     refuse(session.subscribe_start(std::nothrow, {"a"}, subscribe, [](const Message &) {}));
     refuse(session.disconnect_start(std::nothrow, 0s, MQTT_REASON_SUCCESS, properties));
+    refuse(session.unsubscribe_many_start(std::nothrow, {"a"}, properties));
+    refuse(session.request(std::nothrow, "a", "", request));
+    refuse(session.request_start(std::nothrow, "a", "", request));
+    refuse(session.reply(std::nothrow, OwnedMessage(nullptr), "", publish));
+    refuse(session.reply(std::nothrow, OwnedMessage(nullptr), "", PublishOptions()));
+    refuse(Acknowledgement(nullptr).refuse(std::nothrow, MQTT_REASON_QUOTA_EXCEEDED, properties));
 }
 
 static void properties() {
@@ -232,6 +262,16 @@ static void moving() {
     CHECK_THROWS(MQTT_INVALID_ARGUMENT, message.keep());
     CHECK_THROWS(MQTT_INVALID_ARGUMENT, message.acknowledgement());
     CHECK_THROWS(MQTT_INVALID_ARGUMENT, Acknowledgement(nullptr).send());
+    CHECK_THROWS(MQTT_INVALID_ARGUMENT, operation.message());
+    CHECK(!operation.outcome());
+    OwnedOutcome outcome(nullptr);
+    CHECK(!outcome.ok() && !outcome.reason() && outcome.reason_string().empty());
+    CHECK(outcome.properties().empty() && outcome.message() == std::string());
+    OwnedOutcome moved_outcome(std::move(outcome));
+    outcome = std::move(moved_outcome);
+    Connection connection(nullptr);
+    CHECK(!connection.session_present() && connection.client_id().empty());
+    CHECK(!connection.number(MQTT_PROPERTY_RECEIVE_MAXIMUM) && connection.properties().empty());
 }
 
 // Each callable is destroyed exactly once, also where the function refuses.
@@ -260,12 +300,22 @@ static void destroying() {
                      session.publish("a", "", PublishOptions(),
                                      [token = Token(ended)](auto, auto &) {}));
         ends(1);
+        CHECK_THROWS(MQTT_NOT_SUPPORTED,
+                     session.respond("a", QoS::at_most_once,
+                                     [token = Token(ended)](const Message &, const Response &) {}));
+        ends(1);
+        CHECK_THROWS(MQTT_INVALID_UTF8,
+                     Options().authenticator("a\0b"s,
+                                             [token = Token(ended)](const Authentication &) {}));
+        ends(1);
+        Options().credentials_source([token = Token(ended)](const Credentials &) {});
+        ends(1);
         // Before a connect: in place at once, granted later.
         CHECK(!session.subscribe("a", QoS::at_most_once, handler(), 0s));
         session.set_event_handler([token = Token(ended)](const Event &) {});
         ends(0);
     }
-    CHECK(ended.reaches(7));
+    CHECK(ended.reaches(10));
     ends(2);
     set_log(LogLevel::trace, [token = Token(ended)](LogLevel, std::string_view) {});
     ends(0);

@@ -6,7 +6,7 @@ use mqttsession::{
 };
 
 use crate::{
-    packets::{disconnect, properties, puback},
+    packets::{connack_with, disconnect, properties, puback},
     pair::{Pair, VERSIONS},
 };
 
@@ -24,7 +24,7 @@ fn what_waits_leaves_before_disconnect_and_nothing_after_it() {
         assert_eq!(pair.due(), None);
         let bytes = pair.taken();
         assert!(bytes.ends_with(b"\xe0\x00"), "{bytes:02x?}");
-        pair.engine.handle_written();
+        pair.engine.handle_written(pair.now);
         assert_eq!(pair.sent(), [""; 0]);
         assert_eq!(pair.ended(), ["1: ok"]);
     }
@@ -36,6 +36,31 @@ fn reason_and_properties_are_told_under_5_0() {
     let told = properties(&[Property::SessionExpiryInterval(0)]);
     pair.engine.disconnect(ReasonCode::DisconnectWithWillMessage, told.as_properties());
     assert_eq!(pair.sent(), ["DISCONNECT 0x04 [SessionExpiryInterval(0)]"]);
+}
+
+/// [MQTT-3.14.2-3], [MQTT-3.14.2-4]: what would make it too large is left away, the reason is not.
+#[test]
+fn a_farewell_larger_than_the_broker_takes_is_a_short_one() {
+    let long = "x".repeat(100);
+    let lengthy = [(Property::ReasonString(&long), 107), (Property::UserProperty("k", &long), 110)];
+    for (told, size) in lengthy {
+        let told = properties(&[told, Property::SessionExpiryInterval(0)]);
+        let (size, brief) = (size + 5, "DISCONNECT 0x04 [SessionExpiryInterval(0)]");
+        for (maximum, is_brief) in [(size, false), (size - 1, true)] {
+            let mut pair = Pair::new(Version::V5);
+            pair.connect(false);
+            pair.sent();
+            let announced = properties(&[Property::MaximumPacketSize(maximum)]);
+            pair.receive(connack_with(&announced));
+            let reason = ReasonCode::DisconnectWithWillMessage;
+            pair.engine.disconnect(reason, told.as_properties());
+            let bytes = pair.taken();
+            assert!(bytes.len() <= maximum as usize, "{bytes:02x?}");
+            let said = crate::trace::lines(&bytes, Version::V5);
+            assert_eq!(said == [brief], is_brief, "{said:?}");
+            assert!(said[0].starts_with("DISCONNECT 0x04"), "{said:?}");
+        }
+    }
 }
 
 #[test]

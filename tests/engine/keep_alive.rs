@@ -113,7 +113,7 @@ fn the_answers_deadline_runs_from_when_the_ping_is_taken_for_writing() {
     pair.elapse(600);
     pair.engine.handle_timeout(pair.now).unwrap();
     assert!(pair.engine.is_online());
-    pair.engine.handle_written();
+    pair.engine.handle_written(pair.now);
     assert_eq!(pair.sent(), ["PINGREQ"], "once, however long it had to wait");
     assert_eq!(pair.due(), Some(20));
     assert_eq!(pair.timeout().unwrap_err().code(), Code::KeepAliveTimeout);

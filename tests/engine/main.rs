@@ -3,12 +3,19 @@
 //! A scenario reads like a trace: what the program does, what the peer sends, and the packets that
 //! the engine wrote, one line each (see [`trace`]). Where the issue is a byte, the bytes stand there.
 
+mod abbreviate;
 mod acknowledge;
 mod alias;
+mod announced;
+mod aside;
+mod auth;
 mod connect;
 mod disconnect;
+mod expiry;
 mod hostile;
+mod identifier;
 mod keep_alive;
+mod model;
 mod output;
 mod packets;
 mod pair;
@@ -16,10 +23,14 @@ mod publish;
 mod queue;
 mod random;
 mod receive;
+mod receive_seeds;
+mod request;
 mod resume;
+mod retired;
 mod route;
 mod seeds;
 mod server;
+mod set_aside;
 mod subscribe;
 mod trace;
 mod v31;

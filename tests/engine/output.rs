@@ -19,7 +19,7 @@ fn encoded_output_is_bounded_and_the_rest_waits_as_messages() {
     }
     assert!(pair.engine.output_length() < LIMIT + 2000);
     let first = pair.taken();
-    pair.engine.handle_written();
+    pair.engine.handle_written(pair.now);
     let bytes = first.len() + pair.sent_bytes().len();
     assert_eq!(bytes, 1000 * (3 + 3 + 1000));
     assert_eq!(pair.ended().len(), 1000);
@@ -50,7 +50,7 @@ fn the_buffer_of_the_last_output_is_used_again() {
         assert_eq!(spare.len(), 6);
         assert_eq!(spare.with_slices(|slices| slices.len()), 1);
         spare.advance(6);
-        pair.engine.handle_written();
+        pair.engine.handle_written(pair.now);
         spare.clear(4096);
     }
 }

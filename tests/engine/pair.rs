@@ -51,7 +51,9 @@ impl Pair {
 
     /// An engine whose settings differ from the defaults by what `change` does.
     pub(crate) fn with(version: Version, change: impl FnOnce(&mut Settings)) -> Self {
-        let mut settings = Settings { version, client_id: "me".into(), ..Settings::default() };
+        let client_id = "me".into();
+        let mut settings =
+            Settings { version, client_id, set_aside_after: 3, ..Settings::default() };
         change(&mut settings);
         let engine = Engine::new(Arc::new(settings), false).expect("legal settings");
         Self { engine, version, now: Instant::now(), partial: Vec::new(), tickets: 0 }
@@ -90,7 +92,13 @@ impl Pair {
 
     pub(crate) fn lose(&mut self) {
         self.partial.clear();
-        self.engine.handle_closed();
+        self.engine.handle_closed(None);
+    }
+
+    /// The broker ends the connection.
+    pub(crate) fn kicked(&mut self, loss: &Error) {
+        self.partial.clear();
+        self.engine.handle_closed(Some(loss));
     }
 
     // ---- what the peer does
@@ -210,7 +218,7 @@ impl Pair {
                 return bytes;
             }
             bytes.extend(next);
-            self.engine.handle_written();
+            self.engine.handle_written(self.now);
         }
     }
 
@@ -257,6 +265,11 @@ impl Pair {
         self.tickets
     }
 
+    /// The line of a SUBSCRIBE to which the engine adds this identifier, under 5.0.
+    pub(crate) fn identified(&self, line: &str, identifier: u32) -> String {
+        identified(self.version, line, identifier)
+    }
+
     // ---- time
 
     pub(crate) fn elapse(&mut self, seconds: u64) {
@@ -272,6 +285,14 @@ impl Pair {
     pub(crate) fn timeout(&mut self) -> Result<()> {
         self.now = self.engine.poll_timeout().expect("a deadline");
         self.engine.handle_timeout(self.now)
+    }
+}
+
+/// The line of a SUBSCRIBE to which the engine adds this identifier, under 5.0.
+pub(crate) fn identified(version: Version, line: &str, identifier: u32) -> String {
+    match version.is_v5() {
+        true => format!("{line} [SubscriptionIdentifier({identifier})]"),
+        false => line.to_owned(),
     }
 }
 
@@ -291,6 +312,7 @@ pub(crate) fn message<'a>(number: u8, topic: &'a str, payload: &'a str) -> Publi
         qos: qos(number),
         retain: false,
         properties: Properties::EMPTY,
+        lifetime: None,
     }
 }
 

@@ -40,7 +40,7 @@ fn qos_0_ends_when_it_has_been_written() {
         assert!(!pair.taken().is_empty());
         assert_eq!(pair.ended(), [""; 0], "taken is not written");
         assert_eq!(pair.outcome(number), None);
-        pair.engine.handle_written();
+        pair.engine.handle_written(pair.now);
         assert_eq!(pair.ended(), ["1: ok"]);
         assert_eq!(pair.outcome(number).as_deref(), Some("ok"));
     }
@@ -112,6 +112,20 @@ fn the_brokers_reason_is_handed_on() {
     assert_eq!(pair.outcome(2).as_deref(), Some("PUBLISH_REFUSED 0x97"));
 }
 
+/// [MQTT-4.6.0-4]
+#[test]
+fn pubrel_follows_in_the_order_of_pubrec() {
+    for version in VERSIONS {
+        let mut pair = Pair::online(version);
+        for _ in 0..3 {
+            pair.publish(2, "a", "x");
+        }
+        pair.sent();
+        [2, 3, 1].into_iter().for_each(|number| drop(pair.receive(pubrec(number))));
+        assert_eq!(pair.sent(), ["PUBREL #2", "PUBREL #3", "PUBREL #1"]);
+    }
+}
+
 #[test]
 fn nothing_is_sent_again_while_the_connection_stands() {
     let mut pair = Pair::with(Version::V311, |settings| settings.keep_alive = 0).connected();
@@ -163,6 +177,24 @@ fn retain_and_properties_are_sent_as_they_were_given() {
     }
     let rest = "retain a=x [ContentType(\"text\"), UserProperty(\"k\", \"v\")]";
     assert_eq!(pair.sent(), [format!("PUBLISH q0 {rest}"), format!("PUBLISH q1 #1 {rest}")]);
+}
+
+/// [MQTT-3.3.4-6]
+#[test]
+fn a_subscription_identifier_is_for_the_broker_to_send() {
+    let given = properties(&[Property::SubscriptionIdentifier(7)]);
+    for online in [false, true] {
+        let mut pair = if online { Pair::online(Version::V5) } else { Pair::new(Version::V5) };
+        for qos in 0..3 {
+            let properties = given.as_properties();
+            let refused =
+                pair.try_publish(Publication { properties, ..message(qos, "a", "x") }).unwrap_err();
+            let Refused::Because(error) = refused else { panic!("{refused:?}") };
+            assert_eq!(error.code(), Code::InvalidArgument);
+        }
+        assert_eq!(pair.sent(), [""; 0]);
+        assert_eq!(pair.publish(0, "a", "x"), 1, "a refused message has no number");
+    }
 }
 
 #[test]

@@ -78,7 +78,7 @@ fn the_newest_is_dropped() {
         pair.publish(1, "a", payload);
     }
     assert_eq!(pair.ended(), ["3: DROPPED"]);
-    assert_eq!(pair.engine.counters().dropped, 1);
+    assert_eq!(pair.engine.counters().failed.dropped, 1);
     assert_eq!(pair.reconnect(false), ["PUBLISH q1 #1 a=1", "PUBLISH q1 #2 a=2"]);
 }
 
@@ -121,7 +121,7 @@ fn nothing_is_dropped_for_a_message_that_finds_no_room_anyway() {
         }
         assert!(is_full(&mut pair, "c", "0123456789xxx"), "two thirds are in flight");
         assert_eq!(pair.ended(), [""; 0]);
-        assert_eq!(pair.engine.counters().dropped, 0);
+        assert_eq!(pair.engine.counters().failed.dropped, 0);
     }
 }
 
@@ -131,7 +131,7 @@ fn dropping_goes_on_while_nobody_takes_the_completions_but_not_for_ever() {
     for _ in 0..20 {
         pair.publish(1, "a", "");
     }
-    assert_eq!(pair.engine.counters().dropped, 10);
+    assert_eq!(pair.engine.counters().failed.dropped, 10);
     assert!(is_full(&mut pair, "a", ""), "ten wait to be sent and ten to be told");
     assert_eq!(pair.ended().len(), 10);
     pair.publish(1, "a", "");
@@ -209,4 +209,28 @@ fn qos_0_with_a_completion_keeps_its_place_until_it_is_taken() {
     assert!(matches!(pair.try_publish(message(0, "a", "3")), Err(Refused::Full)));
     assert_eq!(pair.ended(), ["1: ok", "2: ok"]);
     pair.publish(0, "a", "3");
+}
+
+#[test]
+fn every_byte_that_has_not_ended_is_counted_once() {
+    for version in crate::pair::VERSIONS {
+        let mut pair = Pair::with(version, |settings| settings.in_flight_limit = 1).connected();
+        let each = if version.is_v5() { TEN + 1 } else { TEN };
+        let bytes = |pair: &Pair| pair.engine.counters().outgoing_bytes;
+        pair.publish(0, "a", "0123456789");
+        assert_eq!(bytes(&pair), each - 2, "in the output, without a packet id");
+        pair.publish(1, "a", "0123456789");
+        assert_eq!(bytes(&pair), 2 * each - 2, "in flight, and a copy in the output");
+        pair.publish(1, "a", "0123456789");
+        assert_eq!(bytes(&pair), 3 * each - 2, "in the queue");
+        pair.taken();
+        assert_eq!(bytes(&pair), 3 * each - 2, "being written");
+        pair.engine.handle_written(pair.now);
+        assert_eq!(bytes(&pair), 2 * each);
+        pair.receive(puback(1));
+        assert_eq!(bytes(&pair), each);
+        pair.sent();
+        pair.receive(puback(2));
+        assert_eq!(bytes(&pair), 0);
+    }
 }

@@ -82,6 +82,23 @@ fn qos_2_is_acknowledged_in_three_steps_and_delivered_once() {
     }
 }
 
+/// [MQTT-4.3.3-13]
+#[test]
+fn an_expiry_does_not_end_what_has_arrived() {
+    let mut pair = Pair::persistent(Version::V5);
+    pair.granted("a:2");
+    let brief = properties(&[Property::MessageExpiryInterval(1)]);
+    let properties = brief.as_properties();
+    let received = pair.deliver(Publish { properties, ..message2(5, "a", "x") });
+    pair.elapse(30);
+    assert!(pair.handled(&received[0]));
+    assert_eq!(pair.sent(), ["PUBREC #5"]);
+    pair.elapse(1000);
+    pair.reconnect(true);
+    pair.receive(pubrel(5));
+    assert_eq!(pair.sent(), ["PUBCOMP #5"]);
+}
+
 #[test]
 fn a_repeated_qos_1_message_of_the_same_connection_is_delivered_again() {
     for version in VERSIONS {

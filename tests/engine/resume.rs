@@ -2,11 +2,11 @@
 
 use mqttsession::{
     engine::Settings,
-    protocol::{Packet, ReasonCode, Version},
+    protocol::{Packet, Property, ReasonCode, Version},
 };
 
 use crate::{
-    packets::{because, puback, pubcomp, pubrec},
+    packets::{because, connack_with, properties, puback, pubcomp, pubrec},
     pair::{Pair, VERSIONS, persist},
 };
 
@@ -36,7 +36,7 @@ fn a_resumed_session_sends_again_in_the_original_order() {
         pair.receive(puback(1));
         let release = if version == Version::V31 { "PUBREL dup #4" } else { "PUBREL #4" };
         let expected =
-            ["PUBLISH dup q2 #2 a=2", "PUBLISH dup q1 #3 a=3", release, "PUBLISH dup q1 #5 a=5"];
+            [release, "PUBLISH dup q2 #2 a=2", "PUBLISH dup q1 #3 a=3", "PUBLISH dup q1 #5 a=5"];
         assert_eq!(pair.reconnect(true), expected, "{version:?}");
         assert_eq!(pair.reconnect(true), expected, "{version:?}, once more");
         assert_eq!(pair.ended(), ["1: ok"]);
@@ -46,6 +46,58 @@ fn a_resumed_session_sends_again_in_the_original_order() {
         assert_eq!(pair.ended(), ["3: ok", "4: ok", "5: ok", "2: ok"]);
         assert_eq!(pair.reconnect(true), [""; 0]);
     }
+}
+
+/// [MQTT-4.6.0-1], [MQTT-4.6.0-4]
+#[test]
+fn what_was_released_is_released_again_in_the_order_of_pubrec() {
+    for version in VERSIONS {
+        let mut pair = Pair::persistent(version);
+        for payload in ["1", "2", "3", "4"] {
+            pair.publish(2, "a", payload);
+        }
+        pair.sent();
+        [3, 4, 1].into_iter().for_each(|number| drop(pair.receive(pubrec(number))));
+        assert_eq!(pair.sent(), ["PUBREL #3", "PUBREL #4", "PUBREL #1"]);
+        let dup = if version == Version::V31 { "dup " } else { "" };
+        let mut expected = vec!["PUBLISH dup q2 #2 a=2".to_owned()];
+        expected.splice(..0, [3, 4, 1].map(|number| format!("PUBREL {dup}#{number}")));
+        assert_eq!(pair.reconnect(true), expected, "{version:?}");
+    }
+}
+
+/// [MQTT-3.3.4-8]
+#[test]
+fn what_was_released_waits_for_no_window() {
+    let mut pair = Pair::persistent(Version::V5);
+    for payload in ["1", "2", "3"] {
+        pair.publish(2, "a", payload);
+    }
+    pair.sent();
+    pair.receive(pubrec(3));
+    pair.lose();
+    pair.connect(true);
+    pair.sent();
+    let announced = properties(&[Property::ReceiveMaximum(1)]);
+    let mut bytes = pair.encoded(connack_with(&announced));
+    bytes[2] = 1; // session present
+    pair.input(&bytes).unwrap();
+    assert_eq!(pair.sent(), ["PUBREL #3", "PUBLISH dup q2 #1 a=1"]);
+}
+
+/// [MQTT-4.4.0-2]
+#[test]
+fn a_message_that_the_broker_refused_is_not_sent_again() {
+    let mut pair = Pair::persistent(Version::V5);
+    for qos in [1, 2, 1] {
+        pair.publish(qos, "a", "x");
+    }
+    pair.sent();
+    pair.receive(Packet::Puback(because(1, ReasonCode::QuotaExceeded)));
+    pair.receive(Packet::Pubrec(because(2, ReasonCode::NotAuthorized)));
+    assert_eq!(pair.sent(), [""; 0], "there is nothing to release");
+    assert_eq!(pair.ended(), ["1: PUBLISH_REFUSED 0x97", "2: PUBLISH_REFUSED 0x87"]);
+    assert_eq!(pair.reconnect(true), ["PUBLISH dup q1 #3 a=x"]);
 }
 
 #[test]

@@ -1,12 +1,9 @@
 //! Which handlers a message reaches.
 
-use mqttsession::{
-    engine::RouteId,
-    protocol::{Property, Publish, Version},
-};
+use mqttsession::{engine::RouteId, protocol::Version};
 
 use crate::{
-    packets::{message0, message1, properties},
+    packets::{message0, message1},
     pair::{Pair, VERSIONS},
 };
 
@@ -63,44 +60,6 @@ fn overlapping_filters_of_one_call_reach_their_handler_once() {
     let mut pair = Pair::online(Version::V311);
     let route = pair.subscribe(&["a/+:0", "a/#:0"]);
     assert_eq!(routes(&mut pair, "a/x"), [route]);
-}
-
-/// Subscribes a filter with an identifier.
-fn identified(pair: &mut Pair, filter: &str, number: u32) -> RouteId {
-    let identifier = properties(&[Property::SubscriptionIdentifier(number)]);
-    pair.subscribe_with(&[filter], |_| {}, identifier)
-}
-
-fn identified_routes(pair: &mut Pair, identifiers: &[u32]) -> Vec<RouteId> {
-    let said: Vec<_> =
-        identifiers.iter().map(|&number| Property::SubscriptionIdentifier(number)).collect();
-    let said = properties(&said);
-    let message = Publish { properties: said.as_properties(), ..message0("a/b", "") };
-    pair.deliver(message).remove(0).routes
-}
-
-#[test]
-fn subscription_identifiers_narrow_the_match() {
-    let mut pair = Pair::online(Version::V5);
-    let one = identified(&mut pair, "a/+:0", 1);
-    let two = identified(&mut pair, "a/#:0", 2);
-    let plain = pair.subscribe(&["#:0"]);
-    // A broker sends a copy for each subscription, or one with all identifiers.
-    assert_eq!(identified_routes(&mut pair, &[1]), [one, plain]);
-    assert_eq!(identified_routes(&mut pair, &[2]), [two, plain]);
-    assert_eq!(identified_routes(&mut pair, &[2, 1]), [one, two, plain]);
-    assert_eq!(identified_routes(&mut pair, &[]), [one, two, plain]);
-    let said = properties(&[Property::ContentType("text")]);
-    let message = Publish { properties: said.as_properties(), ..message0("a/b", "") };
-    assert_eq!(pair.deliver(message)[0].routes, [one, two, plain]);
-}
-
-#[test]
-fn an_identifier_that_nobody_has_narrows_nothing() {
-    let mut pair = Pair::online(Version::V5);
-    let one = identified(&mut pair, "a/+:0", 1);
-    // Sent before the broker knew of the new identifier: the topic still matches.
-    assert_eq!(identified_routes(&mut pair, &[9]), [one]);
 }
 
 #[test]

@@ -124,3 +124,17 @@ fn an_alias_of_the_programs_stays_within_what_the_broker_takes() {
     pair.try_publish(publication()).unwrap();
     assert_eq!(pair.sent(), ["PUBLISH q1 #1 a=x [TopicAlias(3)]"]);
 }
+
+#[test]
+fn an_alias_that_was_accepted_offline_and_is_too_high_ends_its_message() {
+    let alias = aliased(3);
+    let mut pair = Pair::new(Version::V5);
+    for qos in 0..2 {
+        let properties = alias.as_properties();
+        pair.try_publish(Publication { properties, ..message(qos, "a", "x") }).unwrap();
+    }
+    accept(&mut pair, &[Property::TopicAliasMaximum(2)]);
+    assert_eq!(pair.sent(), [""; 0]);
+    assert_eq!(pair.ended(), ["1: NOT_SUPPORTED", "2: NOT_SUPPORTED"]);
+    assert_eq!(pair.engine.counters().failed.refused, 2);
+}

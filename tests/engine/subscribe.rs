@@ -21,7 +21,7 @@ fn each_filter_has_its_result() {
     for version in VERSIONS {
         let mut pair = Pair::online(version);
         let ticket = pair.subscribe(&["a:2", "b/+:1", "c/#:0"]);
-        assert_eq!(pair.sent(), ["SUBSCRIBE #1 a:2 b/+:1 c/#:0"]);
+        assert_eq!(pair.sent(), [pair.identified("SUBSCRIBE #1 a:2 b/+:1 c/#:0", 1)]);
         pair.receive(suback(1, &[2, 1, 0]));
         assert_eq!(pair.events()[1..], [format!("subscribed {ticket}: q2, q1, q0")]);
         assert_eq!(pair.engine.filters(), ["a", "b/+", "c/#"]);
@@ -90,8 +90,9 @@ fn subscribing_before_connecting_is_legal() {
         pair.connect(false);
         assert_eq!(pair.sent().len(), 1);
         pair.receive(connack(false));
-        let expected =
-            ["SUBSCRIBE #1 a:1", "SUBSCRIBE #2 b:0", "PUBLISH q1 #3 a=after the subscriptions"];
+        let [one, two] = [("SUBSCRIBE #1 a:1", 1), ("SUBSCRIBE #2 b:0", 2)]
+            .map(|(line, identifier)| pair.identified(line, identifier));
+        let expected = [&one, &two, "PUBLISH q1 #3 a=after the subscriptions"];
         assert_eq!(pair.sent(), expected);
         pair.receive(suback(1, &[1]));
         pair.receive(suback(2, &[0]));
@@ -122,23 +123,20 @@ fn a_session_that_the_broker_had_kept_before_this_process_is_asked_for_everythin
         pair.connect(false);
         pair.sent();
         pair.receive(connack(version != Version::V31));
-        assert_eq!(pair.sent(), ["SUBSCRIBE #1 a:1"]);
+        assert_eq!(pair.sent(), [pair.identified("SUBSCRIBE #1 a:1", 1)]);
     }
 }
 
 #[test]
-fn a_lost_session_is_asked_for_again_without_what_was_retained() {
-    for version in VERSIONS {
+fn a_lost_session_is_asked_for_again() {
+    for version in [Version::V31, Version::V311] {
         let mut pair = Pair::online(version);
         pair.granted("a:1");
         pair.granted("b:2");
-        // Only 5.0 can say that it does not want the retained messages twice.
-        let repeated = if version.is_v5() { "+SendIfNew" } else { "" };
-        let expected = |id: u16| format!("SUBSCRIBE #{id} a:1{repeated} b:2{repeated}");
-        assert_eq!(pair.reconnect(false), [expected(3)]);
+        assert_eq!(pair.reconnect(false), ["SUBSCRIBE #3 a:1 b:2"]);
         pair.receive(suback(3, &[1, 2]));
         assert_eq!(pair.events(), ["connected"], "nobody asked, nobody is answered");
-        assert_eq!(pair.reconnect(false), [expected(4)]);
+        assert_eq!(pair.reconnect(false), ["SUBSCRIBE #4 a:1 b:2"]);
         // One whose renewal was not answered is still wanted.
         assert_eq!(pair.reconnect(false).len(), 1);
         assert_eq!(pair.engine.filters(), ["a", "b"]);
@@ -146,11 +144,29 @@ fn a_lost_session_is_asked_for_again_without_what_was_retained() {
 }
 
 #[test]
+fn under_5_0_a_lost_session_is_asked_for_again_without_what_was_retained() {
+    let mut pair = Pair::online(Version::V5);
+    pair.granted("a:1");
+    pair.granted("b:2");
+    let expected = |id: u16| {
+        [(id, "a:1", 1), (id + 1, "b:2", 2)].map(|(id, filter, identifier)| {
+            format!("SUBSCRIBE #{id} {filter}+SendIfNew [SubscriptionIdentifier({identifier})]")
+        })
+    };
+    assert_eq!(pair.reconnect(false), expected(3));
+    pair.receive(suback(3, &[1]));
+    pair.receive(suback(4, &[2]));
+    assert_eq!(pair.events(), ["connected"], "nobody asked, nobody is answered");
+    assert_eq!(pair.reconnect(false), expected(5));
+    assert_eq!(pair.reconnect(false), expected(7));
+}
+
+#[test]
 fn a_program_that_subscribes_again_asks_for_what_is_retained() {
     let mut pair = Pair::online(Version::V5);
     pair.granted("a:1");
     pair.subscribe(&["a:2"]);
-    assert_eq!(pair.sent(), ["SUBSCRIBE #2 a:2"]);
+    assert_eq!(pair.sent(), ["SUBSCRIBE #2 a:2 [SubscriptionIdentifier(1)]"]);
 }
 
 #[test]
@@ -160,7 +176,12 @@ fn a_renewal_that_is_refused_is_an_event() {
         pair.granted("a:1");
         pair.granted("b:1");
         pair.reconnect(false);
-        pair.receive(suback(3, &[1, code]));
+        match version.is_v5() {
+            true => [(3, 1), (4, code)]
+                .iter()
+                .for_each(|&(id, code)| drop(pair.receive(suback(id, &[code])))),
+            false => drop(pair.receive(suback(3, &[1, code]))),
+        }
         let expected = format!("renewal of b: SUBSCRIBE_REFUSED {code:#04x}");
         assert_eq!(pair.events(), ["connected", &expected]);
         assert_eq!(pair.engine.filters(), ["a"]);
@@ -190,10 +211,14 @@ fn subscriptions_with_the_same_properties_are_renewed_together() {
 #[test]
 fn renewals_keep_to_the_size_that_the_broker_takes() {
     let mut pair = Pair::online(Version::V5);
+    let identifier = || properties(&[Property::SubscriptionIdentifier(7)]);
     for index in 0..20 {
-        pair.granted(&format!("{index:030}:0"));
+        pair.subscribe_with(&[&format!("{index:030}:0")], |_| {}, identifier());
     }
-    pair.granted(&format!("{}:0", "x".repeat(200)));
+    pair.subscribe_with(&[&format!("{}:0", "x".repeat(200))], |_| {}, identifier());
+    pair.sent();
+    (1..=21).for_each(|id| drop(pair.receive(suback(id, &[0]))));
+    pair.events();
     pair.lose();
     pair.connect(true);
     pair.sent();
@@ -253,7 +278,9 @@ fn an_unanswered_request_is_asked_again_in_its_order() {
         pair.unsubscribe(&["c"]);
         let ticket = pair.subscribe(&["b:1"]);
         assert_eq!(pair.sent().len(), 3);
-        let expected = ["SUBSCRIBE #5 a:1", "UNSUBSCRIBE #6 c", "SUBSCRIBE #7 b:1"];
+        let [one, two] =
+            [pair.identified("SUBSCRIBE #5 a:1", 2), pair.identified("SUBSCRIBE #7 b:1", 3)];
+        let expected = [&one, "UNSUBSCRIBE #6 c", &two];
         assert_eq!(pair.reconnect(true), expected);
         pair.events();
         pair.receive(suback(7, &[1]));
@@ -311,19 +338,29 @@ fn the_broker_may_refuse_to_end_a_subscription() {
     pair.receive(unsuback(4, &[0x11]));
     let expected = [
         format!("unsubscribed {first}: UNSUBSCRIBE_REFUSED 0x87"),
-        format!("unsubscribed {second}: ok"),
+        format!("unsubscribed {second}: ok 0x11"),
     ];
     assert_eq!(pair.events(), expected);
 }
 
 #[test]
-fn what_is_not_subscribed_needs_no_packet() {
+fn what_an_earlier_life_of_the_session_left_behind_can_be_unsubscribed() {
     for version in VERSIONS {
         let mut pair = Pair::online(version);
         let (ticket, ended) = pair.unsubscribe(&["a"]);
-        assert_eq!((pair.sent(), ended), (vec![], vec![]));
-        assert_eq!(pair.events()[1..], [format!("unsubscribed {ticket}: ok")]);
+        assert_eq!((pair.sent(), ended), (vec!["UNSUBSCRIBE #1 a".to_owned()], vec![]));
+        let codes: &[u8] = if version.is_v5() { &[0x11] } else { &[] };
+        pair.receive(unsuback(1, codes));
+        let reason = if version.is_v5() { " 0x11" } else { "" };
+        assert_eq!(pair.events()[1..], [format!("unsubscribed {ticket}: ok{reason}")]);
     }
+}
+
+#[test]
+fn offline_what_is_not_subscribed_is_done_at_once() {
+    let mut pair = Pair::new(Version::V5);
+    let (ticket, _) = pair.unsubscribe(&["a"]);
+    assert_eq!(pair.events(), [format!("unsubscribed {ticket}: ok 0x11")]);
 }
 
 #[test]
@@ -381,7 +418,8 @@ fn unsubscribed_and_subscribed_again_while_the_first_is_under_way() {
         pair.granted("a:0");
         pair.unsubscribe(&["a"]);
         let route = pair.subscribe(&["a:1"]);
-        assert_eq!(pair.sent(), ["UNSUBSCRIBE #2 a", "SUBSCRIBE #3 a:1"]);
+        let subscribe = pair.identified("SUBSCRIBE #3 a:1", 2);
+        assert_eq!(pair.sent(), ["UNSUBSCRIBE #2 a", &subscribe]);
         pair.receive(unsuback(2, agreed(version)));
         pair.receive(suback(3, &[1]));
         assert_eq!(pair.deliver(message0("a", ""))[0].routes, [route]);
@@ -416,7 +454,7 @@ fn what_the_broker_does_not_have_is_not_asked_for_when_it_was_subscribed_before(
     pair.sent();
     let announced = properties(&[Property::WildcardSubscriptionAvailable(0)]);
     pair.receive(crate::packets::connack_with(&announced));
-    assert_eq!(pair.sent(), ["SUBSCRIBE #1 b:1"]);
+    assert_eq!(pair.sent(), ["SUBSCRIBE #1 b:1 [SubscriptionIdentifier(1)]"]);
     pair.receive(suback(1, &[1]));
     let expected = format!("subscribed {ticket}: NOT_SUPPORTED, q1, NOT_SUPPORTED");
     assert_eq!(pair.events()[1..], [expected]);

@@ -7,7 +7,7 @@
 
 use mqttsession::{
     engine::{Event, Outcome},
-    error::{Error, Result},
+    error::Error,
     protocol::{
         Ack, Cut, Packet, Properties, Publish, QoS, ReasonCode, RetainHandling, Sender,
         SubscriptionOptions, Version, cut,
@@ -65,6 +65,13 @@ fn line(packet: &Packet<'_>, again: bool) -> String {
         }
         Packet::Disconnect(disconnect) => {
             format!("{}{}", reason(disconnect.reason), properties(disconnect.properties))
+        }
+        Packet::Auth(auth) => {
+            let data = auth
+                .properties
+                .authentication_data()
+                .map_or(String::new(), |data| format!(" data={}", String::from_utf8_lossy(data)));
+            format!("{}{}{data}", reason(auth.reason), properties(auth.properties))
         }
         _ => String::new(),
     };
@@ -127,15 +134,31 @@ pub(crate) fn event(event: &Event) -> String {
         Event::SubscriptionRefused(filter, refusal) => {
             format!("renewal of {filter}: {}", error(refusal))
         }
-        Event::Unsubscribed(ticket, result) => {
-            format!("unsubscribed {ticket}: {}", self::result(result))
+        Event::Unsubscribed(ticket, results) => {
+            let results: Vec<_> = results
+                .iter()
+                .map(|result| match result {
+                    Ok(done) => format!("ok{}", reason(done.reason)),
+                    Err(refusal) => error(refusal),
+                })
+                .collect();
+            format!("unsubscribed {ticket}: {}", results.join(", "))
         }
         Event::Flushed(ticket) => format!("flushed {ticket}"),
+        Event::Challenge(step, data) => {
+            let data = data
+                .as_ref()
+                .map_or(String::new(), |data| format!(" {}", String::from_utf8_lossy(data)));
+            format!("challenge {step:?}{data}")
+        }
+        Event::Reauthenticated => "reauthenticated".into(),
+        Event::SetAside(what) => {
+            let number = what.number.map_or(String::new(), |number| format!("{number}: "));
+            let topic = what.topic.as_deref().unwrap_or("?");
+            format!("set aside {number}{topic} of {} bytes: {}", what.size, error(&what.error))
+        }
+        Event::AcknowledgementHeld(count) => format!("held back {count}"),
     }
-}
-
-fn result(result: &Result<()>) -> String {
-    result.as_ref().map_or_else(error, |()| "ok".into())
 }
 
 pub(crate) fn outcome(outcome: &Outcome) -> String {

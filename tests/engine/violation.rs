@@ -1,159 +1,309 @@
-//! What the broker must not send: the error that it makes, and what the broker is told.
+//! What the broker must not send: the table `tests/violations.txt`, row by row.
+
+use std::collections::HashSet;
 
 use mqttsession::{
-    error::Code,
-    protocol::{Packet, ReasonCode, Version},
+    engine::Inbound,
+    error::{Code, Error},
+    protocol::{Connack, Packet, Property, PropertyBlock, Publish, Version},
 };
+use mqttsession_tests::violation::Row;
 
 use crate::{
-    packets::{because, puback, pubcomp, pubrec, suback, unsuback},
-    pair::{Pair, VERSIONS},
+    packets::{connack, message0, message1, message2, properties, puback, pubcomp, pubrec},
+    pair::{Pair, Received},
 };
 
-/// The packet, or these bytes, end the connection; under 5.0 with this reason.
-fn ends(mut pair: Pair, bytes: &[u8], code: Code, reason: &str) {
+/// A session in one of the table's situations; nothing waits to be written.
+fn session(situation: &str, version: Version) -> Pair {
+    let mut pair = match situation {
+        "connecting" => connecting(Pair::new(version)),
+        "resuming" => {
+            let mut pair = Pair::persistent(version);
+            pair.lose();
+            pair.connect(true);
+            pair
+        }
+        "online" => Pair::online(version),
+        "publishing-1" => publishing(version, 1),
+        "publishing-2" => publishing(version, 2),
+        "released" => {
+            let mut pair = publishing(version, 2);
+            pair.receive(pubrec(1));
+            pair
+        }
+        "subscribing" => {
+            let mut pair = Pair::online(version);
+            pair.subscribe(&["a:0", "b:0"]);
+            pair
+        }
+        "unsubscribing" => {
+            let mut pair = Pair::online(version);
+            pair.granted("a:0");
+            pair.unsubscribe(&["a"]);
+            pair
+        }
+        "delivered" => delivered(version).0,
+        "received" => {
+            let (mut pair, message) = delivered(version);
+            assert!(pair.handled(&message));
+            pair
+        }
+        "resumed" => resumed(version, &PropertyBlock::new()),
+        "resumed-narrow" => resumed(version, &properties(&[Property::ReceiveMaximum(1)])),
+        "small" => Pair::with(version, |settings| settings.maximum_packet_size = 100).connected(),
+        "limited" => limited(version),
+        "discreet" => Pair::with(version, |settings| {
+            settings.properties = properties(&[Property::RequestProblemInformation(0)]);
+        })
+        .connected(),
+        other => panic!("there is no situation {other}"),
+    };
     pair.sent();
-    let error = pair.fault_of(bytes);
-    assert_eq!(error.code(), code, "{bytes:02x?} under {:?}: {error}", pair.version);
-    assert!(error.message().starts_with("The broker sent"), "{error}");
-    let told = if pair.version.is_v5() { vec![format!("DISCONNECT {reason}")] } else { vec![] };
-    assert_eq!(pair.sent(), told);
-    assert!(!pair.engine.is_online());
-    // What still arrives is not looked at.
-    assert!(pair.input(b"\xff\xff\xff").unwrap().is_empty());
-    assert_eq!(pair.due(), None);
+    pair.ended();
+    pair.events();
+    pair
 }
 
-#[test]
-fn a_malformed_packet() {
-    let malformed: [&[u8]; 7] = [
-        b"\x00\x00",
-        b"\xd1\x00",
-        b"\xd0\x01\x00",
-        b"\x36\x05\x00\x01a\x00\x01",
-        b"\x38\x03\x00\x01a",
-        b"\x30\x80\x80\x80\x80\x01",
-        b"\x40\x01\x00",
-    ];
-    for version in VERSIONS {
-        for bytes in malformed {
-            ends(Pair::online(version), bytes, Code::MalformedPacket, "0x81");
-        }
+fn connecting(mut pair: Pair) -> Pair {
+    pair.connect(false);
+    pair
+}
+
+fn publishing(version: Version, qos: u8) -> Pair {
+    let mut pair = Pair::online(version);
+    pair.publish(qos, "a", "x");
+    pair
+}
+
+fn delivered(version: Version) -> (Pair, Received) {
+    let mut pair = Pair::online(version);
+    pair.granted("a:2");
+    let message = pair.deliver(message2(7, "a", "x")).remove(0);
+    (pair, message)
+}
+
+/// Three messages of an earlier connection, the last of them released; what the broker announces
+/// says how many of them are sent again at once.
+fn resumed(version: Version, announced: &PropertyBlock) -> Pair {
+    let mut pair = Pair::persistent(version);
+    for qos in [1, 2, 2] {
+        pair.publish(qos, "a", "x");
     }
+    pair.sent();
+    pair.receive(pubrec(3));
+    pair.lose();
+    pair.connect(true);
+    pair.sent();
+    pair.receive(Packet::Connack(Connack {
+        session_present: version != Version::V31,
+        code: 0,
+        properties: announced.as_properties(),
+    }));
+    pair
 }
 
-#[test]
-fn a_topic_that_no_message_can_have() {
-    for version in [Version::V31, Version::V311] {
-        let illegal: [&[u8]; 3] =
-            [b"\x30\x03\x00\x01+", b"\x30\x03\x00\x01\x00", b"\x30\x03\x00\x01\xff"];
-        for bytes in illegal {
-            ends(Pair::online(version), bytes, Code::MalformedPacket, "");
-        }
-    }
-    ends(Pair::online(Version::V5), b"\x30\x04\x00\x01#\x00", Code::MalformedPacket, "0x81");
-    ends(Pair::online(Version::V5), b"\x30\x03\x00\x00\x00", Code::ProtocolError, "0x82");
-}
-
-#[test]
-fn a_packet_that_only_clients_send() {
-    for version in VERSIONS {
-        let packets: [&[u8]; 6] = [
-            b"\xc0\x00",
-            b"\x82\x06\x00\x01\x00\x01a\x00",
-            b"\xa2\x05\x00\x01\x00\x01a",
-            b"\x10\x0e\x00\x04MQTT\x04\x02\x00\x3c\x00\x02me",
-            b"\x10\x0c\x00\x04MQTT\x04\x00\x00\x3c\x00\x00",
-            b"\x10\x0c\x00\x04MQTX\x09\x00\x00\x3c\x00\x00",
-        ];
-        for bytes in packets {
-            ends(Pair::online(version), bytes, Code::ProtocolError, "0x82");
-        }
-    }
-}
-
-#[test]
-fn a_packet_that_the_version_does_not_have() {
-    for version in [Version::V31, Version::V311] {
-        ends(Pair::online(version), b"\xe0\x00", Code::ProtocolError, "");
-    }
-    // The session did not ask for an authentication method.
-    ends(Pair::online(Version::V5), b"\xf0\x00", Code::ProtocolError, "0x82");
-}
-
-#[test]
-fn a_server_that_tells_when_the_session_expires() {
-    // [MQTT-3.14.2-2]
-    let bytes = b"\xe0\x07\x00\x05\x11\x00\x00\x00\x01";
-    ends(Pair::online(Version::V5), bytes, Code::ProtocolError, "0x82");
-}
-
-#[test]
-fn a_packet_larger_than_the_session_accepts_before_its_bytes_are_there() {
-    for version in VERSIONS {
-        let pair = Pair::with(version, |settings| settings.maximum_packet_size = 100).connected();
-        ends(pair, b"\x30\x63", Code::PacketTooLarge, "0x95");
-    }
-}
-
-#[test]
-fn an_acknowledgement_of_the_wrong_kind() {
-    for version in VERSIONS {
-        for (qos, wrong) in
-            [(1, pubrec(1)), (1, pubcomp(1)), (2, puback(1)), (2, pubcomp(1)), (1, suback(1, &[0]))]
-        {
-            let mut pair = Pair::online(version);
-            pair.publish(qos, "a", "x");
-            let bytes = pair.encoded(wrong);
-            ends(pair, &bytes, Code::ProtocolError, "0x82");
-        }
-        for wrong in [puback(1), pubrec(1), pubcomp(1)] {
-            let mut pair = Pair::online(version);
-            pair.subscribe(&["a:0"]);
-            let bytes = pair.encoded(wrong);
-            ends(pair, &bytes, Code::ProtocolError, "0x82");
-        }
-    }
-}
-
-#[test]
-fn an_answer_that_does_not_fit_the_request() {
-    for version in VERSIONS {
-        let mut pair = Pair::online(version);
-        pair.subscribe(&["a:0"]);
-        let bytes = pair.encoded(suback(1, &[0, 0]));
-        ends(pair, &bytes, Code::ProtocolError, "0x82");
-        let mut pair = Pair::online(version);
-        pair.subscribe(&["a:0"]);
-        let codes: &[u8] = if version.is_v5() { &[0] } else { &[] };
-        let bytes = pair.encoded(unsuback(1, codes));
-        ends(pair, &bytes, Code::ProtocolError, "0x82");
-    }
-}
-
-#[test]
-fn an_acknowledgement_of_an_earlier_connection() {
-    let mut pair = Pair::with(Version::V5, |settings| {
-        crate::pair::persist(settings);
-        settings.in_flight_limit = 1;
+fn limited(version: Version) -> Pair {
+    let mut pair = Pair::with(version, |settings| {
+        settings.receive_maximum = 2;
+        settings.properties = properties(&[Property::TopicAliasMaximum(2)]);
     })
     .connected();
-    // Two messages of which the window lets the first be sent again.
-    pair.publish(1, "a", "1");
+    pair.granted("#:2");
+    let alias = properties(&[Property::TopicAlias(1)]);
+    pair.deliver(Publish { properties: alias.as_properties(), ..message0("a", "") });
+    pair
+}
+
+fn version(level: u8) -> Version {
+    Version::from_level(level).expect("3, 4 or 5")
+}
+
+/// Every row with each of its versions.
+fn cases() -> impl Iterator<Item = (Row, Version)> {
+    Row::all().into_iter().flat_map(|row| {
+        let versions: Vec<_> = row.levels.iter().map(|&level| version(level)).collect();
+        versions.into_iter().map(move |version| (row.clone(), version))
+    })
+}
+
+/// What is found when the bytes come in one piece, or one by one.
+fn fault(row: &Row, version: Version, piecemeal: bool) -> (Pair, Option<Error>) {
+    let mut pair = session(&row.situation, version);
+    let bytes = row.bytes(version.level());
+    let size = if piecemeal { 1 } else { bytes.len() };
+    let error = bytes.chunks(size).find_map(|piece| pair.input(piece).err());
+    (pair, error)
+}
+
+#[test]
+fn every_row_is_answered_and_explained() {
+    let mut wrong = Vec::new();
+    for (row, version) in cases() {
+        let (mut pair, error) = fault(&row, version, false);
+        let told = error.as_ref().map(|error| (error.code().name(), error.message().to_owned()));
+        let sentence = row.sentence(version.level());
+        let expected = row.code.as_deref().map(|code| (code, sentence));
+        let answer: Vec<String> = match (&row.answer[..], &row.code) {
+            ("-", _) => vec![],
+            (reason, Some(_)) if version.is_v5() => vec![format!("DISCONNECT {reason}")],
+            (_, Some(_)) => vec![],
+            (packets, None) => packets.split("; ").map(str::to_owned).collect(),
+        };
+        let sent = pair.sent();
+        if told != expected || sent != answer {
+            let name = &row.name;
+            wrong.push(format!(
+                "{name}, {version:?}:\n   found {told:?} {sent:?}\nexpected {expected:?} {answer:?}"
+            ));
+        }
+        if expected.is_none() {
+            assert!(pair.engine.is_online(), "{}", row.name);
+            continue;
+        }
+        // What still arrives is not looked at, and nothing is left to wait for.
+        assert!(!pair.engine.is_online(), "{}", row.name);
+        assert!(pair.input(b"\xff\xff\xff").unwrap().is_empty());
+        assert_eq!((pair.sent(), pair.due()), (vec![], None), "{}", row.name);
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn a_broken_rule_is_found_in_whatever_pieces_the_bytes_come() {
+    // Before CONNACK a single byte may be enough to see that this is no MQTT.
+    let after_connack = |row: &Row| !matches!(&row.situation[..], "connecting" | "resuming");
+    for (row, version) in cases().filter(|(row, _)| after_connack(row)) {
+        let [whole, pieces] = [false, true].map(|piecemeal| {
+            let (_, error) = fault(&row, version, piecemeal);
+            error.map(|error| (error.code(), error.message().to_owned()))
+        });
+        assert_eq!(whole, pieces, "{}, {version:?}", row.name);
+    }
+}
+
+#[test]
+fn the_session_survives_every_row() {
+    for (row, version) in cases() {
+        let (mut pair, _) = fault(&row, version, false);
+        pair.ended();
+        let unended = pair.engine.outstanding(false);
+        pair.lose();
+        pair.connect(true);
+        pair.sent();
+        pair.receive(connack(false));
+        pair.sent();
+        // Nothing got lost: what has not ended is sent anew.
+        assert_eq!(
+            pair.ended().len() + pair.engine.outstanding(false),
+            unended,
+            "{}, {version:?}",
+            row.name
+        );
+        assert!(pair.engine.is_online(), "{}, {version:?}", row.name);
+    }
+}
+
+#[test]
+fn a_message_that_is_completed_before_its_pubrel_was_sent_again_is_not_missed() {
+    let mut pair = Pair::persistent(Version::V5);
+    for qos in [1, 2] {
+        pair.publish(qos, "a", "x");
+    }
     pair.sent();
-    pair.reconnect(true);
-    pair.receive(puback(1));
-    pair.receive(Packet::Puback(because(1, ReasonCode::NoMatchingSubscribers)));
-    assert_eq!(pair.ended(), ["1: ok"], "late, and harmless");
+    pair.receive(pubrec(2));
+    pair.lose();
+    pair.connect(true);
+    pair.sent();
+    // The PUBREL of the connection before has arrived, and its answer comes right behind CONNACK.
+    let bytes = [pair.encoded(connack(true)), pair.encoded(pubcomp(2))].concat();
+    pair.input(&bytes).unwrap();
+    assert_eq!(pair.ended(), ["2: ok"]);
+    assert_eq!(pair.sent(), ["PUBLISH dup q1 #1 a=x"]);
+}
+
+#[test]
+fn the_rows_differ() {
+    let rows = Row::all();
+    let mut names = HashSet::new();
+    for row in &rows {
+        assert!(names.insert(&row.name), "two rows are called {}", row.name);
+    }
+    let mut seen = HashSet::new();
+    for (row, version) in cases() {
+        let case = (version, row.situation.clone(), row.bytes(version.level()));
+        assert!(seen.insert(case), "{} is another row's bytes in its situation", row.name);
+    }
+    let violations = rows.iter().filter(|row| row.code.is_some()).count();
+    assert!(violations >= 150, "only {violations} rows");
+}
+
+#[test]
+fn every_sentence_says_what_the_broker_did() {
+    for row in Row::all().into_iter().filter(|row| row.code.is_some()) {
+        for &level in &row.levels {
+            let sentence = row.sentence(level);
+            let begins = ["The broker sent a", "The server does not speak MQTT on this port"]
+                .iter()
+                .any(|begin| sentence.starts_with(begin));
+            assert!(begins, "{sentence}");
+            // A statement is named by its number or not at all, and nothing is a debug print.
+            let plain = !sentence.contains(['{', '}', '"', '\\', '(']) && !sentence.ends_with('.');
+            assert!(plain && sentence.contains('[') == sentence.ends_with(']'), "{sentence}");
+        }
+    }
+}
+
+#[test]
+fn what_is_wrong_with_something_else_than_mqtt_is_the_cause() {
+    let mut pair = session("connecting", Version::V311);
+    let error = pair.fault_of(b"HTTP/1.1 400 Bad Request\r\n");
+    assert_eq!(error.code(), Code::NotMqtt);
+    let cause = std::error::Error::source(&error).expect("a cause").to_string();
+    assert_eq!(cause, "a PUBACK with a wrong value in its reserved flag bits [MQTT-2.2.2-1]");
 }
 
 #[test]
 fn an_early_message_is_kept_when_a_later_one_breaks_the_rules() {
     let mut pair = Pair::online(Version::V311);
-    let mut inbound = mqttsession::engine::Inbound::default();
+    let mut inbound = Inbound::default();
     pair.granted("a:0");
     let bytes = b"\x30\x04\x00\x01ax\x00\x00";
     let error = pair.engine.handle_input(bytes, &mut inbound, pair.now).unwrap_err();
     assert_eq!(error.code(), Code::MalformedPacket);
     assert_eq!(inbound.deliveries.len(), 1);
+}
+
+#[test]
+fn an_answer_after_a_message_has_ended_is_harmless() {
+    let mut pair = Pair::persistent(Version::V5);
+    pair.publish(1, "a", "1");
+    pair.sent();
+    pair.reconnect(true);
+    let acknowledged = pair.encoded(puback(1));
+    pair.input(&[acknowledged.clone(), acknowledged].concat()).unwrap();
+    assert_eq!(pair.ended(), ["1: ok"]);
+}
+
+#[test]
+fn before_5_0_the_packet_ids_are_the_limit() {
+    for version in [Version::V31, Version::V311] {
+        let mut pair = Pair::online(version);
+        pair.granted("a:1");
+        for number in 1..=u16::MAX {
+            pair.deliver(message1(number, "a", ""));
+        }
+        let error = pair.fault(Packet::Publish(message1(1, "a", "")));
+        // The number is 3.1.1's.
+        let number = "2.3.1-4";
+        let statement = match version {
+            Version::V311 => format!(" [MQTT-{number}]"),
+            _ => String::new(),
+        };
+        let sentence = format!(
+            "The broker sent a PUBLISH with 65,535 others unacknowledged, which is as many as \
+             there are packet ids{statement}"
+        );
+        assert_eq!((error.code(), error.message()), (Code::ProtocolError, &sentence[..]));
+    }
 }

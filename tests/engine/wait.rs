@@ -150,7 +150,7 @@ fn a_flush_waits_for_what_was_published_before_it() {
         pair.receive(puback(2));
         assert_eq!(pair.events(), [""; 0], "QoS 0 is not written yet");
         assert!(!pair.engine.has_news());
-        pair.engine.handle_written();
+        pair.engine.handle_written(pair.now);
         assert!(pair.engine.has_news());
         assert_eq!(pair.events(), [format!("flushed {flush}")]);
         assert_eq!(pair.events(), [""; 0]);
@@ -177,4 +177,21 @@ fn a_flush_ends_with_what_it_waits_for_however_that_ends() {
     assert_eq!(pair.events(), [""; 0]);
     pair.engine.cancel_all();
     assert_eq!(pair.events(), [format!("flushed {cancelled}")]);
+}
+
+#[test]
+fn a_message_that_stays_is_found_among_all_that_pass_it() {
+    let mut pair = Pair::with(Version::V311, |settings| settings.in_flight_limit = 2).connected();
+    let stays = quietly(&mut pair, 1);
+    pair.sent_bytes();
+    for id in 2..2000 {
+        let passes = quietly(&mut pair, 1);
+        pair.sent_bytes();
+        assert_eq!(pair.outcome(passes), None);
+        pair.receive(puback(id));
+        assert_eq!(pair.outcome(passes).as_deref(), Some("ok"));
+        assert_eq!(pair.outcome(stays), None);
+    }
+    pair.receive(puback(1));
+    assert_eq!(pair.outcome(stays).as_deref(), Some("ok"));
 }

@@ -1,9 +1,11 @@
 //! How many messages are in flight, and under which packet ids.
 
-use mqttsession::protocol::{Property, Version};
+use mqttsession::protocol::{Properties, Property, ReasonCode, Version};
 
 use crate::{
-    packets::{connack, connack_with, properties, puback, pubcomp, pubrec, suback},
+    packets::{
+        connack, connack_with, message2, properties, puback, pubcomp, pubrec, pubrel, suback,
+    },
     pair::{Pair, VERSIONS},
 };
 
@@ -48,6 +50,30 @@ fn no_more_are_in_flight_than_the_server_receives() {
     assert_eq!(pair.sent()[1..], ["PUBLISH q2 #3 a=2", "PUBLISH q1 #4 a=3", "PUBLISH q1 #5 a=4"]);
 }
 
+/// [MQTT-3.3.4-8], [MQTT-4.9.0-3]
+#[test]
+fn a_full_window_holds_back_nothing_but_publishes() {
+    let mut pair = Pair::with(Version::V5, |settings| settings.keep_alive = 5);
+    pair.connect(false);
+    pair.sent();
+    pair.receive(connack_with(&properties(&[Property::ReceiveMaximum(1)])));
+    publish_all(&mut pair, 2, &["1", "2"]);
+    assert_eq!(pair.sent(), ["PUBLISH q2 #1 a=1"]);
+    pair.subscribe(&["f:2"]);
+    assert_eq!(pair.sent(), [pair.identified("SUBSCRIBE #2 f:2", 1)]);
+    pair.receive(suback(2, &[2]));
+    pair.unsubscribe(&["f"]);
+    let received = pair.deliver(message2(7, "f", ""));
+    pair.handled(&received[0]);
+    pair.receive(pubrel(7));
+    let expected = ["UNSUBSCRIBE #3 f", "PUBREC #7", "PUBCOMP #7"];
+    assert_eq!(pair.sent(), expected);
+    pair.timeout().unwrap();
+    assert_eq!(pair.sent(), ["PINGREQ"]);
+    pair.engine.disconnect(ReasonCode::Success, Properties::EMPTY);
+    assert_eq!(pair.sent(), ["DISCONNECT"]);
+}
+
 #[test]
 fn a_resumed_session_sends_again_within_the_servers_limit() {
     let mut pair = Pair::persistent(Version::V5);
@@ -73,8 +99,8 @@ fn ids_ascend_from_one_and_are_shared_with_subscribe() {
         pair.subscribe(&["f:1"]);
         pair.publish(2, "a", "y");
         pair.unsubscribe(&["f"]);
-        let expected =
-            ["PUBLISH q1 #1 a=x", "SUBSCRIBE #2 f:1", "PUBLISH q2 #3 a=y", "UNSUBSCRIBE #4 f"];
+        let subscribe = &pair.identified("SUBSCRIBE #2 f:1", 1);
+        let expected = ["PUBLISH q1 #1 a=x", subscribe, "PUBLISH q2 #3 a=y", "UNSUBSCRIBE #4 f"];
         assert_eq!(pair.sent(), expected);
         pair.receive(puback(1));
         pair.publish(1, "a", "z");

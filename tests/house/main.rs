@@ -2,7 +2,11 @@
 //! where `unsafe` may stand, what names every face shares.
 
 mod changelog;
+mod errors;
+mod guide;
+mod inventory;
 mod readme;
+mod specification;
 
 use std::{
     fs,

@@ -168,6 +168,24 @@ fn a_head_tells_where_its_parts_stand() {
 }
 
 #[test]
+fn an_alias_beside_the_properties_needs_5_0_and_is_the_only_one() {
+    let mut out = Vec::new();
+    PUBLISH.encode_aliased(V5, 0x1234, &mut out).unwrap();
+    assert_eq!(out, b"\x30\x07\0\x01t\x03\x23\x12\x34");
+    let abbreviated = Publish { topic: "", ..PUBLISH };
+    let own = block(&[TopicAlias(1)]);
+    let twice = Publish { properties: own.as_properties(), ..PUBLISH };
+    for packet in [PUBLISH, abbreviated] {
+        for version in V3.iter().copied() {
+            let error = packet.encode_aliased(version, 1, &mut Vec::new()).unwrap_err();
+            assert!(matches!(error, EncodeError::NotInVersion(_)), "{error:?}");
+        }
+    }
+    let error = twice.encode_aliased(V5, 1, &mut Vec::new()).unwrap_err();
+    assert!(matches!(error, EncodeError::Forbidden(_)), "{error:?}");
+}
+
+#[test]
 fn a_head_is_as_long_as_it_says() {
     // Around each length at which the remaining length takes a byte more.
     for edge in [0x80, 0x4000, 0x20_0000] {
@@ -280,7 +298,7 @@ fn answers_with_codes() {
         Packet::Unsuback(Unsuback { packet_id: id(1), properties: Properties::EMPTY, codes })
     };
     not_in(V311, unsuback(&[0]));
-    forbidden(V5, unsuback(&[]), "MQTT-3.8.4-6");
+    forbidden(V5, unsuback(&[]), "MQTT-3.11.3-1");
     forbidden(V5, unsuback(&[1]), "MQTT-3.11.3-2");
 }
 
@@ -293,7 +311,7 @@ fn disconnect_and_auth() {
     not_in(V31, disconnect(ReasonCode::Success, reason.as_properties()));
     let auth = |reason, properties| Packet::Auth(Auth { reason, properties });
     not_in(V311, auth(ReasonCode::Success, Properties::EMPTY));
-    forbidden(V5, auth(ReasonCode::ContinueAuthentication, Properties::EMPTY), "");
+    forbidden(V5, auth(ReasonCode::ContinueAuthentication, Properties::EMPTY), "MQTT-4.12.0-5");
     let method = block(&[AuthenticationMethod("m")]);
     forbidden(V5, auth(ReasonCode::Banned, method.as_properties()), "MQTT-3.15.2-1");
 }
@@ -303,7 +321,7 @@ fn an_error_says_what_would_be_wrong() {
     let error = refused(V311, Packet::Publish(Publish { topic: "#", ..PUBLISH }));
     assert_eq!(
         error.to_string(),
-        "it would be a PUBLISH with a wildcard in a topic [MQTT-4.7.0-1]"
+        "it would be a PUBLISH with a wildcard in its topic [MQTT-4.7.0-1]"
     );
     let error = refused(
         V31,

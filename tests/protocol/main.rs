@@ -2,6 +2,7 @@
 
 mod cut;
 mod encode;
+mod glimpse;
 mod golden;
 mod malformed;
 mod property;

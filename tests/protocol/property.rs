@@ -104,6 +104,30 @@ fn only_two_properties_may_stand_twice() {
     }
 }
 
+/// [MQTT-1.5.4-1], [MQTT-1.5.4-2]; of a pair, both [MQTT-1.5.7-1].
+#[test]
+fn every_text_is_well_formed() {
+    let texts = [0x03, 0x08, 0x12, 0x15, 0x1A, 0x1C, 0x1F];
+    let wrong = [(b'\0', "MQTT-1.5.4-2"), (b'\xFF', "MQTT-1.5.4-1")];
+    for (byte, statement) in wrong {
+        let properties = texts.map(|identifier| vec![identifier, 0, 1, byte]);
+        let pairs = [vec![0x26, 0, 1, byte, 0, 0], vec![0x26, 0, 0, 0, 1, byte]];
+        for property in properties.iter().chain(&pairs) {
+            let places = ALLOWED.iter().filter(|(_, allowed)| allowed.contains(&property[0]));
+            for &(place, _) in places {
+                let violation = Properties::parse(property, place).unwrap_err();
+                // A response topic is a topic before it is a text.
+                let found = match violation.statement {
+                    "MQTT-3.3.2-14" if property[0] == 0x08 => statement,
+                    found => found,
+                };
+                assert_eq!(found, statement, "{place:?} {property:02x?}");
+                assert_eq!(violation.reason, ReasonCode::MalformedPacket);
+            }
+        }
+    }
+}
+
 #[test]
 fn properties_are_found_by_name() {
     let raw = b"\x26\0\x01a\0\x01b\x02\0\0\x01\0\x26\0\x01a\0\x01c\x0B\x07\x0B\x08\x23\0\x09";
@@ -154,15 +178,16 @@ fn a_block_gathers_and_removes() {
 
 #[test]
 fn a_block_refuses_what_no_packet_may_hold() {
-    let mut block = block(&[TopicAlias(1), UserProperty("k", "v")]);
+    let mut block = block(&[MessageExpiryInterval(1), UserProperty("k", "v")]);
     let before = block.clone();
     let long = "x".repeat(65_536);
     assert_eq!(block.push(UserProperty("k", &long)), Err(EncodeError::FieldTooLong));
     assert_eq!(block.push(CorrelationData(long.as_bytes())), Err(EncodeError::FieldTooLong));
     for property in [
-        TopicAlias(2),
+        MessageExpiryInterval(2),
         SubscriptionIdentifier(0),
         SubscriptionIdentifier(268_435_456),
+        TopicAlias(0),
         PayloadFormatIndicator(2),
         ReceiveMaximum(0),
         MaximumPacketSize(0),

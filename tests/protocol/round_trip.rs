@@ -4,7 +4,7 @@ use mqttsession::protocol::{
     Ack, Auth, Connack, Connect, Cut, Disconnect, MAXIMUM_REMAINING_LENGTH, Packet, PacketId,
     PacketType, Place, Property, PropertyBlock, PropertyIdentifier as Identifier, Publish, QoS,
     ReasonCode, RetainHandling, Suback, SubscriptionOptions, Unsuback, Version, Will, cut,
-    encode_subscribe, encode_unsubscribe,
+    encode_again_aliased, encode_subscribe, encode_unsubscribe,
 };
 use proptest::{collection::vec, option, prelude::*, sample::select};
 
@@ -217,6 +217,46 @@ proptest! {
             properties,
             payload: &payload,
         }))?;
+    }
+
+    #[test]
+    fn an_alias_is_one_property_more_and_may_stand_for_the_topic(
+        mut block in properties(Version::V5, Place::Publish),
+        (retain, qos, packet_id) in (any::<bool>(), qos(), packet_id()),
+        (topic, payload, abbreviated) in (topic(), payload(), any::<bool>()),
+        (alias, beside) in (1..=u16::MAX, 0..300_usize),
+    ) {
+        block.remove(Identifier::TopicAlias);
+        let whole = Publish {
+            duplicate: false,
+            qos,
+            retain,
+            topic: &topic,
+            packet_id: (qos != QoS::AtMostOnce).then_some(packet_id),
+            properties: block.as_properties(),
+            payload: &payload,
+        };
+        let spelled = Publish { topic: if abbreviated { "" } else { &topic }, ..whole };
+        let mut with = PropertyBlock::new();
+        with.push(Property::TopicAlias(alias)).unwrap();
+        for property in whole.properties {
+            with.push(property).unwrap();
+        }
+        let mut once = b"before".to_vec();
+        spelled.encode_aliased(Version::V5, alias, &mut once).unwrap();
+        let expected = Publish { properties: with.as_properties(), ..spelled };
+        prop_assert_eq!(decode(Version::V5, &once[6..]), Ok(Packet::Publish(expected)));
+        // What was encoded before becomes the same, also where its payload stands elsewhere.
+        let (mut first, mut again) = (Vec::new(), b"before".to_vec());
+        whole.encode(Version::V5, &mut first).unwrap();
+        encode_again_aliased(&first, 0, alias, abbreviated, &mut again);
+        prop_assert_eq!(&again, &once);
+        let (mut head, mut head_again, mut expected) = (Vec::new(), Vec::new(), Vec::new());
+        whole.encode_head(Version::V5, beside, &mut head).unwrap();
+        let id_at = encode_again_aliased(&head, beside, alias, abbreviated, &mut head_again);
+        let written = spelled.encode_head_aliased(Version::V5, beside, alias, &mut expected);
+        prop_assert_eq!(&head_again, &expected);
+        prop_assert_eq!(id_at, written.unwrap().packet_id_at);
     }
 
     #[test]

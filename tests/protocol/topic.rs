@@ -153,6 +153,25 @@ fn filters_match_topics() {
     }
 }
 
+/// [MQTT-4.7.3-4]
+#[test]
+fn matching_normalizes_nothing() {
+    // One letter, and a letter with an accent of its own.
+    let (composed, decomposed) = ("caf\u{E9}", "cafe\u{301}");
+    assert!(matches(composed, composed) && matches(decomposed, decomposed));
+    for (filter, topic) in [
+        (composed, decomposed),
+        (decomposed, composed),
+        ("a/./b", "a/b"),
+        ("a/../b", "b"),
+        ("%61", "a"),
+        ("a ", "a"),
+        ("\u{FEFF}a", "a"),
+    ] {
+        assert!(!matches(filter, topic), "{filter} should not match {topic}");
+    }
+}
+
 #[test]
 fn a_shared_filter_has_a_group_and_a_filter() {
     assert_eq!(share_filter("$share/g/a/#"), Some(("g", "a/#")));

@@ -166,6 +166,35 @@ def collector() -> Collector:
     return Collector()
 
 
+class Events:
+    """What happened to a session, to be waited for."""
+
+    def __init__(self) -> None:
+        self.seen: list[mqttsession.Event] = []
+        self._changed = threading.Condition()
+
+    def __call__(self, event: mqttsession.Event) -> None:
+        with self._changed:
+            self.seen.append(event)
+            self._changed.notify_all()
+
+    def wait(self, kind: str, count: int = 1) -> mqttsession.Event:
+        """Return the last of so many events of a kind, when they have come."""
+        with self._changed:
+            came = self._changed.wait_for(lambda: len(self._of(kind)) >= count, DEADLINE)
+            assert came, f"{kind} came {len(self._of(kind))} of {count} times: {self.seen}"
+            return self._of(kind)[count - 1]
+
+    def _of(self, kind: str) -> list[mqttsession.Event]:
+        return [event for event in self.seen if event.kind == kind]
+
+
+@pytest.fixture
+def events() -> Events:
+    """Keep what happens to a session."""
+    return Events()
+
+
 class Unraisable:
     """What went to sys.unraisablehook."""
 

@@ -63,8 +63,10 @@ def test_messages_come_back(broker: Broker, topic: str, qos: QoS) -> None:
         async with aio.Session(broker.address) as session:
             assert _state(session) == "connected"
             async with session.messages(f"{topic}/+", qos) as messages:
-                assert messages.granted == qos
-                assert await session.publish(f"{topic}/a", "payload", qos) == 0
+                assert messages.granted is not None
+                assert messages.granted.qos == qos
+                result = await session.publish(f"{topic}/a", "payload", qos)
+                assert (result.number > 0, result.reason_code) == (True, 0)
                 async for message in messages:
                     assert message.topic == f"{topic}/a"
                     assert message.payload == b"payload"
@@ -108,7 +110,7 @@ def test_a_thousand_messages_in_order(broker: Broker, topic: str) -> None:
             for number in range(COUNT):
                 message = await anext(messages)
                 assert int(message.payload) == number
-            assert await publishing == [0] * COUNT
+            assert [result.reason_code for result in await publishing] == [0] * COUNT
 
     run(main())
 
@@ -181,8 +183,9 @@ def test_handlers_functions_and_coroutines(broker: Broker, topic: str) -> None:
                 done.set()
 
         async with aio.Session(broker.address) as session:
-            assert await session.subscribe(f"{topic}/slow", slowly, 1) == 1
-            assert await session.subscribe(f"{topic}/plain", lambda m: seen.append(m.payload)) == 0
+            slow = await session.subscribe(f"{topic}/slow", slowly, 1)
+            plain = await session.subscribe(f"{topic}/plain", lambda m: seen.append(m.payload))
+            assert [granted and granted.qos for granted in (slow, plain)] == [1, 0]
             for number in range(10):
                 await session.publish(f"{topic}/slow", str(number), 1)
             await done.wait()
@@ -331,6 +334,8 @@ def test_a_refused_subscription_raises(scripted: Callable[[str], ScriptedBroker]
         await session.close()
 
     run(main())
+    # Nothing was subscribed, and nothing is unsubscribed.
+    broker.finish()
 
 
 def test_publishing_waits_for_room(broker: Broker, topic: str) -> None:

@@ -133,7 +133,7 @@ def test_publishing_inside_a_completion(scripted: Scripted) -> None:
     done = threading.Event()
     with mqttsession.Session(broker.address) as session:
 
-        def again(_number: int, _error: MqttError | None) -> None:
+        def again(_result: mqttsession.PublishResult) -> None:
             session.wait(session.publish("second", qos=1), DEADLINE)
             done.set()
 
@@ -207,7 +207,7 @@ expect PUBLISH out
 expect DISCONNECT
 """
     )
-    session = mqttsession.Session(broker.address, acknowledge_failed=False)
+    session = mqttsession.Session(broker.address, on_failure="leave")
     session.connect(DEADLINE)
 
     def handler(_message: mqttsession.Message) -> None:

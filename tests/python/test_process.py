@@ -44,6 +44,11 @@ session.publish("a", qos=1)
 print('waiting', flush=True)
 session.disconnect(3600)
 """,
+    "request": """
+session.connect()
+print('waiting', flush=True)
+session.request("a", timeout=3600)
+""",
     "publish": """
 session.connect()
 session.publish("a", qos=1)
@@ -53,7 +58,7 @@ session.publish("a", qos=1)
     "shutdown": """
 import threading
 entered = threading.Event()
-def handler(number, error):
+def handler(result):
     entered.set()
     try:
         threading.Event().wait()
@@ -77,7 +82,7 @@ def test_ctrl_c_ends_a_blocking_call(scripted: Callable[[str], ScriptedBroker], 
     program = f"""
 import os, sys, mqttsession
 session = mqttsession.Session({broker.address!r}, connect_timeout=3600, outgoing_wait=3600,
-                              outgoing_limit=(1, 10_000))
+                              outgoing_limit=(1, 10_000), version="5.0")
 try:
     {BLOCKING[call].strip().replace(chr(10), chr(10) + "    ")}
 except KeyboardInterrupt:
@@ -157,6 +162,50 @@ assert entered.wait(30)
         broker.address,
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "handled\n", "")
+
+
+def test_the_exit_waits_for_the_running_question(broker: Broker) -> None:
+    done = run_python(
+        """
+import sys, threading, mqttsession
+asked = threading.Event()
+def credentials():
+    asked.set()
+    threading.Event().wait(0.2)
+    print("answered", flush=True)
+    return None, None
+session = mqttsession.Session(sys.argv[1], credentials=credentials)
+try:
+    session.connect(0)
+except TimeoutError:
+    print("goes on", flush=True)
+assert asked.wait(30)
+""",
+        broker.address,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "goes on\nanswered\n", "")
+
+
+def test_an_exit_while_an_event_loop_is_asked(broker: Broker) -> None:
+    done = run_python(
+        """
+import asyncio, sys
+from mqttsession import aio
+async def main():
+    asked = asyncio.Event()
+    async def credentials():
+        asked.set()
+        await asyncio.Event().wait()
+    session = aio.Session(sys.argv[1], credentials=credentials)
+    connecting = asyncio.ensure_future(session.connect())
+    await asked.wait()
+    connecting.cancel()
+asyncio.run(main())
+print("left")
+""",
+        broker.address,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "left\n", "")
 
 
 def test_an_exit_in_the_middle_of_closing(broker: Broker) -> None:
@@ -240,7 +289,7 @@ def test_a_pool_of_forked_processes(broker: Broker) -> None:
 import multiprocessing, sys, mqttsession
 def work(address):
     with mqttsession.Session(address) as session:
-        return session.wait(session.publish("pool", qos=1), 30)
+        return session.wait(session.publish("pool", qos=1), 30).reason_code
 if __name__ == "__main__":
     with mqttsession.Session(sys.argv[1]) as session:
         session.publish("pool", qos=1)

@@ -50,8 +50,16 @@ def test_a_program_that_is_no_broker_says_what_it_said() -> None:
         Broker(sys.executable).start()
 
 
-@pytest.mark.parametrize("example", ["first.py", "first_asyncio.py", "first_wlanguage.py"])
-def test_the_first_programs(broker: Broker, example: str) -> None:
+@pytest.mark.parametrize(
+    ("example", "printed"),
+    [
+        ("first.py", "21.5"),
+        ("first_asyncio.py", "21.5"),
+        ("first_wlanguage.py", "21.5"),
+        ("request.py", "41 and 1 are 42"),
+    ],
+)
+def test_the_examples(broker: Broker, example: str, printed: str) -> None:
     done = subprocess.run(
         [sys.executable, EXAMPLES / example, broker.address],
         capture_output=True,
@@ -60,7 +68,7 @@ def test_the_first_programs(broker: Broker, example: str) -> None:
         check=False,
     )
     assert (done.returncode, done.stderr) == (0, "")
-    assert "21.5" in done.stdout
+    assert printed in done.stdout
 
 
 @pytest.mark.parametrize(

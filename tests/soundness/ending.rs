@@ -1,7 +1,9 @@
 //! What the program gave is let go of in time, once, and on a thread where that does no harm.
 
 use std::{
+    pin::Pin,
     sync::{Arc, mpsc::channel},
+    task::{Context, Wake},
     time::Duration,
 };
 
@@ -136,4 +138,41 @@ fn a_farewell_that_no_packet_can_carry_is_refused() {
     peer.expect_disconnect();
     drop(peer);
     assert_eq!(ended(leaving).unwrap(), 0);
+}
+
+/// What of the program's runs on the I/O thread is the waker of a future; a fault of the library's own
+/// ends the driver in the same way.
+#[test]
+fn a_fault_on_the_io_thread_leaves_nobody_waiting() {
+    struct Faulty;
+
+    impl Wake for Faulty {
+        fn wake(self: Arc<Self>) {
+            panic!("on purpose");
+        }
+    }
+
+    let broker = ScriptedBroker::start();
+    let (session, mut peer) = connect(&broker, &options(&broker));
+    let (handler, died) = Mortal::new();
+    let mut subscribing = session.subscribe("t", at(QoS::AtLeastOnce), Arc::new(handler)).unwrap();
+    let waker = Arc::new(Faulty).into();
+    let polled = Pin::new(&mut subscribing).poll(&mut Context::from_waker(&waker));
+    assert!(polled.is_pending());
+    let asked = peer.expect_subscribe();
+    let publish = PublishOptions { qos: QoS::AtLeastOnce, ..PublishOptions::default() };
+    let number = session.publish("never acknowledged", "".into(), publish).unwrap();
+    peer.expect_publish();
+    let disconnecting = session.disconnect(DisconnectOptions::default());
+    peer.suback(asked.id, &[1]);
+    assert_eq!(session.wait(number, Some(DEADLINE)).unwrap_err().code(), Code::Cancelled);
+    assert_eq!(ended(disconnecting).unwrap(), 1);
+    assert!(next(&died).starts_with("mqtt-callback"));
+    session.close();
+    assert_eq!(session.connect().map(drop).unwrap_err().code(), Code::Closed);
+    // The other sessions of the I/O thread go on.
+    drop(peer);
+    let (other, peer) = connect(&broker, &options(&broker));
+    drop(peer);
+    other.close();
 }

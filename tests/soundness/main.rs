@@ -5,4 +5,5 @@ mod acknowledge;
 mod ending;
 mod inline;
 mod meeting;
+mod question;
 mod support;

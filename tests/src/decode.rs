@@ -115,7 +115,7 @@ impl Connect {
         if flag(0) || !flag(2) && flags & 0b0011_1000 != 0 {
             return Err(Malformed::new(format!("connect flags {flags:08b}")));
         }
-        // Before 5.0 there is no password without a user name [MQTT-3.1.2-22].
+        // Before 5.0 there is no password without a user name [3.1.1 MQTT-3.1.2-22].
         if level < 5 && flag(6) && !flag(7) {
             return Err(Malformed::new("a password without a user name"));
         }

@@ -120,6 +120,15 @@ impl Peer {
         })
     }
 
+    /// An AUTH.
+    #[track_caller]
+    pub fn expect_auth(&mut self) -> seen::Auth {
+        self.take("AUTH", |seen| match seen {
+            Seen::Auth(auth) => Some(auth.clone()),
+            _ => None,
+        })
+    }
+
     /// The end of the connection, by the session and without another packet.
     #[track_caller]
     pub fn expect_closed(&mut self) {

@@ -8,6 +8,9 @@
 //!   and [`player`] make the same broker a program, `scripted-broker`, for C, C++ and Python.
 //! - [`real`] and [`embedded`]: guards round Mosquitto and round `mqttsession-broker`; a broker is
 //!   started on free ports and ended when its guard is dropped.
+//! - [`scram`]: the server's half of SCRAM-SHA-256.
+//! - [`violation`]: the table of what a broker must not send.
+//! - [`tap`]: a proxy between a session and a real broker. [`matrix`]: what holds at which broker.
 //! - [`certificate`]: certificates made on the spot, good ones and bad ones.
 
 pub mod certificate;
@@ -16,18 +19,22 @@ pub mod embedded;
 mod encoding;
 mod expectation;
 mod field;
+pub mod matrix;
 mod peer;
 pub mod player;
-mod probe;
+pub mod probe;
 pub mod process;
 pub mod property;
 mod reader;
 pub mod real;
+pub mod scram;
 pub mod script;
 pub mod scripted;
 pub mod seen;
 mod stream;
+pub mod tap;
 pub mod trace;
+pub mod violation;
 pub mod wire;
 mod word;
 

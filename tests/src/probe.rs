@@ -1,15 +1,24 @@
-//! Asks whether an MQTT broker answers.
+//! Looks for a free port, and asks whether an MQTT broker answers.
 
 use std::{
     io::{Read, Write},
-    net::TcpStream,
+    net::{TcpListener, TcpStream},
 };
 
 use crate::{DEADLINE, seen::Seen, wire};
 
+/// A port of 127.0.0.1 that is free now; until it is bound, somebody else may take it.
+///
+/// # Panics
+/// There is none.
+pub fn free_port() -> u16 {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port of 127.0.0.1");
+    listener.local_addr().expect("a bound socket has an address").port()
+}
+
 /// Connects to a port of 127.0.0.1, sends a CONNECT of 3.1.1 and returns the code of the CONNACK;
 /// nothing where something else happens.
-pub(crate) fn connack(port: u16) -> Option<u8> {
+pub fn connack(port: u16) -> Option<u8> {
     let mut socket = TcpStream::connect(("127.0.0.1", port)).ok()?;
     socket.set_read_timeout(Some(DEADLINE)).ok()?;
     socket.write_all(&wire::connect(4, "probe", true)).ok()?;

@@ -2,7 +2,6 @@
 
 use std::{
     fs,
-    net::TcpListener,
     path::{Path, PathBuf},
     process::Command,
 };
@@ -10,7 +9,8 @@ use std::{
 use tempfile::TempDir;
 
 use crate::{
-    DEADLINE, probe,
+    DEADLINE,
+    probe::{self, free_port},
     process::{Program, find, skipped},
 };
 
@@ -138,11 +138,6 @@ impl Mosquitto {
         self.program = launch(&self.path, self.directory.path(), self.port)
             .unwrap_or_else(|output| panic!("mosquitto does not start again:\n{output}"));
     }
-}
-
-fn free_port() -> u16 {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port of 127.0.0.1");
-    listener.local_addr().expect("a bound socket has an address").port()
 }
 
 /// Starts the program and waits until it answers; the error is what it said.

@@ -11,7 +11,7 @@ pub enum Handled {
     Done,
     /// Somebody keeps its [`Acknowledgement`](super::Acknowledgement) and will use it.
     Deferred,
-    /// It failed; [`Options::set_acknowledge_failed`](super::Options::set_acknowledge_failed) says
+    /// It failed; [`Options::set_on_failure`](super::Options::set_on_failure) says
     /// what happens then.
     Failed,
 }

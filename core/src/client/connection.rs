@@ -3,6 +3,8 @@
 //! Each turn takes five steps in this order: read what is there, let the engine handle it, hand the
 //! messages over, write what came of all that, and sleep until something happens.
 
+mod exchange;
+
 use std::{
     cell::RefCell,
     future::Future,
@@ -19,6 +21,7 @@ use tokio::time::Sleep;
 use super::{
     Dispatch, OwnedMessage,
     inbox::{Batch, Item},
+    message::Parts,
     shared::{Goal, Shared, Wrote},
 };
 use crate::{
@@ -73,6 +76,12 @@ pub(super) struct Connection<'s> {
     /// The beginning of a packet that has not come whole.
     carry: BytesMut,
     needed: usize,
+    /// The session has an authentication method.
+    authenticates: bool,
+    /// The authenticator has to accept the broker before anything behind CONNACK is looked at.
+    verifying: bool,
+    /// What lay behind CONNACK is in `carry`, and there may be nothing more to read.
+    held: bool,
     sleep: Pin<Box<Sleep>>,
     /// When the broker must have answered CONNECT.
     deadline: Instant,
@@ -105,6 +114,9 @@ impl<'s> Connection<'s> {
             stream,
             carry: BytesMut::new(),
             needed: 0,
+            authenticates: exchange::has_method(shared),
+            verifying: false,
+            held: false,
             sleep: Box::pin(tokio::time::sleep_until(deadline.into())),
             deadline,
             online: None,
@@ -148,6 +160,7 @@ impl<'s> Connection<'s> {
 
     fn turn(&mut self, cx: &mut Context<'_>) -> Result<Turn> {
         let now = Instant::now();
+        self.authenticate(now)?;
         let mut input = Input::default();
         let read = self.read(cx, now, &mut input);
         // What came before the error, or before the broker's DISCONNECT, came.
@@ -186,7 +199,7 @@ impl<'s> Connection<'s> {
         let own = self.needed > OWN_BUFFER;
         let mut buffer = if own { std::mem::take(&mut self.carry) } else { BUFFER.take() };
         if own {
-            buffer.reserve(self.needed.saturating_sub(buffer.len()).max(1));
+            make_room(&mut buffer, self.needed);
         } else {
             buffer.clear();
             if buffer.capacity() < LEAST_READ + self.carry.len() {
@@ -214,23 +227,23 @@ impl<'s> Connection<'s> {
         now: Instant,
         input: &mut Input,
     ) -> Result<Read> {
-        let read = match self.stream.poll_read(cx, buffer) {
-            Poll::Pending => return Ok(Read::Nothing),
-            Poll::Ready(Ok(0)) => return self.handle_end(),
-            Poll::Ready(Ok(read)) => read,
-            // After our DISCONNECT it does not matter how the other side ends.
-            Poll::Ready(Err(_)) if self.leaving != Leaving::No => return Ok(Read::End),
-            Poll::Ready(Err(error)) => return Err(self.stream_error(&error)),
-        };
-        self.shared.traffic.reads.fetch_add(1, Ordering::Relaxed);
-        self.shared.traffic.bytes_in.fetch_add(read as u64, Ordering::Relaxed);
+        if !std::mem::take(&mut self.held) {
+            let read = match self.stream.poll_read(cx, buffer) {
+                Poll::Pending => return Ok(Read::Nothing),
+                Poll::Ready(Ok(0)) => return self.handle_end(),
+                Poll::Ready(Ok(read)) => read,
+                // After our DISCONNECT it does not matter how the other side ends.
+                Poll::Ready(Err(_)) if self.leaving != Leaving::No => return Ok(Read::End),
+                Poll::Ready(Err(error)) => return Err(self.stream_error(&error)),
+            };
+            self.shared.traffic.reads.fetch_add(1, Ordering::Relaxed);
+            self.shared.traffic.bytes_in.fetch_add(read as u64, Ordering::Relaxed);
+        }
         let mut core = self.shared.core.lock();
         let handled = core.engine.handle_input(buffer, &mut input.inbound, now);
         self.needed = core.engine.needed();
-        if self.online.is_none() && core.engine.is_online() {
-            self.online = Some(now);
-            core.direct = self.stream.direct();
-        }
+        self.notice_phase(&mut core, now);
+        self.held = self.verifying;
         let effects = core.collect();
         drop(core);
         self.shared.apply(effects);
@@ -244,7 +257,8 @@ impl<'s> Connection<'s> {
     }
 
     fn may_read(&mut self, now: Instant) -> bool {
-        let may = self.leaving != Leaving::No || (!self.choked && self.shared.inbox.may_read());
+        let may = self.leaving != Leaving::No
+            || (!self.choked && !self.verifying && self.shared.inbox.may_read());
         if may == self.paused {
             self.paused = !may;
             self.shared.core.lock().engine.pause(self.paused, now);
@@ -294,6 +308,14 @@ impl<'s> Connection<'s> {
                 found.map(|found| found.routes.iter().filter_map(of).collect()).collect()
             };
             let batch = Batch::new(chunk, inbound, handlers);
+            if let Some(route) = self.shared.requests.route() {
+                let is_answer = |parts: &Parts<'_>| {
+                    parts.matched.routes.iter().any(|matched| matched.id == route)
+                };
+                for answer in batch.all_parts().filter(is_answer) {
+                    self.shared.requests.answered(self.shared, &answer);
+                }
+            }
             self.shared.inbox.push(self.shared, Item::Batch(batch));
         }
         if self.shared.options.dispatch == Dispatch::Inline {
@@ -348,7 +370,13 @@ impl<'s> Connection<'s> {
 
     fn handle_timers(&mut self, now: Instant) -> Result<()> {
         if self.awaits_connack() && now >= self.deadline {
-            return Err(Code::ConnackTimeout.into());
+            return Err(match self.shared.questions.is_asking() {
+                true => Error::new(
+                    Code::ConnackTimeout,
+                    "The authenticator did not answer the broker within the time to connect",
+                ),
+                false => Code::ConnackTimeout.into(),
+            });
         }
         if self.acknowledge_at.is_some_and(|at| now >= at) {
             self.shared.inbox.acknowledge_handled(self.shared);
@@ -356,8 +384,12 @@ impl<'s> Connection<'s> {
         }
         let mut core = self.shared.core.lock();
         if core.engine.poll_timeout().is_some_and(|at| now >= at) {
-            core.engine.handle_timeout(now)?;
+            let handled = core.engine.handle_timeout(now);
             core.shrink();
+            let effects = core.collect();
+            drop(core);
+            self.shared.apply(effects);
+            handled?;
         }
         Ok(())
     }
@@ -398,7 +430,7 @@ impl<'s> Connection<'s> {
         let streaming = std::mem::take(&mut core.streaming) || self.gathering;
         self.gathering = streaming && wrote_something && self.shared.io_thread().gather.begin(cx);
         core.asleep = !self.gathering && !self.blocked;
-        let mut deadline = core.engine.poll_timeout();
+        let mut deadline = core.expect();
         let farewell = match &core.goal {
             Goal::Disconnect(farewell) if self.leaving == Leaving::No => {
                 if farewell.is_due(&core, Instant::now()) {
@@ -428,6 +460,22 @@ impl<'s> Connection<'s> {
     }
 }
 
+/// Gives a buffer room for more of a packet of `needed` bytes. It doubles as the packet comes in, so
+/// that a length which only was announced takes no memory, and ends with as much as the packet needs.
+fn make_room(buffer: &mut BytesMut, needed: usize) {
+    let mut least = needed;
+    while least > 2 * OWN_BUFFER {
+        least = least.div_ceil(2);
+    }
+    if buffer.capacity() < least {
+        let mut larger = BytesMut::with_capacity(least);
+        larger.extend_from_slice(buffer);
+        *buffer = larger;
+    } else if buffer.len() == buffer.capacity() {
+        buffer.reserve(buffer.len());
+    }
+}
+
 /// What has been read.
 #[derive(Default)]
 struct Input {
@@ -447,4 +495,28 @@ enum Turn {
     Again,
     Sleep,
     Left,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_large_packet_gets_memory_as_it_comes_in_and_no_more_than_it_needs() {
+        for needed in [OWN_BUFFER + 1, 1_000_003, (32 << 20) + 4] {
+            let mut buffer = BytesMut::from(&b"\x30"[..]);
+            let mut held = Vec::new();
+            while buffer.len() < needed {
+                make_room(&mut buffer, needed);
+                let room = buffer.capacity() - buffer.len();
+                assert!(room > 0, "a read without room looks like the end");
+                assert!(room <= buffer.len().max(2 * OWN_BUFFER), "{room} of {needed} at once");
+                held.push(buffer.capacity());
+                // As if that much had been read, without touching it where it is a lot.
+                buffer.resize(needed.min(buffer.capacity()), 0);
+            }
+            let most = held.last().copied().unwrap_or_default();
+            assert!(most < needed + needed / 1000 + 100, "{most} for {needed}: {held:?}");
+        }
+    }
 }

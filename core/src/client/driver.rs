@@ -5,7 +5,7 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
     time::Instant,
 };
 
@@ -15,13 +15,14 @@ use super::{
     Dispatch, Event, State,
     connection::Connection,
     inbox::Item,
-    later,
+    later, question,
     reconnect::Backoff,
+    redirect::Servers,
     shared::{Core, Farewell, Goal, Shared},
 };
 use crate::{
     error::{Code, Error, Result},
-    transport::{self, ConnectOptions, Stream},
+    transport::{self, ConnectOptions, Endpoint, Stream, TlsOptions},
 };
 
 /// Starts the task.
@@ -66,6 +67,7 @@ async fn drive_inline(shared: Arc<Shared>) -> Arc<Shared> {
 async fn drive(shared: Arc<Shared>) -> Arc<Shared> {
     let options = &shared.options;
     let mut backoff = Backoff::new(options.reconnect_delay, options.stable_time);
+    let mut servers = Servers::new(&options.endpoint, options.redirect_limit);
     // Whether a connection continues what an earlier one began.
     let mut resume = false;
     loop {
@@ -76,21 +78,39 @@ async fn drive(shared: Arc<Shared>) -> Arc<Shared> {
             }
             Goal::Rest => {
                 resume = false;
-                poll_fn(|cx| poll_until(&shared, cx, |core| !matches!(core.goal, Goal::Rest)))
-                    .await;
+                let mut sleep = Box::pin(tokio::time::sleep_until(Instant::now().into()));
+                let over = |core: &Core| !matches!(core.goal, Goal::Rest);
+                poll_fn(|cx| match poll_until(&shared, cx, over) {
+                    Poll::Ready(()) => Poll::Ready(()),
+                    Poll::Pending => poll_sleep(&shared, &mut sleep, None, cx),
+                })
+                .await;
             }
             Goal::Disconnect(farewell) if has_ended(&shared, &farewell) => rest(&shared, None),
             Goal::Connect | Goal::Disconnect(_) => {
                 shared.report(Event::Connecting);
                 let mut online = None;
-                let result = connect_and_run(&shared, resume, &mut online).await;
+                let server = servers.next(&options.tls);
+                let result = connect_and_run(&shared, server, resume, &mut online).await;
+                shared.questions.withdraw();
                 if let Some(since) = online {
                     resume = true;
                     backoff.connected(since);
+                    servers.accepted();
+                    // Following takes no pause, so even a stable time of zero does not mean at once.
+                    if since.elapsed() >= options.stable_time.max(options.reconnect_delay.0) {
+                        servers.settled();
+                    }
                 }
                 match result {
                     Ok(()) => rest(&shared, None),
-                    Err(error) => after_loss(&shared, error, resume, &mut backoff).await,
+                    Err(error) => match servers.follow(&error) {
+                        Some(address) => {
+                            shared.report(Event::Lost(error));
+                            shared.report(Event::Redirected(address));
+                        }
+                        None => after_loss(&shared, error, resume, &mut backoff, &servers).await,
+                    },
                 }
             }
         }
@@ -108,22 +128,37 @@ fn poll_until(shared: &Shared, cx: &Context<'_>, done: impl Fn(&Core) -> bool) -
     if done(&core) { Poll::Ready(()) } else { Poll::Pending }
 }
 
-/// Sleeps until then, or until the farewell's end where that is sooner.
+/// Sleeps until then, or until the farewell's end where that is sooner. Meanwhile messages expire.
 fn poll_sleep(
-    shared: &Shared,
+    shared: &Arc<Shared>,
     sleep: &mut Pin<Box<Sleep>>,
-    until: Instant,
+    until: Option<Instant>,
     cx: &mut Context<'_>,
 ) -> Poll<()> {
-    let farewell = match &shared.core.lock().goal {
-        Goal::Disconnect(farewell) => Some(farewell.until),
-        _ => None,
-    };
-    let until = farewell.into_iter().fold(until, Instant::min).into();
-    if sleep.deadline() != until {
-        sleep.as_mut().reset(until);
+    loop {
+        let mut core = shared.core.lock();
+        let farewell = match &core.goal {
+            Goal::Disconnect(farewell) => Some(farewell.until),
+            _ => None,
+        };
+        let expiry = core.expect();
+        drop(core);
+        let until = until.into_iter().chain(farewell).min();
+        let Some(next) = until.into_iter().chain(expiry).min() else { return Poll::Pending };
+        if sleep.deadline() != next.into() {
+            sleep.as_mut().reset(next.into());
+        }
+        ready!(sleep.as_mut().poll(cx));
+        if until.is_some_and(|until| until <= next) {
+            return Poll::Ready(());
+        }
+        let now = Instant::now();
+        let mut core = shared.core.lock();
+        core.engine.handle_timeout(now).expect("without a connection nothing but lifetimes ends");
+        let effects = core.collect();
+        drop(core);
+        shared.apply(effects);
     }
-    sleep.as_mut().poll(cx)
 }
 
 /// Whether nothing is left to wait for before disconnecting.
@@ -135,15 +170,18 @@ fn has_ended(shared: &Shared, farewell: &Farewell) -> bool {
 /// One connection from the name lookup to its end; `Ok` when it ended because the program wanted it.
 async fn connect_and_run(
     shared: &Arc<Shared>,
+    server: (Endpoint, TlsOptions),
     resume: bool,
     online: &mut Option<Instant>,
 ) -> Result<()> {
     let deadline = later(Instant::now(), shared.options.connect_timeout);
-    let Some(stream) = open(shared, deadline).await? else { return Ok(()) };
+    let Some(identity) = question::introduce(shared, deadline).await? else { return Ok(()) };
+    let Some(stream) = open(shared, server, deadline).await? else { return Ok(()) };
     let now = Instant::now();
     let (begun, former, number) = {
         let mut core = shared.core.lock();
         let former = core.reset_connection();
+        core.engine.identify(identity);
         (core.engine.connect(resume, now), former, core.connection)
     };
     drop(former);
@@ -157,24 +195,31 @@ async fn connect_and_run(
         }
     };
     let mut core = shared.core.lock();
-    core.engine.handle_closed();
+    core.engine.handle_closed(result.as_ref().err());
     let socket = core.reset_connection();
+    let reauthenticating = core.reauthenticating.take();
     let effects = core.collect();
     drop(core);
     drop(socket);
     shared.apply(effects);
+    if let Some(cell) = reauthenticating {
+        let error = result.as_ref().err().cloned().unwrap_or_else(|| Code::Cancelled.into());
+        cell.end(Err(error)).into_iter().for_each(|call| shared.call_back(call));
+    }
     result
 }
 
 /// Opens the stream; `None` when the program changed its mind, or its farewell is over.
-async fn open(shared: &Arc<Shared>, deadline: Instant) -> Result<Option<Stream>> {
-    let options = &shared.options;
+async fn open(
+    shared: &Arc<Shared>,
+    (endpoint, tls): (Endpoint, TlsOptions),
+    deadline: Instant,
+) -> Result<Option<Stream>> {
     let progress = transport::Progress::default();
-    let mut connecting: Pin<Box<_>> = Box::pin(async {
-        let tls = match options.endpoint.tls() {
+    let connecting = async {
+        let tls = match endpoint.tls() {
             false => None,
             true => {
-                let tls = options.tls.clone();
                 // It reads files.
                 let built = tokio::task::spawn_blocking(move || tls.build()).await;
                 Some(built.map_err(|error| Error::from(Code::Internal).with_source(error))??)
@@ -182,8 +227,21 @@ async fn open(shared: &Arc<Shared>, deadline: Instant) -> Result<Option<Stream>>
         };
         let connect =
             ConnectOptions { tls, progress: progress.clone(), ..ConnectOptions::default() };
-        transport::connect(&options.endpoint, &connect).await
-    });
+        transport::connect(&endpoint, &connect).await
+    };
+    let late = || progress.timeout_error(shared.options.connect_timeout);
+    unless_unwanted(shared, deadline, connecting, late).await
+}
+
+/// A part of an attempt to connect; `None` when the program changed its mind, or its farewell is
+/// over.
+pub(super) async fn unless_unwanted<T>(
+    shared: &Arc<Shared>,
+    deadline: Instant,
+    part: impl Future<Output = Result<T>>,
+    late: impl Fn() -> Error,
+) -> Result<Option<T>> {
+    let mut part = Box::pin(part);
     let mut timeout = Box::pin(tokio::time::sleep_until(deadline.into()));
     poll_fn(|cx| {
         let now = Instant::now();
@@ -195,32 +253,49 @@ async fn open(shared: &Arc<Shared>, deadline: Instant) -> Result<Option<Stream>>
         if poll_until(shared, cx, unwanted).is_ready() {
             return Poll::Ready(Ok(None));
         }
-        if let Poll::Ready(result) = connecting.as_mut().poll(cx) {
+        if let Poll::Ready(result) = part.as_mut().poll(cx) {
             return Poll::Ready(result.map(Some));
         }
-        poll_sleep(shared, &mut timeout, deadline, cx).map(|()| match Instant::now() < deadline {
-            true => Ok(None),
-            false => Err(progress.timeout_error(shared.options.connect_timeout)),
+        poll_sleep(shared, &mut timeout, Some(deadline), cx).map(|()| {
+            match Instant::now() < deadline {
+                true => Ok(None),
+                false => Err(late()),
+            }
         })
     })
     .await
 }
 
 /// What an error means for the session: it stops, or waits and tries again.
-async fn after_loss(shared: &Arc<Shared>, error: Error, resume: bool, backoff: &mut Backoff) {
+async fn after_loss(
+    shared: &Arc<Shared>,
+    error: Error,
+    resume: bool,
+    backoff: &mut Backoff,
+    servers: &Servers,
+) {
+    let options = &shared.options;
     let now = Instant::now();
     let (first, waiting, leaving) = {
         let mut core = shared.core.lock();
-        let first = !resume && !core.connecting.is_empty();
+        let first = !resume && !core.connecting.is_empty() && !options.retry_first_connect;
+        core.hurry = false;
         // Who asked to connect a session that reconnects anyway learns how this attempt ended.
-        let waiting = if first { Vec::new() } else { std::mem::take(&mut core.connecting) };
+        let waiting = match first || !resume {
+            true => Vec::new(),
+            false => std::mem::take(&mut core.connecting),
+        };
         (first, waiting, matches!(core.goal, Goal::Disconnect(_)))
     };
     shared.report(Event::Lost(error.clone()));
     for cell in waiting {
         cell.end(Err(error.clone())).into_iter().for_each(|call| shared.call_back(call));
     }
-    if first || !shared.options.reconnect || !error.is_retryable() {
+    // The next of the servers that a broker has named is worth its attempt whatever became of this.
+    if servers.is_redirected() {
+        return;
+    }
+    if first || !options.reconnect || !options.retries(error.code()) {
         return rest(shared, Some(error));
     }
     // A program that is disconnecting has nothing to come back for.
@@ -236,14 +311,14 @@ async fn after_loss(shared: &Arc<Shared>, error: Error, resume: bool, backoff: &
     poll_fn(|cx| {
         let now = Instant::now();
         let over = |core: &Core| match &core.goal {
-            Goal::Connect => false,
+            Goal::Connect => core.hurry,
             // One that begins now is worth one attempt at once.
             Goal::Disconnect(farewell) => !leaving || farewell.is_due(core, now),
             Goal::Rest | Goal::Close => true,
         };
         match poll_until(shared, cx, over) {
             Poll::Ready(()) => Poll::Ready(()),
-            Poll::Pending => poll_sleep(shared, &mut sleep, until, cx),
+            Poll::Pending => poll_sleep(shared, &mut sleep, Some(until), cx),
         }
     })
     .await;
@@ -285,6 +360,7 @@ pub(super) fn finish(shared: &Arc<Shared>) {
     core.engine.cancel_subscriptions();
     let disconnecting = std::mem::take(&mut core.disconnecting);
     let connecting = std::mem::take(&mut core.connecting);
+    let reauthenticating = core.reauthenticating.take();
     let effects = core.collect();
     drop(core);
     shared.apply(effects);
@@ -295,6 +371,10 @@ pub(super) fn finish(shared: &Arc<Shared>) {
     for cell in disconnecting {
         cell.end(Ok(cancelled)).into_iter().for_each(|call| shared.call_back(call));
     }
+    shared.requests.end_all(shared, &Code::Cancelled.into());
+    if let Some(cell) = reauthenticating {
+        cell.end(Err(gone())).into_iter().for_each(|call| shared.call_back(call));
+    }
     let subscriptions = std::mem::take(&mut *shared.subscriptions.lock());
     subscriptions.values().for_each(|subscription| subscription.end());
     let unclaimed = std::mem::take(&mut *shared.unclaimed.lock());
@@ -303,6 +383,6 @@ pub(super) fn finish(shared: &Arc<Shared>) {
         status.state = State::Closed;
         status.event_handler.take()
     };
-    shared.drop_there((subscriptions, unclaimed, event_handler));
+    shared.drop_there((subscriptions, unclaimed, event_handler, shared.questions.close()));
     shared.inbox.push(shared, Item::Last);
 }

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use crate::{engine::Connected, error::Error};
+use crate::{
+    engine::{Connected, SetAside},
+    error::Error,
+};
 
 /// What a session is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +38,14 @@ pub enum Event {
     Disconnected(Option<Error>),
     /// A subscription was refused when it was renewed after the broker had lost the session.
     SubscriptionRefused(String, Error),
+    /// A message that the connection could not survive, or that is larger than the session accepts,
+    /// has been set aside; the connection goes on without it.
+    SetAside(SetAside),
+    /// So many messages have been handled but cannot be acknowledged, because the acknowledgement of
+    /// an earlier one has not come for ten seconds.
+    AcknowledgementHeld(usize),
+    /// The broker sends the session to another server; the next attempt goes to this address.
+    Redirected(String),
 }
 
 /// Counters and levels of a session.
@@ -49,6 +60,22 @@ pub struct Statistics {
     pub unrouted: u64,
     /// Outgoing messages dropped by the queue's policy.
     pub dropped: u64,
+    /// Outgoing messages whose time to live passed before they were sent.
+    pub expired: u64,
+    /// Outgoing messages that the broker refused, or did not take at all.
+    pub refused: u64,
+    /// Outgoing messages of QoS 0 that a lost connection took with it.
+    pub lost: u64,
+    /// Outgoing messages that ended because the broker had lost the session.
+    pub session_lost: u64,
+    /// Outgoing messages that were cancelled by a disconnect or close.
+    pub cancelled: u64,
+    /// Outgoing messages that were set aside.
+    pub set_aside: u64,
+    /// Received messages that were set aside: too large, or deadly.
+    pub incoming_set_aside: u64,
+    /// Events that were dropped because nobody polled for them.
+    pub events_dropped: u64,
     /// Bytes written to the network.
     pub bytes_out: u64,
     /// Bytes read from the network.
@@ -71,6 +98,8 @@ pub struct Statistics {
     pub in_flight: usize,
     /// Received messages of QoS 1 and 2 that have not been acknowledged.
     pub unacknowledged: usize,
+    /// Those of them that have been handled and wait for the acknowledgement of an earlier one.
+    pub held_back: usize,
     /// Subscriptions.
     pub subscriptions: usize,
 }

@@ -16,6 +16,13 @@ pub fn after_fork_in_child() {
     GENERATION.fetch_add(1, Ordering::Relaxed);
 }
 
+/// An inline callback has forked and returned in the child, whose only thread is a copy of the I/O
+/// thread: whatever it did next it would do to the parent's sockets. So it ends, and with its last
+/// thread the process, as where a callback thread's copy returns.
+pub(super) fn end_child() -> ! {
+    std::process::exit(0)
+}
+
 /// The process as this library counts them.
 pub(super) fn generation() -> u32 {
     GENERATION.load(Ordering::Relaxed)

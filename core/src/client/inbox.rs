@@ -5,13 +5,17 @@
 //! I/O thread inline, or whoever polls) takes them out, one runner at a time, and holds no lock
 //! while it calls. A full queue stops the driver from reading; a runner that makes room wakes it.
 //! A call that waits inside a callback opens an overdraft as large as the queue, so that what it
-//! waits for can still be read; when that is full too, the call ends with `WOULD_DEADLOCK`.
+//! waits for can still be read; when that is full too, the call ends with `WOULD_DEADLOCK`. Events
+//! are bounded by dropping: the newest of each kind stays.
 
 mod runner;
+
+pub(super) use runner::contain;
 
 use std::{
     cell::RefCell,
     collections::VecDeque,
+    mem::discriminant,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
@@ -23,14 +27,23 @@ use bytes::Bytes;
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use super::{
-    Dispatch, Event, EventHandler, Handler, Options, OwnedMessage, fork, message::Parts,
-    operation::Signal, readiness::Readiness, runtime, shared::Shared,
+    Dispatch, Event, EventHandler, Handler, Options, OwnedMessage, fork,
+    message::Parts,
+    operation::{Signal, holds_up_queue},
+    question,
+    readiness::Readiness,
+    runtime,
+    shared::Shared,
 };
 use crate::{
     engine::{Ended, Inbound, Receipt, RouteId},
-    error::{Code, Result},
+    error::Result,
     protocol::ReasonCode,
 };
+
+/// How many events wait at most: far more than a program that looks at them leaves lying, and little
+/// enough for one that never does.
+const EVENTS: usize = 1000;
 
 /// A handler in its place.
 pub(super) struct Subscription {
@@ -113,6 +126,7 @@ struct State {
     queue: VecDeque<Item>,
     messages: usize,
     bytes: usize,
+    events: usize,
     /// Given to the pool, or being run.
     scheduled: bool,
     running: bool,
@@ -130,6 +144,36 @@ struct State {
     finished: bool,
 }
 
+impl State {
+    fn pop(&mut self) -> Option<Item> {
+        let item = self.queue.pop_front()?;
+        self.events -= usize::from(matches!(item, Item::Event(..)));
+        Some(item)
+    }
+
+    /// Takes an event out that a newer one stands for: the oldest of its kind; where there is none,
+    /// the oldest after which another of the same kind comes. So the last of each kind stays, and with
+    /// it the state that the session has come to.
+    fn take_event_like(&mut self, newer: &Event) -> Option<(Event, EventHandler)> {
+        let kind = |item: &Item| match item {
+            Item::Event(event, _) => Some(discriminant(event)),
+            _ => None,
+        };
+        let same = |kind_of| self.queue.iter().position(|item| kind(item) == Some(kind_of));
+        let at = same(discriminant(newer)).or_else(|| {
+            let mut kinds =
+                self.queue.iter().enumerate().filter_map(|(at, item)| Some((at, kind(item)?)));
+            let comes_again = |&(at, of): &(usize, _)| {
+                self.queue.range(at + 1..).any(|item| kind(item) == Some(of))
+            };
+            kinds.find(comes_again).map(|(at, _)| at)
+        })?;
+        let Some(Item::Event(event, handler)) = self.queue.remove(at) else { return None };
+        self.events -= 1;
+        Some((event, handler))
+    }
+}
+
 pub(super) struct Inbox {
     dispatch: Dispatch,
     most_messages: usize,
@@ -140,6 +184,8 @@ pub(super) struct Inbox {
     route_in_call: AtomicU64,
     /// No further message is handed to a handler.
     closing: AtomicBool,
+    /// Events that made room for newer ones.
+    events_dropped: AtomicU64,
     /// Threads that wait for a handler to return.
     leaving: AtomicUsize,
     /// Handled, and not yet told the engine.
@@ -162,6 +208,7 @@ impl Inbox {
             changed: Condvar::new(),
             route_in_call: AtomicU64::new(0),
             closing: AtomicBool::new(false),
+            events_dropped: AtomicU64::new(0),
             leaving: AtomicUsize::new(0),
             handled: Mutex::default(),
         }
@@ -176,10 +223,15 @@ impl Inbox {
         CURRENT.with_borrow(|current| current.contains(&(self.address(), fork::generation())))
     }
 
-    /// Whether this thread is inside a callback of any session.
+    /// Whether this thread is inside a callback, or a question, of any session.
     pub(super) fn in_any_callback() -> bool {
         let here = fork::generation();
         CURRENT.with_borrow(|current| current.iter().any(|&(_, process)| process == here))
+            || question::is_asked()
+    }
+
+    pub(super) fn events_dropped(&self) -> u64 {
+        self.events_dropped.load(Ordering::Relaxed)
     }
 
     /// Messages and bytes that have not been handled.
@@ -193,28 +245,52 @@ impl Inbox {
     /// Puts something in; whoever runs it is told.
     pub(super) fn push(&self, shared: &Arc<Shared>, item: Item) {
         let mut state = self.state.lock();
+        let mut dropped = None;
         match &item {
             Item::Batch(batch) => {
                 state.messages += batch.len();
                 state.bytes += batch.bytes;
             }
-            Item::Claimed(..) | Item::Ended(_) | Item::Event(..) | Item::Call(_) | Item::Last => {}
+            Item::Event(event, _) => {
+                if state.events >= EVENTS {
+                    dropped = state.take_event_like(event);
+                    self.events_dropped.fetch_add(dropped.is_some().into(), Ordering::Relaxed);
+                }
+                state.events += 1;
+            }
+            Item::Claimed(..) | Item::Ended(_) | Item::Call(_) | Item::Last => {}
         }
+        // A handler that may be held by nothing else is let go of on a callback thread; that of the new
+        // event has just been put in again.
+        let (dropped, of_dropped) = dropped.unzip();
+        let another = match (&item, of_dropped) {
+            (Item::Event(_, handler), Some(of_dropped)) => {
+                (!Arc::ptr_eq(handler, &of_dropped)).then_some(of_dropped)
+            }
+            _ => None,
+        };
         state.queue.push_back(item);
+        if let Some(handler) = another {
+            state.queue.push_back(Item::Call(Box::new(move || drop(handler))));
+        }
         if self.is_overdrawn(&state) {
             state.waiting.iter().for_each(|signal| signal.deadlock());
         }
         if self.is_for_pool(&state) {
-            return self.schedule(shared, state);
+            self.schedule(shared, state);
+        } else {
+            if let Some(readiness) = &mut state.readiness {
+                readiness.set();
+            }
+            let wakes = self.dispatch == Dispatch::Inline && !state.turning;
+            drop(state);
+            self.changed.notify_all();
+            if wakes {
+                shared.wake_driver();
+            }
         }
-        if let Some(readiness) = &mut state.readiness {
-            readiness.set();
-        }
-        let wakes = self.dispatch == Dispatch::Inline && !state.turning;
-        drop(state);
-        self.changed.notify_all();
-        if wakes {
-            shared.wake_driver();
+        if let Some(Event::Lost(error) | Event::Disconnected(Some(error))) = dropped {
+            shared.questions.let_go(error);
         }
     }
 
@@ -294,7 +370,7 @@ impl Inbox {
     pub(super) fn begin_waiting(&self, shared: &Arc<Shared>, signal: &Arc<Signal>) -> Result<()> {
         let mut state = self.state.lock();
         if self.is_overdrawn(&state) {
-            return Err(Code::WouldDeadlock.into());
+            return Err(holds_up_queue());
         }
         signal.begin();
         state.waiting.push(signal.clone());

@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{runtime::sessions, session, shared::Shared};
-use crate::error::{Code, Result};
+use crate::error::{Code, Error, Result};
 
 pub(super) fn add(session: &Arc<Shared>) {
     let mut sessions = sessions().lock();
@@ -31,13 +31,19 @@ pub fn live_sessions() -> usize {
 /// `TIMEOUT` when callbacks are still running; `WOULD_DEADLOCK` inside a callback.
 pub fn shutdown(timeout: Option<Duration>) -> Result<()> {
     if super::runtime::on_io_thread() || super::inbox::Inbox::in_any_callback() {
-        return Err(Code::WouldDeadlock.into());
+        return Err(Error::new(
+            Code::WouldDeadlock,
+            "A callback cannot shut the library down: it would wait for itself; call it outside \
+             callbacks",
+        ));
     }
     let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
     let sessions = all();
     sessions.iter().for_each(session::begin_close);
     for session in &sessions {
-        if !session.inbox.wait_until_finished_or(session, deadline) {
+        let finished = session.inbox.wait_until_finished_or(session, deadline)
+            && session.questions.wait_until_idle(deadline);
+        if !finished {
             return Err(Code::Timeout.into());
         }
     }

@@ -5,17 +5,18 @@ use std::{
     fmt,
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
 };
 
 use bytes::Bytes;
+use parking_lot::Mutex;
 
-use super::shared::Shared;
+use super::{Failure, shared::Shared};
 use crate::{
     engine::{Match, Receipt},
     error::{Code, Error, Result},
-    protocol::{Place, Properties, QoS, ReasonCode},
+    protocol::{PacketType, Place, Properties, PropertyBlock, QoS, ReasonCode, Version},
 };
 
 /// A kept message of at most this size is copied; a larger one shares the bytes that were read, with
@@ -75,7 +76,9 @@ impl Message<'_> {
         self.parts.duplicate
     }
 
-    /// Its properties; none before MQTT 5.0.
+    /// Its properties as they came; none before MQTT 5.0. A subscription identifier among them may be
+    /// one that the session added to a subscribe that had none, so as to tell overlapping
+    /// subscriptions apart.
     pub fn properties(&self) -> Properties<'_> {
         properties(self.parts.properties)
     }
@@ -100,7 +103,7 @@ impl Message<'_> {
                 // One for the handlers: none of them can settle it for those that follow.
                 remaining: AtomicUsize::new(1),
                 abandoned: AtomicBool::new(false),
-                reason: AtomicU8::new(0),
+                refusal: Mutex::new(None),
             })
         });
         deferred.remaining.fetch_add(1, Ordering::Relaxed);
@@ -186,7 +189,7 @@ impl OwnedMessage {
         self.0.duplicate
     }
 
-    /// Its properties; none before MQTT 5.0.
+    /// See [`Message::properties`].
     pub fn properties(&self) -> Properties<'_> {
         properties(&self.0.properties)
     }
@@ -213,16 +216,25 @@ pub(super) struct Deferred {
     bytes: usize,
     remaining: AtomicUsize,
     abandoned: AtomicBool,
-    reason: AtomicU8,
+    /// The first refusal counts.
+    refusal: Mutex<Option<(ReasonCode, PropertyBlock)>>,
 }
 
 impl Deferred {
-    /// All handlers have returned. One that failed keeps the message unacknowledged where the options
-    /// say so.
-    pub(super) fn handlers_returned(&self, keeps: bool) {
-        self.abandoned.fetch_or(keeps, Ordering::Relaxed);
+    /// All handlers have returned. One that failed keeps the message unacknowledged, or has it
+    /// refused, where the options say so.
+    pub(super) fn handlers_returned(&self, failure: Option<Failure>) {
+        match failure {
+            Some(Failure::Leave) => self.abandoned.store(true, Ordering::Relaxed),
+            Some(Failure::Refuse(reason)) => self.refuse(reason, PropertyBlock::new()),
+            Some(Failure::Acknowledge) | None => {}
+        }
         // When it is the last to settle, whoever acknowledged has had an answer already.
         let _no_longer_of_interest = self.settle();
+    }
+
+    fn refuse(&self, reason: ReasonCode, properties: PropertyBlock) {
+        self.refusal.lock().get_or_insert((reason, properties));
     }
 
     /// One of the acknowledgements has been used or dropped, or the handlers have returned.
@@ -232,8 +244,11 @@ impl Deferred {
         }
         let acknowledged = match self.receipt {
             Some(receipt) if !self.abandoned.load(Ordering::Relaxed) => {
-                let reason = ReasonCode::from_u8(self.reason.load(Ordering::Relaxed));
-                self.shared.acknowledge(&[(receipt, reason.unwrap_or(ReasonCode::Success))])
+                let refusal = self.refusal.lock().take();
+                match refusal {
+                    None => self.shared.acknowledge(&[(receipt, ReasonCode::Success)]),
+                    Some((reason, properties)) => self.shared.refuse(receipt, reason, properties),
+                }
             }
             _ => true,
         };
@@ -259,23 +274,43 @@ impl Acknowledgement {
         deferred.settle()
     }
 
-    /// Acknowledges the message as refused, with a reason code that is an error (MQTT 5.0; before,
-    /// it is a plain acknowledgement).
+    /// Acknowledges the message as refused, with a reason code that is an error, and with properties
+    /// (a reason string, user properties); the broker does not send it again (MQTT 5.0; before, it is
+    /// a plain acknowledgement). Properties with which the packet would be larger than the broker
+    /// takes are left out. Where several acknowledgements of one message were taken, the first
+    /// refusal counts.
     ///
     /// # Errors
-    /// `INVALID_ARGUMENT` for a reason that is no error; those of `acknowledge`.
-    pub fn refuse(mut self, reason: ReasonCode) -> Result<()> {
-        if !reason.is_error() {
-            return Err(Error::new(
-                Code::InvalidArgument,
-                "A refusal needs a reason code that is an error",
-            ));
-        }
-        let Some(deferred) = self.0.take() else { return Ok(()) };
+    /// `INVALID_ARGUMENT` for a reason that is no error of PUBACK and PUBREC, or a property that they
+    /// cannot have; `NOT_SUPPORTED` for properties before 5.0; those of `acknowledge`. After an error
+    /// the message stays unacknowledged.
+    pub fn refuse(mut self, reason: ReasonCode, properties: PropertyBlock) -> Result<()> {
+        let Some(deferred) = &self.0 else { return Ok(()) };
         deferred.shared.check_fork()?;
-        deferred.reason.store(reason.as_u8(), Ordering::Relaxed);
+        check_refusal(deferred.shared.options.settings.version, reason, &properties)?;
+        deferred.refuse(reason, properties);
+        let Some(deferred) = self.0.take() else { return Ok(()) };
         deferred.settle()
     }
+}
+
+/// What the two packets can say: PUBACK and PUBREC have the same reason codes and properties.
+fn check_refusal(version: Version, reason: ReasonCode, properties: &PropertyBlock) -> Result<()> {
+    if !(reason.is_error() && reason.allowed_in(PacketType::Puback)) {
+        let sentence =
+            "The reason of a refusal must be an error that PUBACK and PUBREC have, such as 0x80";
+        return Err(Error::new(Code::InvalidArgument, sentence));
+    }
+    if !version.is_v5() && !properties.is_empty() {
+        let sentence = "Before MQTT 5.0 a refusal has no properties; leave them out or choose version \
+                        5.0";
+        return Err(Error::new(Code::NotSupported, sentence));
+    }
+    let properties = properties.as_properties().as_bytes();
+    Properties::parse(properties, Place::Puback).map(drop).map_err(|error| {
+        let sentence = format!("The refusal cannot be sent: {error}");
+        Error::new(Code::InvalidArgument, sentence)
+    })
 }
 
 impl Drop for Acknowledgement {

@@ -10,6 +10,7 @@
 //! The I/O thread waits for sockets, timers and session locks only: never for user code, never for
 //! a queue. `shared` says who writes, `inbox` who waits for whom.
 
+mod authentication;
 mod callback;
 mod connection;
 mod driver;
@@ -22,9 +23,13 @@ mod message;
 mod operation;
 mod options;
 mod pool;
+mod question;
 mod readiness;
 mod reconnect;
+mod redirect;
+mod request;
 mod runtime;
+mod scram;
 mod session;
 mod shared;
 #[cfg(test)]
@@ -33,17 +38,22 @@ mod tests;
 use std::time::{Duration, Instant};
 
 pub use crate::{
-    engine::{Completion, Connected, Delivered, Granted, Outcome, Payload, QueuePolicy},
+    engine::{
+        AuthenticationStep, Completion, Connected, Credentials, Delivered, Granted, Outcome,
+        Payload, QueuePolicy, Said, SetAside, Unsubscribed,
+    },
     transport::Material,
 };
+pub use authentication::{Authenticator, CredentialsSource};
 pub use callback::{EventHandler, Handled, Handler};
 pub use event::{Event, State, Statistics};
 pub use fork::after_fork_in_child;
 pub use live::{live_sessions, shutdown};
 pub use message::{Acknowledgement, Message, OwnedMessage};
 pub use operation::Operation;
-pub use options::{Acknowledge, CallbackScope, Dispatch, Options};
+pub use options::{Acknowledge, CallbackScope, Dispatch, Failure, Options};
 pub use pool::set_callback_threads;
+pub use request::{ReplyAddress, RequestOptions, Responder, Response};
 pub use runtime::set_io_threads;
 pub use session::{DisconnectOptions, PublishOptions, Session};
 

@@ -11,7 +11,7 @@ use std::{
 use parking_lot::{Condvar, Mutex};
 
 use super::{runtime, shared::Shared};
-use crate::error::{Code, Result};
+use crate::error::{Code, Error, Result};
 
 /// Something that goes on; ends exactly once. Dropping it cancels nothing.
 ///
@@ -74,7 +74,7 @@ impl Signal {
                 return Ok(());
             }
             if inside && state.deadlocked {
-                return Err(Code::WouldDeadlock.into());
+                return Err(holds_up_queue());
             }
             match deadline {
                 None => self.changed.wait(&mut state),
@@ -88,15 +88,35 @@ impl Signal {
     }
 }
 
-/// Waits for a signal as every waiting call does: never on an I/O thread, and inside a callback
-/// only as long as the receiving queue's overdraft lasts.
+/// The error of a wait inside a callback whose queue is full beyond its overdraft.
+pub(super) fn holds_up_queue() -> Error {
+    Error::new(
+        Code::WouldDeadlock,
+        "This callback holds up the receiving queue, which is full; make the call on another \
+         thread, or set higher limits for the queue",
+    )
+}
+
+/// Waits for a signal as every waiting call does: never on an I/O thread or inside a question of the
+/// session, and inside a callback only as long as the receiving queue's overdraft lasts.
 pub(super) fn wait_for(
     shared: &Arc<Shared>,
     signal: &Arc<Signal>,
     timeout: Option<Duration>,
 ) -> Result<()> {
+    if shared.questions.is_current() {
+        return Err(Error::new(
+            Code::WouldDeadlock,
+            "A question of the session cannot wait: the session waits for its answer; make the call \
+             on another thread",
+        ));
+    }
     if runtime::on_io_thread() {
-        return Err(Code::WouldDeadlock.into());
+        return Err(Error::new(
+            Code::WouldDeadlock,
+            "An inline callback cannot wait: it holds up the thread that would have to act; make \
+             the call on another thread, or set another dispatch",
+        ));
     }
     let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
     if !shared.inbox.is_current() {
@@ -164,8 +184,8 @@ impl<T: Clone + Send + 'static> Operation<T> {
     ///
     /// # Errors
     /// The operation's own; `TIMEOUT`, after which it goes on and can be waited for again;
-    /// `WOULD_DEADLOCK` on an I/O thread, or in a callback whose receiving queue is full beyond
-    /// its overdraft; `FORKED`.
+    /// `WOULD_DEADLOCK` on an I/O thread, in a question of the session, or in a callback whose
+    /// receiving queue is full beyond its overdraft; `FORKED`.
     pub fn wait(&self, timeout: Option<Duration>) -> Result<T> {
         self.shared.check_fork()?;
         if let Some(result) = self.cell.result() {

@@ -1,14 +1,21 @@
 //! What a session is told before it connects.
 
+mod authentication;
+mod publish;
+mod receive;
+mod reconnect;
+mod tls;
+
 use std::{fmt, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 
+use super::{CredentialsSource, authentication::MakeAuthenticator};
 use crate::{
-    engine::{QueuePolicy, Settings, Will},
+    engine::{Settings, Will},
     error::{Code, Error, Result},
-    protocol::{Place, Properties, Property, PropertyBlock, QoS, Version, topic},
-    transport::{Endpoint, Material, Roots, TlsOptions},
+    protocol::{EncodeError, Place, Property, PropertyBlock, QoS, ReasonCode, Version, topic},
+    transport::{Endpoint, TlsOptions},
 };
 
 /// A wrapper round every run of callbacks on a callback thread: it must call its argument exactly
@@ -22,7 +29,8 @@ pub enum Dispatch {
     #[default]
     Dispatched,
     /// On the I/O thread: the lowest latency. A callback that takes long holds up every session,
-    /// and every call that would have to wait answers `WOULD_DEADLOCK` there.
+    /// and every call that would have to wait answers `WOULD_DEADLOCK` there. A child of `fork` made
+    /// in such a callback ends when the callback returns.
     Inline,
     /// On the thread that calls [`Session::poll`](super::Session::poll).
     Polled,
@@ -40,6 +48,19 @@ pub enum Acknowledge {
     Manual,
 }
 
+/// What becomes of a received message whose handler failed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Failure {
+    /// It is acknowledged all the same.
+    #[default]
+    Acknowledge,
+    /// It stays unacknowledged: the broker sends it again on the next connection.
+    Leave,
+    /// It is refused with this reason code (MQTT 5.0), and the broker does not send it again; so it
+    /// is under [`Acknowledge::Manual`], too. Before 5.0 there is no refusal: it is acknowledged.
+    Refuse(ReasonCode),
+}
+
 /// Everything that a session is told before it connects.
 ///
 /// Each setter checks its value at once. A session takes a copy, so changing the options later
@@ -51,15 +72,21 @@ pub struct Options {
     pub(crate) any_client_id: bool,
     pub(crate) connect_timeout: Duration,
     pub(crate) outgoing_wait: Duration,
+    pub(crate) time_to_live: Option<Duration>,
     pub(crate) incoming_messages: usize,
     pub(crate) incoming_bytes: usize,
     pub(crate) dispatch: Dispatch,
     pub(crate) manual: bool,
-    pub(crate) acknowledge_failed: bool,
+    pub(crate) failure: Failure,
     pub(crate) reconnect: bool,
+    pub(crate) retry_first_connect: bool,
+    pub(crate) retry: Vec<(Code, bool)>,
+    pub(crate) redirect_limit: u32,
     pub(crate) reconnect_delay: (Duration, Duration),
     pub(crate) stable_time: Duration,
     pub(crate) tls: TlsOptions,
+    pub(crate) authenticator: Option<MakeAuthenticator>,
+    pub(crate) credentials: Option<CredentialsSource>,
     pub(crate) callback_scope: Option<CallbackScope>,
 }
 
@@ -79,15 +106,21 @@ impl Options {
             any_client_id: false,
             connect_timeout: Duration::from_secs(10),
             outgoing_wait: Duration::from_secs(10),
+            time_to_live: None,
             incoming_messages: usize::from(u16::MAX),
             incoming_bytes: 16 << 20,
             dispatch: Dispatch::Dispatched,
             manual: false,
-            acknowledge_failed: true,
+            failure: Failure::Acknowledge,
             reconnect: true,
+            retry_first_connect: false,
+            retry: Vec::new(),
+            redirect_limit: 0,
             reconnect_delay: (Duration::from_secs(1), Duration::from_secs(60)),
             stable_time: Duration::from_secs(10),
             tls: TlsOptions::default(),
+            authenticator: None,
+            credentials: None,
             callback_scope: None,
         }
     }
@@ -118,12 +151,6 @@ impl Options {
     pub fn set_port(&mut self, port: u16) -> Result<&mut Self> {
         self.endpoint.set_port(port)?;
         Ok(self)
-    }
-
-    /// TLS or plain TCP.
-    pub fn set_tls(&mut self, tls: bool) -> &mut Self {
-        self.endpoint.set_tls(tls);
-        self
     }
 
     /// The broker's address as it will be used.
@@ -195,23 +222,6 @@ impl Options {
         Ok(self)
     }
 
-    /// How long one attempt to connect may take, name lookup to CONNACK. Default 10 s.
-    ///
-    /// # Errors
-    /// `INVALID_OPTION` for zero.
-    pub fn set_connect_timeout(&mut self, timeout: Duration) -> Result<&mut Self> {
-        if timeout.is_zero() {
-            return Err(Error::new(Code::InvalidOption, "The connect timeout must not be zero"));
-        }
-        self.connect_timeout = timeout;
-        Ok(self)
-    }
-
-    /// How long one attempt to connect may take.
-    pub fn connect_timeout(&self) -> Duration {
-        self.connect_timeout
-    }
-
     /// The message that the broker publishes when this session is lost without a disconnect.
     ///
     /// # Errors
@@ -223,8 +233,10 @@ impl Options {
         qos: QoS,
         retain: bool,
     ) -> Result<&mut Self> {
-        topic::check_name(topic.as_bytes())
-            .map_err(|error| Error::new(Code::InvalidTopic, format!("The will's {error}")))?;
+        topic::check_name(topic.as_bytes()).map_err(|error| {
+            let sentence = format!("The topic of the will cannot be used: {error}");
+            Error::new(Code::InvalidTopic, sentence)
+        })?;
         if payload.len() > usize::from(u16::MAX) {
             return Err(Error::new(
                 Code::PayloadTooLarge,
@@ -269,206 +281,19 @@ impl Options {
         Ok(self)
     }
 
-    /// The largest packet that the session accepts, in bytes. Default: what the protocol allows.
-    ///
-    /// # Errors
-    /// `INVALID_OPTION` for zero.
-    pub fn set_maximum_packet_size(&mut self, size: u32) -> Result<&mut Self> {
-        if size == 0 {
-            return Err(Error::new(
-                Code::InvalidOption,
-                "The maximum packet size must not be zero",
-            ));
-        }
-        self.settings.maximum_packet_size = size;
-        Ok(self)
-    }
-
-    /// The most unacknowledged messages that the broker may send (MQTT 5.0). Default 65,535; never
-    /// more than the incoming queue holds.
-    ///
-    /// # Errors
-    /// `INVALID_OPTION` for zero.
-    pub fn set_receive_maximum(&mut self, maximum: u16) -> Result<&mut Self> {
-        if maximum == 0 {
-            return Err(Error::new(Code::InvalidOption, "The receive maximum must not be zero"));
-        }
-        self.settings.receive_maximum = maximum;
-        Ok(self)
-    }
-
-    /// The most messages of QoS 1 and 2 on their way at the same time. Default 1000; under 5.0 at
-    /// most the broker's receive maximum. Before 5.0 a broker cannot say how many messages of QoS 2
-    /// it remembers, so by default at most 20 are of QoS 2, as many as Mosquitto takes; setting the
-    /// limit sets it for both.
-    ///
-    /// # Errors
-    /// `INVALID_OPTION` for zero.
-    pub fn set_in_flight_limit(&mut self, limit: u16) -> Result<&mut Self> {
-        if limit == 0 {
-            return Err(Error::new(Code::InvalidOption, "The in-flight limit must not be zero"));
-        }
-        self.settings.in_flight_limit = limit;
-        self.settings.exactly_once_limit = limit;
-        Ok(self)
-    }
-
-    /// The limits of the outgoing queue: messages and bytes that have not been sent or confirmed
-    /// yet. Default 1,000,000 messages and 256 MiB.
-    ///
-    /// # Errors
-    /// `INVALID_OPTION` for zero.
-    pub fn set_outgoing_limit(&mut self, messages: usize, bytes: usize) -> Result<&mut Self> {
-        not_zero(messages, bytes)?;
-        self.settings.queue.messages = messages;
-        self.settings.queue.bytes = bytes;
-        Ok(self)
-    }
-
-    /// What happens at the outgoing limit. Default: the call waits.
-    pub fn set_outgoing_policy(&mut self, policy: QueuePolicy) -> &mut Self {
-        self.settings.queue.policy = policy;
-        self
-    }
-
-    /// How long a publish waits for room under [`QueuePolicy::Block`]. Default 10 s.
-    pub fn set_outgoing_wait(&mut self, wait: Duration) -> &mut Self {
-        self.outgoing_wait = wait;
-        self
-    }
-
-    /// The limits of the receiving queue: messages and bytes that have not been handled yet. A
-    /// full queue pauses reading and loses nothing. Default 65,535 messages and 16 MiB.
-    ///
-    /// # Errors
-    /// `INVALID_OPTION` for zero.
-    pub fn set_incoming_limit(&mut self, messages: usize, bytes: usize) -> Result<&mut Self> {
-        not_zero(messages, bytes)?;
-        (self.incoming_messages, self.incoming_bytes) = (messages, bytes);
-        Ok(self)
-    }
-
-    /// Where callbacks run. Default: on the library's callback threads.
-    pub fn set_dispatch(&mut self, dispatch: Dispatch) -> &mut Self {
-        self.dispatch = dispatch;
-        self
-    }
-
-    /// When received messages are acknowledged. Default: when they have been handled.
-    pub fn set_acknowledge(&mut self, acknowledge: Acknowledge) -> &mut Self {
-        self.manual = acknowledge == Acknowledge::Manual;
-        self.settings.acknowledge_on_receipt = acknowledge == Acknowledge::OnReceipt;
-        self
-    }
-
-    /// Whether a message whose handler failed is acknowledged all the same (the default), or left
-    /// for the broker to send again on the next connection.
-    pub fn set_acknowledge_failed(&mut self, acknowledge: bool) -> &mut Self {
-        self.acknowledge_failed = acknowledge;
-        self
-    }
-
-    /// When the broker has lost the session: whether unconfirmed messages of QoS 1 and 2 end as
-    /// `SESSION_LOST` instead of being published again as new ones (the default).
-    pub fn set_end_on_session_loss(&mut self, end: bool) -> &mut Self {
-        self.settings.end_on_session_loss = end;
-        self
-    }
-
-    /// Whether the session reconnects by itself. Default true.
-    pub fn set_reconnect(&mut self, reconnect: bool) -> &mut Self {
-        self.reconnect = reconnect;
-        self
-    }
-
-    /// The bounds of the back-off: each pause is random between zero and a value that doubles from
-    /// `first` to `longest`. Default 1 s and 60 s.
-    ///
-    /// # Errors
-    /// `INVALID_OPTION` when `first` is zero or above `longest`.
-    pub fn set_reconnect_delay(&mut self, first: Duration, longest: Duration) -> Result<&mut Self> {
-        if first.is_zero() || first > longest {
-            return Err(Error::new(
-                Code::InvalidOption,
-                "The first reconnect delay must be above zero and at most the longest",
-            ));
-        }
-        self.reconnect_delay = (first, longest);
-        Ok(self)
-    }
-
-    /// How long a connection must last before the back-off starts anew. Default 10 s.
-    pub fn set_stable_time(&mut self, stable: Duration) -> &mut Self {
-        self.stable_time = stable;
-        self
-    }
-
-    /// Trusts this authority instead of the system's. Repeating it adds one.
-    pub fn add_tls_authority(&mut self, authority: Material) -> &mut Self {
-        match &mut self.tls.roots {
-            Roots::Own(own) | Roots::SystemAnd(own) => own.push(authority),
-            Roots::System => self.tls.roots = Roots::Own(vec![authority]),
-        }
-        self
-    }
-
-    /// Whether the system's authorities are trusted beside those that have been added. Without any
-    /// added they always are.
-    pub fn set_tls_system_authorities(&mut self, too: bool) -> &mut Self {
-        self.tls.roots = match (std::mem::take(&mut self.tls.roots), too) {
-            (Roots::Own(own), true) => Roots::SystemAnd(own),
-            (Roots::SystemAnd(own), false) => Roots::Own(own),
-            (other, _) => other,
-        };
-        self
-    }
-
-    /// The client's certificate and key. Without `key` the certificate's PEM holds both. Files are
-    /// read anew at each connection, so a renewed certificate needs no new session.
-    pub fn set_tls_certificate(
-        &mut self,
-        certificate: Material,
-        key: Option<Material>,
-        key_password: Option<&str>,
-    ) -> &mut Self {
-        self.tls.certificate = Some(certificate);
-        self.tls.key = key;
-        self.tls.key_password = key_password.map(str::to_owned);
-        self
-    }
-
-    /// The name that the server's certificate must hold, when it is not the host.
-    pub fn set_tls_server_name(&mut self, name: Option<&str>) -> &mut Self {
-        self.tls.server_name = name.map(str::to_owned);
-        self
-    }
-
-    /// Whether the server's certificate is checked. Default true; false is for experiments only.
-    pub fn set_tls_verify(&mut self, verify: bool) -> &mut Self {
-        self.tls.verify = verify;
-        self
-    }
-
-    /// Whether a publish waits while the outgoing queue is full.
-    pub(super) fn blocks_when_full(&self) -> bool {
-        self.settings.queue.policy == QueuePolicy::Block
-    }
-
     /// Fills in what follows from the rest.
     pub(super) fn complete(&mut self) {
         // The broker must not have more in flight than fits into the queue.
         let queue = u16::try_from(self.incoming_messages).unwrap_or(u16::MAX);
         self.settings.receive_maximum = self.settings.receive_maximum.min(queue);
+        // Two bytes more in each message, and numbers that no earlier process is likely to have used.
+        if self.settings.version.is_v5() && !self.settings.clean_session {
+            self.settings.first_subscription_identifier = fastrand::u32(1 << 14..1 << 21);
+        }
         // MQTT 3.1 knows no empty client id.
         if self.settings.version == Version::V31 && self.settings.client_id.is_empty() {
             self.settings.client_id = format!("mqtt{:016x}", fastrand::u64(..));
         }
-    }
-
-    /// A wrapper round every run of callbacks, for bindings to other languages.
-    pub fn set_callback_scope(&mut self, scope: Option<CallbackScope>) -> &mut Self {
-        self.callback_scope = scope;
-        self
     }
 }
 
@@ -493,20 +318,34 @@ fn text(value: &str, what: &str) -> Result<String> {
 
 /// Adds a property that may stand at this place; otherwise the block stays as it is.
 fn add(block: &mut PropertyBlock, property: Property<'_>, place: Place) -> Result<()> {
+    let name = property.identifier().name();
+    let whole = if place == Place::Will { "the will" } else { "CONNECT" };
     let cannot = |why: &dyn fmt::Display| {
-        Error::new(Code::InvalidOption, format!("The property cannot be used: {why}"))
+        let sentence = format!("The property {name} cannot be added to {whole}: {why}");
+        Error::new(Code::InvalidOption, sentence)
     };
+    if !property.identifier().allowed_in(place) {
+        return Err(cannot(&"it has no place there"));
+    }
     let mut with = block.clone();
-    with.push(property).map_err(|error| cannot(&error))?;
-    Properties::parse(with.as_properties().as_bytes(), place)
-        .map_err(|violation| cannot(&violation))?;
+    with.push(property).map_err(|error| {
+        cannot(&match error {
+            EncodeError::Forbidden(violation) => {
+                EncodeError::Forbidden(violation.on(place.packet_type()))
+            }
+            other => other,
+        })
+    })?;
     *block = with;
     Ok(())
 }
 
 fn not_zero(messages: usize, bytes: usize) -> Result<()> {
     if messages == 0 || bytes == 0 {
-        return Err(Error::new(Code::InvalidOption, "A limit must not be zero"));
+        return Err(Error::new(
+            Code::InvalidOption,
+            "Both limits of a queue, in messages and in bytes, must be above zero",
+        ));
     }
     Ok(())
 }

@@ -1,4 +1,5 @@
-//! The threads that run dispatched callbacks, shared by all sessions of the process.
+//! The threads that run dispatched callbacks, shared by all sessions of the process, and those that
+//! ask questions (see [`question`](super::question)).
 //!
 //! Work is a session whose queue has something. A session is run by one thread at a time. One more
 //! thread is started when work has waited [`PATIENCE`] while all threads were inside callbacks; a
@@ -26,7 +27,8 @@ const IDLE: Duration = Duration::from_secs(10);
 
 static LIMIT: AtomicUsize = AtomicUsize::new(256);
 
-/// Sets the most callback threads of this process; 256 by default.
+/// Sets the most callback threads of this process; 256 by default. As many more may be at questions
+/// (for credentials, to authenticators).
 ///
 /// # Errors
 /// `INVALID_ARGUMENT` for zero.
@@ -42,6 +44,8 @@ pub fn set_callback_threads(threads: usize) -> Result<()> {
 }
 
 pub(super) struct Pool {
+    /// Of its threads.
+    name: &'static str,
     state: Mutex<State>,
     work: Condvar,
 }
@@ -57,23 +61,33 @@ struct State {
 struct Work {
     session: Arc<Shared>,
     since: Instant,
-    /// Else it is only let go of, by a thread that may own it last.
-    runs: bool,
+    /// What is to be done; whether there is more of it. The session is let go of afterwards, by a
+    /// thread that may own it last.
+    run: fn(&Arc<Shared>) -> bool,
 }
 
 impl Pool {
-    pub(super) fn new() -> Self {
-        Self { state: Mutex::default(), work: Condvar::new() }
+    pub(super) fn new(name: &'static str) -> Self {
+        Self { name, state: Mutex::default(), work: Condvar::new() }
     }
 
     /// Has a session's callbacks run. Never waits.
     pub(super) fn schedule(self: &Arc<Self>, session: Arc<Shared>) {
-        self.enqueue(&mut self.state.lock(), Work { session, since: Instant::now(), runs: true });
+        self.add(session, Shared::run_callbacks);
+    }
+
+    /// Has a session's question asked. Never waits.
+    pub(super) fn ask(self: &Arc<Self>, session: Arc<Shared>) {
+        self.add(session, Shared::run_questions);
     }
 
     /// Lets go of a session on a callback thread. Never waits.
     pub(super) fn bury(self: &Arc<Self>, session: Arc<Shared>) {
-        self.enqueue(&mut self.state.lock(), Work { session, since: Instant::now(), runs: false });
+        self.add(session, |_| false);
+    }
+
+    fn add(self: &Arc<Self>, session: Arc<Shared>, run: fn(&Arc<Shared>) -> bool) {
+        self.enqueue(&mut self.state.lock(), Work { session, since: Instant::now(), run });
     }
 
     fn enqueue(self: &Arc<Self>, state: &mut State, work: Work) {
@@ -97,7 +111,7 @@ impl Pool {
     /// When no thread can be started, the work is left to those there are, and to the watch.
     fn start_thread(self: &Arc<Self>, state: &mut State) {
         let pool = self.clone();
-        let name = format!("mqtt-callback-{}", state.threads);
+        let name = format!("{}-{}", self.name, state.threads);
         if std::thread::Builder::new().name(name).spawn(move || pool.run()).is_ok() {
             state.threads += 1;
         }
@@ -106,16 +120,16 @@ impl Pool {
     fn run(self: &Arc<Self>) {
         let mut state = self.state.lock();
         loop {
-            while let Some(Work { session, runs, .. }) = state.ready.pop_front() {
+            while let Some(Work { session, run, .. }) = state.ready.pop_front() {
                 drop(state);
-                let more = runs && session.run_callbacks();
+                let more = run(&session);
                 if session.is_inherited() {
                     // The callback forked, and this is the child, which has no callback threads.
                     return std::mem::forget(session);
                 }
                 if more {
                     state = self.state.lock();
-                    state.ready.push_back(Work { session, since: Instant::now(), runs });
+                    state.ready.push_back(Work { session, since: Instant::now(), run });
                 } else {
                     // Not under the lock: this may be the last owner.
                     drop(session);
@@ -156,12 +170,12 @@ mod tests {
 
     fn work() -> Work {
         let session = Shared::new(&Options::new()).unwrap();
-        Work { session, since: Instant::now(), runs: true }
+        Work { session, since: Instant::now(), run: Shared::run_callbacks }
     }
 
     #[test]
     fn work_for_which_no_thread_is_at_hand_is_watched() {
-        let pool = Arc::new(Pool::new());
+        let pool = Arc::new(Pool::new("test"));
         pool.enqueue(&mut pool.state.lock(), work());
         assert!(!pool.state.lock().watched, "the thread that was started takes it");
         while pool.state.lock().idle == 0 {

@@ -22,6 +22,8 @@ pub(super) struct Runtime {
     io: Vec<IoThread>,
     next: AtomicUsize,
     pub(super) pool: Arc<Pool>,
+    /// Callbacks that wait for a connection must leave threads to the questions that it needs.
+    pub(super) question_pool: Arc<Pool>,
 }
 
 /// A thread that waits for sockets and timers on behalf of sessions.
@@ -111,7 +113,8 @@ impl Runtime {
         Ok(Self {
             io: io.collect::<Result<_>>()?,
             next: AtomicUsize::new(0),
-            pool: Arc::new(Pool::new()),
+            pool: Arc::new(Pool::new("mqtt-callback")),
+            question_pool: Arc::new(Pool::new("mqtt-question")),
         })
     }
 

@@ -1,5 +1,6 @@
 //! The session: the one object that a program holds.
 
+pub(super) mod check;
 mod subscribe;
 
 use std::{
@@ -7,18 +8,16 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bytes::Bytes;
-
 use super::{
     Connected, Dispatch, EventHandler, Operation, Options, State, Statistics, driver, later, live,
     operation::{self, Signal},
     runtime,
-    shared::{Core, Farewell, Goal, Shared},
+    shared::{Farewell, Goal, Shared},
 };
 use crate::{
-    engine::{Completion, LARGE_PAYLOAD, Outcome, Payload, Publication, Refused},
+    engine::{Completion, Failed, Outcome, Payload},
     error::{Code, Error, Result},
-    protocol::{Disconnect, PropertyBlock, QoS, ReasonCode, Version, topic},
+    protocol::{PropertyBlock, QoS, ReasonCode},
 };
 
 /// How a message is to be published.
@@ -30,6 +29,8 @@ pub struct PublishOptions {
     pub retain: bool,
     /// MQTT 5.0 properties; empty before.
     pub properties: PropertyBlock,
+    /// How long it may wait for being sent; `None` is what the session's options say.
+    pub time_to_live: Option<Duration>,
     /// Called once, on a callback thread, when the message has ended.
     pub completion: Option<Completion>,
 }
@@ -97,15 +98,17 @@ impl Session {
         Ok(Self(Arc::new(Handle(shared))))
     }
 
-    fn shared(&self) -> &Arc<Shared> {
+    pub(super) fn shared(&self) -> &Arc<Shared> {
         &self.0.0
     }
 
     /// Starts to connect, and from then on keeps the session connected. The operation ends with the
-    /// broker's answer. When the first attempt fails the session rests again; later, losses are
-    /// followed by attempts with a growing pause, unless the error makes that senseless.
+    /// broker's answer. When the first attempt fails the session rests again, unless
+    /// [`set_retry_first_connect`](Options::set_retry_first_connect) says otherwise; later, losses
+    /// are followed by attempts with a growing pause, unless the error makes that senseless
+    /// ([`Options::set_retry`]).
     ///
-    /// On a connected session it ends at once.
+    /// On a connected session it ends at once; one that waits before its next attempt makes it now.
     ///
     /// # Errors
     /// `CLOSED`; `BUSY` while it disconnects; `FORKED`. The operation: the error of the layer that
@@ -118,7 +121,7 @@ impl Session {
         match core.goal {
             Goal::Close => return Err(Code::Closed.into()),
             Goal::Disconnect(_) => {
-                return Err(Error::new(Code::Busy, "The session is being disconnected"));
+                return Err(check::being_disconnected());
             }
             Goal::Connect if core.engine.is_online() => {
                 let connected = core.connected.clone();
@@ -130,6 +133,7 @@ impl Session {
             }
             Goal::Connect | Goal::Rest => {}
         }
+        core.hurry = matches!(core.goal, Goal::Connect);
         core.goal = Goal::Connect;
         core.accepting = true;
         core.connecting.push(cell);
@@ -155,7 +159,7 @@ impl Session {
     pub fn disconnect(&self, options: DisconnectOptions) -> Result<Operation<usize>> {
         let shared = self.shared();
         shared.check_fork()?;
-        check_farewell(shared.options.settings.version, &options)?;
+        check::farewell(&shared.options.settings, &options)?;
         let until = later(Instant::now(), options.drain);
         // Completions that only this thread could call are not waited for.
         let called = !shared.inbox.is_current() && shared.options.dispatch != Dispatch::Polled;
@@ -164,7 +168,7 @@ impl Session {
         match core.goal {
             Goal::Close => return Err(Code::Closed.into()),
             Goal::Disconnect(_) => {
-                return Err(Error::new(Code::Busy, "The session is being disconnected"));
+                return Err(check::being_disconnected());
             }
             Goal::Rest => {
                 // Nothing is connected; what a failed connection left behind ends here.
@@ -205,7 +209,7 @@ impl Session {
         payload: Payload<'_>,
         options: PublishOptions,
     ) -> Result<u64> {
-        self.publish_if(topic, payload, options, true)
+        self.shared().publish(topic, payload, options, true)
     }
 
     /// [`publish`](Self::publish) that never waits: `QUEUE_FULL` where it would.
@@ -218,65 +222,7 @@ impl Session {
         payload: Payload<'_>,
         options: PublishOptions,
     ) -> Result<u64> {
-        self.publish_if(topic, payload, options, false)
-    }
-
-    #[inline]
-    fn publish_if(
-        &self,
-        topic: &str,
-        mut payload: Payload<'_>,
-        options: PublishOptions,
-        may_wait: bool,
-    ) -> Result<u64> {
-        let shared = self.shared();
-        shared.check_fork()?;
-        topic::check_name(topic.as_bytes()).map_err(|error| {
-            Error::new(Code::InvalidTopic, format!("The topic cannot be used: {error}"))
-        })?;
-        let PublishOptions { qos, retain, properties, mut completion } = options;
-        if !properties.is_empty() && !shared.options.settings.version.is_v5() {
-            return Err(Error::new(
-                Code::NotSupported,
-                "Before MQTT 5.0 a message has no properties",
-            ));
-        }
-        // A large payload is copied before the lock is taken.
-        if let Payload::Borrowed(bytes) = payload
-            && bytes.len() >= LARGE_PAYLOAD
-        {
-            payload = Payload::Shared(Bytes::copy_from_slice(bytes));
-        }
-        let mut attempt = |core: &mut Core, patient: bool| {
-            if !core.accepting {
-                return Some(Err(Error::from(match core.goal {
-                    Goal::Close => Code::Closed,
-                    _ => Code::NotConnected,
-                })));
-            }
-            let publication = Publication {
-                topic,
-                payload: payload.share(),
-                qos,
-                retain,
-                properties: properties.as_properties(),
-            };
-            match core.engine.publish(publication, &mut completion, patient) {
-                Ok(number) => Some(Ok(number)),
-                Err(Refused::Full) => None,
-                Err(Refused::Because(error)) => Some(Err(error)),
-            }
-        };
-        let blocks = shared.options.blocks_when_full();
-        let patient = blocks && !runtime::on_io_thread();
-        let mut core = shared.core.lock();
-        let done = attempt(&mut core, patient);
-        shared.settle(core);
-        match done {
-            Some(done) => done,
-            None if blocks && may_wait => shared.wait_for_room(|core| attempt(core, patient))?,
-            None => Err(Code::QueueFull.into()),
-        }
+        self.shared().publish(topic, payload, options, false)
     }
 
     /// Waits until a message has ended, at most this long; `None` is as long as it takes. A timeout
@@ -311,6 +257,38 @@ impl Session {
             }
         }
         outcome.lock().take().expect("the signal comes after the outcome")
+    }
+
+    /// What the broker said when it accepted the present connection, or the last one.
+    pub fn connected(&self) -> Option<Connected> {
+        match self.shared().check_fork() {
+            Ok(()) => self.shared().core.lock().connected.clone(),
+            Err(_) => None,
+        }
+    }
+
+    /// Authenticates anew on the live connection, with the method of the options (MQTT 5.0). The
+    /// operation ends when the broker has accepted; when it refuses, it ends the connection.
+    ///
+    /// # Errors
+    /// `NOT_SUPPORTED` without an authenticator, `NOT_CONNECTED`, `BUSY` while an exchange is under
+    /// way, `CLOSED`, `FORKED`. The operation: `AUTHENTICATION_FAILED`, the error of the loss,
+    /// `CANCELLED` by a disconnect or close.
+    pub fn reauthenticate(&self) -> Result<Operation<()>> {
+        let shared = self.shared();
+        shared.check_fork()?;
+        if !shared.questions.has_authenticator() {
+            return Err(Error::new(Code::NotSupported, "The session has no authenticator"));
+        }
+        let (operation, cell) = Operation::new(shared);
+        let mut core = shared.core.lock();
+        if matches!(core.goal, Goal::Close) {
+            return Err(Code::Closed.into());
+        }
+        core.engine.reauthenticate()?;
+        core.reauthenticating = Some(cell);
+        shared.settle(core);
+        Ok(operation)
     }
 
     /// Ends when every publish that was accepted before has ended.
@@ -362,7 +340,10 @@ impl Session {
         if self.shared().options.dispatch == Dispatch::Polled {
             return Ok(());
         }
-        Err(Error::new(Code::NotSupported, "Only a session whose options say polled can be polled"))
+        Err(Error::new(
+            Code::NotSupported,
+            "Only a session whose options set the dispatch to polled can be polled",
+        ))
     }
 
     /// Sets the receiver of events, or none.
@@ -407,13 +388,23 @@ impl Session {
             return Statistics::default();
         }
         let counters = shared.core.lock().engine.counters();
+        let Failed { dropped, expired, refused, lost, session_lost, cancelled, set_aside } =
+            counters.failed;
         let (incoming_messages, incoming_bytes) = shared.inbox.level();
         let traffic = &shared.traffic;
         Statistics {
             published: counters.published,
             received: counters.received,
             unrouted: counters.unrouted,
-            dropped: counters.dropped,
+            dropped,
+            expired,
+            refused,
+            lost,
+            session_lost,
+            cancelled,
+            set_aside,
+            incoming_set_aside: counters.incoming_set_aside,
+            events_dropped: shared.inbox.events_dropped(),
             bytes_out: traffic.bytes_out.load(Ordering::Relaxed),
             bytes_in: traffic.bytes_in.load(Ordering::Relaxed),
             writes: traffic.writes.load(Ordering::Relaxed),
@@ -425,6 +416,7 @@ impl Session {
             incoming_bytes,
             in_flight: counters.in_flight,
             unacknowledged: counters.unacknowledged,
+            held_back: counters.held_back,
             subscriptions: counters.subscriptions,
         }
     }
@@ -432,7 +424,8 @@ impl Session {
     /// Closes for good: calls no further handler (what was received and not handled stays
     /// unacknowledged), sends DISCONNECT if it is connected, ends everything outstanding as
     /// cancelled, lets go of every handler. Outside callbacks it returns after the last callback of
-    /// the session, without a time limit; inside any callback it does not wait.
+    /// the session and its last question, without a time limit; inside any callback it does not
+    /// wait.
     pub fn close(&self) {
         let shared = self.shared();
         if shared.check_fork().is_err() {
@@ -441,12 +434,13 @@ impl Session {
         begin_close(shared);
         if !runtime::on_io_thread() && !super::inbox::Inbox::in_any_callback() {
             shared.inbox.wait_until_finished(shared);
+            shared.questions.wait_until_idle(None);
         }
     }
 
-    /// Whether this thread is inside a callback of this session.
+    /// Whether this thread is inside a callback, or a question, of this session.
     pub fn in_callback(&self) -> bool {
-        self.shared().inbox.is_current()
+        self.shared().inbox.is_current() || self.shared().questions.is_current()
     }
 }
 
@@ -474,21 +468,4 @@ pub(super) fn begin_close(shared: &Arc<Shared>) {
     if !driven {
         driver::finish(shared);
     }
-}
-
-fn check_farewell(version: Version, options: &DisconnectOptions) -> Result<()> {
-    if !version.is_v5() {
-        return match options.properties.is_empty() {
-            true => Ok(()),
-            false => {
-                let sentence = "Before MQTT 5.0 a disconnect has no properties";
-                Err(Error::new(Code::NotSupported, sentence))
-            }
-        };
-    }
-    let packet =
-        Disconnect { reason: options.reason, properties: options.properties.as_properties() };
-    packet.encode(version, &mut Vec::new()).map_err(|error| {
-        Error::new(Code::InvalidArgument, format!("The disconnect cannot be sent: {error}"))
-    })
 }

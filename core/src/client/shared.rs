@@ -5,6 +5,7 @@
 //! released ([`Core::collect`]) and acts on them afterwards ([`Shared::apply`]). Who writes, and
 //! when, stands in [`writer`].
 
+mod publish;
 mod writer;
 
 use std::{
@@ -23,16 +24,17 @@ use tokio::net::TcpStream;
 pub(super) use writer::Wrote;
 
 use super::{
-    Connected, Event, EventHandler, Granted, Options, OwnedMessage, State, fork,
+    Connected, Event, EventHandler, Granted, Options, OwnedMessage, State, Unsubscribed, fork,
     inbox::{Inbox, Item, Subscription},
-    later,
     operation::{Cell, Signal},
     pool::Pool,
+    question::{Lane, Question},
+    request::Requests,
     runtime::{self, IoThread},
 };
 use crate::{
     engine::{self, Ended, Engine, Output, Receipt, RouteId, Ticket},
-    error::{Code, Error, Result},
+    error::{Error, Result},
     protocol::{PropertyBlock, ReasonCode},
 };
 
@@ -74,6 +76,12 @@ pub(super) enum Subscribing {
     Many(Arc<Cell<Vec<Result<Granted>>>>),
 }
 
+/// An unsubscribe that has not been answered.
+pub(super) enum Unsubscribing {
+    One(Arc<Cell<Unsubscribed>>),
+    Many(Arc<Cell<Vec<Result<Unsubscribed>>>>),
+}
+
 /// Everything under the session lock.
 pub(super) struct Core {
     pub(super) engine: Engine,
@@ -90,6 +98,8 @@ pub(super) struct Core {
     /// The driver has been woken because output is made in quick succession.
     pub(super) streaming: bool,
     waker: Option<Waker>,
+    /// When the driver will look at the engine's deadlines.
+    expects: Option<Instant>,
     wrote_directly: Option<Instant>,
     spare: Output,
     /// What a write could not finish.
@@ -97,16 +107,21 @@ pub(super) struct Core {
     /// Publishers that wait for room.
     blocked: Vec<Arc<Signal>>,
     next_ticket: Ticket,
+    /// The program asks for an attempt to connect now, whatever the pause.
+    pub(super) hurry: bool,
     /// The driver has been started.
     pub(super) driven: bool,
     /// Messages that disconnecting has cancelled.
     pub(super) cancelled: usize,
     /// What the broker said last when it accepted.
     pub(super) connected: Option<Connected>,
+    /// What the authenticator is to be asked, until the driver does.
+    pub(super) challenge: Option<Question>,
+    pub(super) reauthenticating: Option<Arc<Cell<()>>>,
     pub(super) connecting: Vec<Arc<Cell<Connected>>>,
     pub(super) disconnecting: Vec<Arc<Cell<usize>>>,
     pub(super) subscribing: HashMap<Ticket, Subscribing>,
-    pub(super) unsubscribing: HashMap<Ticket, Arc<Cell<()>>>,
+    pub(super) unsubscribing: HashMap<Ticket, Unsubscribing>,
     pub(super) flushing: HashMap<Ticket, Arc<Cell<()>>>,
 }
 
@@ -143,14 +158,18 @@ impl Core {
             asleep: false,
             streaming: false,
             waker: None,
+            expects: None,
             wrote_directly: None,
             spare: Output::default(),
             leftover: Output::default(),
             blocked: Vec::new(),
             next_ticket: 0,
+            hurry: false,
             driven: false,
             cancelled: 0,
             connected: None,
+            challenge: None,
+            reauthenticating: None,
             connecting: Vec::new(),
             disconnecting: Vec::new(),
             subscribing: HashMap::new(),
@@ -182,7 +201,8 @@ impl Core {
         }
         effects.refused = self.engine.poll_refused();
         effects.unblocked = self.take_unblocked();
-        if matches!(self.goal, Goal::Disconnect(_)) {
+        // The driver asks: it knows when a question has lost its connection.
+        if matches!(self.goal, Goal::Disconnect(_)) || self.challenge.is_some() {
             effects.wakes = self.take_waker();
         }
         effects
@@ -208,13 +228,30 @@ impl Core {
             engine::Event::SubscriptionRefused(filter, error) => {
                 effects.events.push(Event::SubscriptionRefused(filter, error));
             }
-            engine::Event::Unsubscribed(ticket, result) => {
-                if let Some(cell) = self.unsubscribing.remove(&ticket) {
-                    effects.end(cell, result);
+            engine::Event::Unsubscribed(ticket, results) => {
+                match self.unsubscribing.remove(&ticket) {
+                    Some(Unsubscribing::One(cell)) => {
+                        let result = results.into_iter().next().expect("one filter has one result");
+                        effects.end(cell, result);
+                    }
+                    Some(Unsubscribing::Many(cell)) => effects.end(cell, Ok(results)),
+                    None => {}
                 }
+            }
+            engine::Event::SetAside(what) => effects.events.push(Event::SetAside(what)),
+            engine::Event::AcknowledgementHeld(count) => {
+                effects.events.push(Event::AcknowledgementHeld(count));
             }
             engine::Event::Flushed(ticket) => {
                 if let Some(cell) = self.flushing.remove(&ticket) {
+                    effects.end(cell, Ok(()));
+                }
+            }
+            engine::Event::Challenge(step, data) => {
+                self.challenge = Some(Question::Authentication(step, data));
+            }
+            engine::Event::Reauthenticated => {
+                if let Some(cell) = self.reauthenticating.take() {
                     effects.end(cell, Ok(()));
                 }
             }
@@ -243,6 +280,12 @@ impl Core {
         self.waker.take()
     }
 
+    /// The engine's next deadline, which the driver goes to sleep for.
+    pub(super) fn expect(&mut self) -> Option<Instant> {
+        self.expects = self.engine.poll_timeout();
+        self.expects
+    }
+
     /// A connection begins or ends. The socket of the last one is the answer, as dropping it may
     /// close it: not under the lock.
     #[must_use]
@@ -251,6 +294,7 @@ impl Core {
         self.asleep = false;
         self.streaming = false;
         self.wrote_directly = None;
+        self.challenge = None;
         self.leftover.clear(0);
         self.spare.clear(0);
         self.direct.take()
@@ -287,6 +331,7 @@ pub(super) struct Shared {
     pub(super) options: Options,
     pub(super) core: Mutex<Core>,
     pub(super) inbox: Inbox,
+    pub(super) questions: Lane,
     pub(super) subscriptions: Mutex<HashMap<RouteId, Arc<Subscription>>>,
     pub(super) status: Mutex<Status>,
     pub(super) traffic: Traffic,
@@ -294,19 +339,23 @@ pub(super) struct Shared {
     pub(super) unclaimed: Mutex<Vec<(OwnedMessage, Receipt)>>,
     /// Subscribes that have their route and have not yet claimed what was there before.
     pub(super) claiming: AtomicUsize,
+    pub(super) requests: Requests,
     born: u32,
     io: IoThread,
     pool: Arc<Pool>,
+    question_pool: Arc<Pool>,
 }
 
 impl Shared {
     pub(super) fn new(options: &Options) -> Result<Arc<Self>> {
         let mut options = options.clone();
         options.complete();
+        options.check_authentication()?;
         let engine = Engine::new(Arc::new(options.settings.clone()), options.any_client_id)?;
         let runtime = runtime::runtime()?;
         Ok(Arc::new(Self {
             inbox: Inbox::new(&options),
+            questions: Lane::new(&mut options),
             options,
             core: Mutex::new(Core::new(engine)),
             subscriptions: Mutex::default(),
@@ -318,9 +367,11 @@ impl Shared {
             traffic: Traffic::default(),
             unclaimed: Mutex::default(),
             claiming: AtomicUsize::new(0),
+            requests: Requests::default(),
             born: fork::generation(),
             io: runtime.next_io_thread(),
             pool: runtime.pool.clone(),
+            question_pool: runtime.question_pool.clone(),
         }))
     }
 
@@ -330,6 +381,10 @@ impl Shared {
 
     pub(super) fn pool(&self) -> &Arc<Pool> {
         &self.pool
+    }
+
+    pub(super) fn question_pool(&self) -> &Arc<Pool> {
+        &self.question_pool
     }
 
     #[inline]
@@ -350,9 +405,27 @@ impl Shared {
         }
     }
 
+    /// A message with a lifetime may have been queued: the driver must not sleep longer than that.
+    pub(super) fn expect_expiry(&self) {
+        let mut core = self.core.lock();
+        let sooner = match (core.engine.poll_timeout(), core.expects) {
+            (Some(deadline), Some(expected)) => deadline < expected,
+            (deadline, None) => deadline.is_some(),
+            (None, _) => false,
+        };
+        let waker = if sooner { core.take_waker() } else { None };
+        drop(core);
+        waker.into_iter().for_each(Waker::wake);
+    }
+
     /// For the pool: runs callbacks; whether there are more.
     pub(super) fn run_callbacks(self: &Arc<Self>) -> bool {
         self.inbox.run_slice(self)
+    }
+
+    /// For the pool: asks a question; whether there are more.
+    pub(super) fn run_questions(self: &Arc<Self>) -> bool {
+        self.questions.run(self)
     }
 
     /// Queues one callback.
@@ -386,6 +459,19 @@ impl Shared {
         }
         self.see_it_leave(core);
         all
+    }
+
+    /// Refuses a received message. `false` when there was nothing left to refuse.
+    pub(super) fn refuse(
+        self: &Arc<Self>,
+        receipt: Receipt,
+        reason: ReasonCode,
+        properties: PropertyBlock,
+    ) -> bool {
+        let mut core = self.core.lock();
+        let refused = core.engine.refuse(receipt, reason, properties);
+        self.see_it_leave(core);
+        refused
     }
 
     /// Acts on what the engine had to tell: messages first, as a flush ends after them; operations
@@ -440,24 +526,29 @@ impl Shared {
     /// Keeps what an event says about the state, and hands it on.
     pub(super) fn report(self: &Arc<Self>, event: Event) {
         let mut status = self.status.lock();
+        let mut former = None;
         match &event {
             Event::Connecting => status.state = State::Connecting,
             Event::Connected(_) => {
                 status.state = State::Connected;
                 self.traffic.connections.fetch_add(1, Ordering::Relaxed);
             }
-            Event::Lost(error) => status.last_error = Some(error.clone()),
+            Event::Lost(error) => former = status.last_error.replace(error.clone()),
             Event::Retrying(_) => status.state = State::Retrying,
             Event::Disconnected(error) => {
                 status.state = State::Disconnected;
-                if error.is_some() {
-                    status.last_error.clone_from(error);
+                if let Some(error) = error {
+                    former = status.last_error.replace(error.clone());
                 }
             }
-            Event::SubscriptionRefused(..) => {}
+            Event::SubscriptionRefused(..)
+            | Event::SetAside(_)
+            | Event::AcknowledgementHeld(_)
+            | Event::Redirected(_) => {}
         }
         let handler = status.event_handler.clone();
         drop(status);
+        former.into_iter().for_each(|former| self.questions.let_go(former));
         tracing::debug!(target: "mqttsession", event = ?event, "session event");
         if let Some(handler) = handler {
             self.inbox.push(self, Item::Event(event, handler));
@@ -495,36 +586,5 @@ impl Shared {
     /// Drops a program's object on a callback thread.
     pub(super) fn drop_there(self: &Arc<Self>, object: impl Send + 'static) {
         self.call_back(Box::new(move || drop(object)));
-    }
-
-    /// Waits for room and publishes; see [`Session::publish`](super::Session::publish).
-    pub(super) fn wait_for_room<T>(
-        self: &Arc<Self>,
-        mut attempt: impl FnMut(&mut Core) -> Option<T>,
-    ) -> Result<T> {
-        let deadline = later(Instant::now(), self.options.outgoing_wait);
-        loop {
-            let signal = Arc::new(Signal::default());
-            let mut core = self.core.lock();
-            if let Some(done) = attempt(&mut core) {
-                self.settle(core);
-                return Ok(done);
-            }
-            core.blocked.push(signal.clone());
-            self.settle(core);
-            let left = deadline.saturating_duration_since(Instant::now());
-            let waited = super::operation::wait_for(self, &signal, Some(left));
-            if let Err(error) = waited {
-                self.core.lock().blocked.retain(|blocked| !Arc::ptr_eq(blocked, &signal));
-                return Err(match error.code() {
-                    Code::Timeout => Error::new(
-                        Code::QueueFull,
-                        "The outgoing queue was full for as long as the call may wait; is the broker \
-                         reachable and fast enough?",
-                    ),
-                    _ => error,
-                });
-            }
-        }
     }
 }

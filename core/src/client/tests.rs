@@ -17,7 +17,7 @@ fn a_writer_that_comes_late_does_not_write_for_the_next_connection() {
     let connect = || {
         let mut core = shared.core.lock();
         assert!(core.reset_connection().is_none());
-        core.engine.handle_closed();
+        core.engine.handle_closed(None);
         core.engine.connect(false, Instant::now()).unwrap();
         core.connection
     };

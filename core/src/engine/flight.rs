@@ -7,19 +7,21 @@
 //!                        │ PUBREC          PUBCOMP
 //!                        └───────► released ──────► landed           QoS 2
 //!
-//!   connection lost: flight and released stay. On a resumed session they are sent again in the order
-//!   of their numbers, PUBLISH with DUP, PUBREL as it was. Session gone: the caller gets them back.
+//!   connection lost: flight and released stay. On a resumed session they are sent again: PUBREL as
+//!   it was, in the order of PUBREC; PUBLISH with DUP, in the order of the numbers. Session gone: the
+//!   caller gets them back.
 //! ```
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, time::Instant};
 
 use slab::Slab;
 
 use super::{
-    Delivered, Outcome, Output,
+    Delivered, Outcome, Output, Said,
+    outgoing_alias::OutgoingAliases,
     packet_id::{PacketIds, Use},
-    publication::Stored,
     server::ServerLimits,
+    stored::Stored,
 };
 use crate::{
     error::{Code, Error},
@@ -27,6 +29,9 @@ use crate::{
         Ack, AckKind, PacketId, QoS, ReasonCode, Version, encode_pubrel_again, encode_short,
     },
 };
+
+/// So many places of messages that have landed are not worth a look.
+const FEW: usize = 64;
 
 const NOT_SENT: &str = "for a message that has not been sent again on this connection";
 
@@ -36,8 +41,19 @@ pub(super) struct Flight {
     packet_id: PacketId,
     /// The broker has taken the message (PUBREC): only its id matters now.
     pub(super) released: bool,
+    /// Then: its place in the order in which the PUBRECs came.
+    confirmed: u64,
     /// Its PUBLISH left on this connection and holds a place of the broker's receive maximum.
     counted: bool,
+}
+
+/// What sending a message takes beside the message.
+pub(super) struct Wire<'e> {
+    pub(super) server: &'e ServerLimits,
+    pub(super) aliases: &'e mut OutgoingAliases,
+    /// Without a clock no message with a lifetime is sent.
+    pub(super) now: Option<Instant>,
+    pub(super) output: &'e mut Output,
 }
 
 /// A message that has ended.
@@ -58,8 +74,16 @@ pub(super) enum Again {
 pub(super) struct Flights {
     version: Version,
     flights: Slab<Flight>,
-    /// What a resumed session still has to send again, in the order of the numbers.
+    /// Number and key of each in the order in which they were sent, which is that of the numbers. It
+    /// begins with one that is still here; behind it there may be some that have landed, at most as
+    /// many as there are in flight and a few.
+    order: VecDeque<(u64, usize)>,
+    /// The highest number among those of this connection that the broker has answered for.
+    answered: u64,
+    /// What a resumed session still has to send again, in this order.
     resend: VecDeque<usize>,
+    /// How many PUBRECs have come.
+    confirmations: u64,
     /// Ours; under 5.0 the broker's receive maximum may make the window smaller.
     limit: u16,
     window: u16,
@@ -75,7 +99,10 @@ impl Flights {
         Self {
             version,
             flights: Slab::new(),
+            order: VecDeque::new(),
+            answered: 0,
             resend: VecDeque::new(),
+            confirmations: 0,
             limit,
             window: limit,
             on_wire: 0,
@@ -95,7 +122,13 @@ impl Flights {
     }
 
     pub(super) fn contains(&self, number: u64) -> bool {
-        self.flights.iter().any(|(_, flight)| flight.stored.number == number)
+        self.key(number).is_some()
+    }
+
+    fn key(&self, number: u64) -> Option<usize> {
+        let at = self.order.binary_search_by_key(&number, |(number, _)| *number).ok()?;
+        let (number, key) = self.order[at];
+        (self.number(key) == Some(number)).then_some(key)
     }
 
     /// The number of the message with this key.
@@ -103,9 +136,34 @@ impl Flights {
         self.flights.get(key).map(|flight| flight.stored.number)
     }
 
-    /// The key of some message up to this number.
+    /// The key of the first message, if its number is not above this one.
     pub(super) fn any_through(&self, number: u64) -> Option<usize> {
-        self.flights.iter().find(|(_, flight)| flight.stored.number <= number).map(|(key, _)| key)
+        self.order.front().filter(|(first, _)| *first <= number).map(|(_, key)| *key)
+    }
+
+    /// How many have been sent on this connection and not been confirmed.
+    pub(super) fn on_wire(&self) -> u16 {
+        self.on_wire
+    }
+
+    /// The first message sent on this connection that the broker had not answered for, if it had not
+    /// gone past it either.
+    pub(super) fn first_unanswered(&self) -> Option<u64> {
+        let unanswered = self.live().find(|flight| flight.counted && !flight.released)?;
+        let number = unanswered.stored.number;
+        (number > self.answered).then_some(number)
+    }
+
+    /// Whether the broker answered on this connection for a message after this one.
+    pub(super) fn has_answered_after(&self, number: u64) -> bool {
+        self.answered > number
+    }
+
+    /// Those in flight, in their order.
+    fn live(&self) -> impl Iterator<Item = &Flight> {
+        self.order.iter().filter_map(|&(number, key)| {
+            self.flights.get(key).filter(|flight| flight.stored.number == number)
+        })
     }
 
     /// Whether the window has a place for a message of this quality.
@@ -120,41 +178,44 @@ impl Flights {
     }
 
     /// Sends a message for the first time.
-    pub(super) fn launch(&mut self, stored: Stored, packet_id: PacketId, output: &mut Output) {
-        stored.write(Some(packet_id), false, output);
+    pub(super) fn launch(&mut self, mut stored: Stored, packet_id: PacketId, wire: &mut Wire<'_>) {
+        stored.write(Some(packet_id), wire);
         self.on_wire += 1;
         self.exactly_once += u16::from(stored.qos == QoS::ExactlyOnce);
         self.weight += stored.weight();
-        self.flights.insert(Flight { stored, packet_id, released: false, counted: true });
+        let number = stored.number;
+        let flight = Flight { stored, packet_id, released: false, confirmed: 0, counted: true };
+        self.order.push_back((number, self.flights.insert(flight)));
     }
 
     /// Sends the next message of a resumed session again [MQTT-4.4.0-1].
-    pub(super) fn send_again(
-        &mut self,
-        server: &ServerLimits,
-        ids: &mut PacketIds,
-        output: &mut Output,
-    ) -> Again {
+    pub(super) fn send_again(&mut self, ids: &mut PacketIds, wire: &mut Wire<'_>) -> Again {
         let Some(&key) = self.resend.front() else { return Again::Done };
-        let flight = &mut self.flights[key];
+        let Some(flight) = self.flights.get_mut(key) else {
+            // The broker has completed it unasked, before its PUBREL left again.
+            self.resend.pop_front();
+            return Again::Sent;
+        };
         if flight.released {
             self.resend.pop_front();
             // MQTT 3.1 marks a repeated PUBREL.
+            let buffer = wire.output.buffer();
             match self.version == Version::V31 {
-                true => encode_pubrel_again(flight.packet_id, output.buffer()),
-                false => encode_short(AckKind::Pubrel, flight.packet_id, output.buffer()),
+                true => encode_pubrel_again(flight.packet_id, buffer),
+                false => encode_short(AckKind::Pubrel, flight.packet_id, buffer),
             }
             return Again::Sent;
         }
-        if let Err(error) = flight.stored.check(server) {
+        if let Err(error) = flight.stored.check(wire.server) {
             self.resend.pop_front();
-            return Again::Refused(self.land(key, ids, Err(error)));
+            return Again::Refused(self.give_up(key, ids, error));
         }
-        if self.on_wire >= self.window {
+        let no_clock = wire.now.is_none() && flight.stored.has_lifetime();
+        if self.on_wire >= self.window || no_clock {
             return Again::Waits;
         }
         self.resend.pop_front();
-        flight.stored.write(Some(flight.packet_id), true, output);
+        flight.stored.write_again(flight.packet_id, wire);
         flight.counted = true;
         self.on_wire += 1;
         Again::Sent
@@ -174,6 +235,7 @@ impl Flights {
         if !flight.counted {
             return Err(NOT_SENT);
         }
+        self.answered = self.answered.max(flight.stored.number);
         Ok(self.land(key, ids, outcome(ack)))
     }
 
@@ -192,11 +254,14 @@ impl Flights {
         if !flight.released && !flight.counted {
             return Err(NOT_SENT);
         }
+        self.answered = self.answered.max(flight.stored.number);
         if ack.reason.is_error() {
             return Ok(Some(self.land(key, ids, outcome(ack))));
         }
         if !flight.released {
             flight.released = true;
+            flight.confirmed = self.confirmations;
+            self.confirmations += 1;
             // The message must not be sent again [MQTT-4.3.3-7]: free it, only the id matters.
             self.weight -= flight.stored.weight();
             flight.stored.release();
@@ -216,12 +281,13 @@ impl Flights {
         if !flight.released {
             return Err("for a message that it had not confirmed with PUBREC");
         }
+        self.answered = self.answered.max(flight.stored.number);
         // A PUBREL that was sent again may find that the first one had completed it: then only the
         // PUBCOMP got lost (section 3.7.2.1).
         let completed_before =
             !flight.counted && ack.reason == ReasonCode::PacketIdentifierNotFound;
         let outcome = match completed_before {
-            true => Ok(Delivered { reason: ReasonCode::Success }),
+            true => Ok(Delivered::new(ReasonCode::Success)),
             false => outcome(ack),
         };
         Ok(self.land(key, ids, outcome))
@@ -233,12 +299,48 @@ impl Flights {
         self.weight -= flight.stored.weight();
         self.on_wire -= u16::from(flight.counted);
         self.exactly_once -= u16::from(flight.stored.qos == QoS::ExactlyOnce);
+        self.close_gaps();
         (flight.stored, outcome)
+    }
+
+    /// Those that have landed go at once where they are first, the others when they are more than
+    /// those in flight: each costs a constant time.
+    fn close_gaps(&mut self) {
+        let flights = &self.flights;
+        let is_live = |&(number, key): &(u64, usize)| {
+            flights.get(key).is_some_and(|flight| flight.stored.number == number)
+        };
+        while self.order.front().is_some_and(|first| !is_live(first)) {
+            self.order.pop_front();
+        }
+        if self.order.len() > 2 * flights.len() + FEW {
+            self.order.retain(is_live);
+        }
+    }
+
+    /// Gives up a message on which the broker ends the connection.
+    pub(super) fn set_aside(
+        &mut self,
+        number: u64,
+        ids: &mut PacketIds,
+        error: Error,
+    ) -> Option<Landed> {
+        let key = self.key(number)?;
+        Some(self.give_up(key, ids, error))
+    }
+
+    /// Gives up a message that was sent on an earlier connection.
+    fn give_up(&mut self, key: usize, ids: &mut PacketIds, error: Error) -> Landed {
+        let packet_id = self.flights[key].packet_id;
+        let landed = self.land(key, ids, Err(error));
+        retire(&landed.0, packet_id, ids);
+        landed
     }
 
     /// The connection is gone.
     pub(super) fn disconnected(&mut self) {
         self.on_wire = 0;
+        self.answered = 0;
         self.resend.clear();
         for (_, flight) in &mut self.flights {
             flight.counted = false;
@@ -250,9 +352,26 @@ impl Flights {
         self.window = self.limit.min(server.receive_maximum);
     }
 
-    /// The broker still has the session: everything is sent again.
+    /// The broker still has the session: everything is sent again. PUBREL keeps the order of PUBREC
+    /// [MQTT-4.6.0-4] and goes first, because it waits for no window [MQTT-3.3.4-8]; PUBLISH keeps
+    /// its own order [MQTT-4.6.0-1].
     pub(super) fn resume(&mut self) {
-        self.resend = self.keys_in_order().into();
+        let is_released = |key: &usize| self.flights[*key].released;
+        let (mut released, unconfirmed): (Vec<usize>, Vec<usize>) =
+            self.keys().into_iter().partition(is_released);
+        released.sort_unstable_by_key(|&key| self.flights[key].confirmed);
+        self.resend = released.into_iter().chain(unconfirmed).collect();
+    }
+
+    /// Whether the broker still owes a PUBCOMP.
+    pub(super) fn is_releasing(&self) -> bool {
+        self.flights.iter().any(|(_, flight)| flight.released)
+    }
+
+    /// Whether what is sent again next is a PUBREL.
+    pub(super) fn release_is_next(&self) -> bool {
+        let next = self.resend.front().map(|&key| self.flights.get(key));
+        next.is_some_and(|flight| flight.is_none_or(|flight| flight.released))
     }
 
     /// Gives up all of them, in the order of their numbers.
@@ -261,30 +380,46 @@ impl Flights {
         self.on_wire = 0;
         self.exactly_once = 0;
         self.weight = 0;
-        let keys = self.keys_in_order();
+        let keys = self.keys();
+        self.order.clear();
         let flights = keys.into_iter().map(|key| self.flights.remove(key));
-        flights.inspect(|flight| ids.release(flight.packet_id)).collect()
+        let freed = flights.inspect(|flight| {
+            ids.release(flight.packet_id);
+            retire(&flight.stored, flight.packet_id, ids);
+        });
+        freed.collect()
     }
 
-    fn keys_in_order(&self) -> Vec<usize> {
-        let mut keys: Vec<usize> = self.flights.iter().map(|(key, _)| key).collect();
-        keys.sort_unstable_by_key(|&key| self.flights[key].stored.number);
-        keys
+    /// In the order of the numbers.
+    fn keys(&self) -> Vec<usize> {
+        let all = self.order.iter().filter(|(number, key)| self.number(*key) == Some(*number));
+        all.map(|(_, key)| *key).collect()
     }
 
     pub(super) fn shrink(&mut self) {
         self.flights.shrink_to_fit();
+        self.order.shrink_to(16);
         self.resend.shrink_to(16);
+    }
+}
+
+/// The id of a message that was given up is free: the broker may have taken it at QoS 2 all the same,
+/// and would take another one under this id for the same.
+fn retire(stored: &Stored, packet_id: PacketId, ids: &mut PacketIds) {
+    if stored.qos == QoS::ExactlyOnce {
+        ids.retire(packet_id);
     }
 }
 
 fn outcome(ack: &Ack<'_>) -> Outcome {
     if !ack.reason.is_error() {
-        return Ok(Delivered { reason: ack.reason });
+        return Ok(Delivered { reason: ack.reason, said: Said::new(ack.properties) });
     }
     let error = Error::new(
         Code::PublishRefused,
         format!("The broker refused the message: {}", ack.reason.name()),
     );
-    Err(error.with_reason(ack.reason.as_u8(), ack.properties.reason_string()))
+    Err(error
+        .with_reason(ack.reason.as_u8(), ack.properties.reason_string())
+        .with_user_properties(ack.properties.user_properties()))
 }

@@ -1,15 +1,23 @@
-//! CONNECT and its answer.
+//! CONNECT, its answer, and DISCONNECT.
 
-use super::{Connected, Settings};
+use super::{Connected, Identity, Settings, server::ServerLimits};
 use crate::{
     error::{Code, Error, Result},
     protocol::{
-        Connack, Connect, Property, PropertyBlock, ReasonCode, Version, Will as WillFields,
+        Connack, Connect, Disconnect, Properties, Property, PropertyBlock, PropertyIdentifier,
+        ReasonCode, Version, Will as WillFields,
     },
 };
 
-/// Checks what only the version decides; an MQTT 3.1 session without a client id needs one here.
+/// Checks what only all settings together decide; an MQTT 3.1 session without a client id needs one
+/// here.
 pub(super) fn check(settings: &Settings, any_client_id: bool) -> Result<()> {
+    if settings.will.as_ref().is_some_and(|will| will.topic.is_empty()) {
+        return Err(Error::new(
+            Code::InvalidOption,
+            "The will has properties and no topic; set the will, too",
+        ));
+    }
     let id = &settings.client_id;
     match settings.version {
         Version::V31 if !any_client_id && !(1..=23).contains(&id.chars().count()) => {
@@ -25,8 +33,11 @@ pub(super) fn check(settings: &Settings, any_client_id: bool) -> Result<()> {
         version
             if !version.is_v5() && settings.password.is_some() && settings.user_name.is_none() =>
         {
-            // [MQTT-3.1.2-22]
-            Err(Error::new(Code::InvalidOption, "Before MQTT 5.0 a password needs a user name"))
+            // [3.1.1 MQTT-3.1.2-22]
+            Err(Error::new(
+                Code::InvalidOption,
+                "Before MQTT 5.0 a password needs a user name; set one",
+            ))
         }
         _ => Ok(()),
     }
@@ -35,6 +46,7 @@ pub(super) fn check(settings: &Settings, any_client_id: bool) -> Result<()> {
 /// Encodes CONNECT.
 pub(super) fn encode(
     settings: &Settings,
+    identity: &Identity,
     client_id: &str,
     clean_start: bool,
     out: &mut Vec<u8>,
@@ -58,7 +70,15 @@ pub(super) fn encode(
                 .push(Property::MaximumPacketSize(settings.maximum_packet_size))
                 .map_err(too_long)?;
         }
+        if let Some(data) = &identity.authentication_data {
+            properties.remove(PropertyIdentifier::AuthenticationData);
+            properties.push(Property::AuthenticationData(data)).map_err(too_long)?;
+        }
     }
+    let (user_name, password) = match &identity.credentials {
+        Some(given) => (given.user_name.as_deref(), given.password.as_deref()),
+        None => (settings.user_name.as_deref(), settings.password.as_deref()),
+    };
     let no_properties = PropertyBlock::new();
     let will = settings.will.as_ref().map(|will| WillFields {
         topic: &will.topic,
@@ -75,8 +95,8 @@ pub(super) fn encode(
         keep_alive: settings.keep_alive,
         client_id,
         will,
-        user_name: settings.user_name.as_deref(),
-        password: settings.password.as_deref(),
+        user_name,
+        password,
         properties: properties.as_properties(),
     };
     connect.encode(settings.version, out).map_err(too_long)
@@ -120,8 +140,6 @@ pub(super) fn refused(connack: &Connack<'_>, version: Version) -> Error {
             3 => ServerUnavailable,
             4 => BadCredentials,
             5 => NotAuthorized,
-            // Brokers that answer an older client with a 5.0 reason code.
-            0x84 => RefusedVersion,
             _ => ConnectRefused,
         }
     };
@@ -130,19 +148,52 @@ pub(super) fn refused(connack: &Connack<'_>, version: Version) -> Error {
         RefusedVersion => format!("The broker does not speak MQTT {}", version.name()),
         other => other.sentence().to_owned(),
     };
-    Error::new(kind, sentence).with_reason(code, connack.properties.reason_string())
+    said(Error::new(kind, sentence), code, connack.properties)
 }
 
 /// The error of a DISCONNECT from the broker.
-pub(super) fn disconnected(reason: ReasonCode, said: Option<&str>) -> Error {
+pub(super) fn disconnected(reason: ReasonCode, properties: Properties<'_>) -> Error {
     let code = match reason {
         ReasonCode::SessionTakenOver => Code::SessionTakenOver,
         ReasonCode::NotAuthorized => Code::NotAuthorized,
+        ReasonCode::BadAuthenticationMethod => Code::BadCredentials,
         ReasonCode::UseAnotherServer | ReasonCode::ServerMoved => Code::ServerMoved,
         _ => Code::ServerDisconnected,
     };
-    Error::new(code, format!("The broker ended the connection: {}", reason.name()))
-        .with_reason(reason.as_u8(), said)
+    let error = Error::new(code, format!("The broker ended the connection: {}", reason.name()));
+    said(error, reason.as_u8(), properties)
+}
+
+/// Adds the broker's own words.
+fn said(error: Error, reason: u8, properties: Properties<'_>) -> Error {
+    error
+        .with_reason(reason, properties.reason_string())
+        .with_server_reference(properties.server_reference())
+        .with_user_properties(properties.user_properties())
+}
+
+/// Encodes DISCONNECT. The words for people stay away where they would make it larger than the
+/// broker takes [MQTT-3.14.2-3], [MQTT-3.14.2-4]; what the packet does stays.
+pub(super) fn say_disconnect(
+    version: Version,
+    server: &ServerLimits,
+    reason: ReasonCode,
+    properties: Properties<'_>,
+    out: &mut Vec<u8>,
+) {
+    let start = out.len();
+    let mut say = |properties| {
+        out.truncate(start);
+        let disconnect = Disconnect { reason, properties };
+        disconnect.encode(version, out).expect("properties that were checked fit");
+        server.allow_size(out.len() - start).is_ok()
+    };
+    if !say(properties) {
+        let mut brief = PropertyBlock::from(properties);
+        brief.remove(PropertyIdentifier::ReasonString);
+        brief.remove(PropertyIdentifier::UserProperty);
+        say(brief.as_properties());
+    }
 }
 
 /// Whether the broker will keep the session when the connection ends, so that a reconnection has

@@ -9,6 +9,8 @@
 //!  resumed session) it is not delivered twice; the entry takes its place in the new order, and the
 //!  acknowledgement leaves on the new connection.
 //! ```
+//!
+//! What has been handled out of its order is held back until all before it has been handled, too.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -20,9 +22,24 @@ use slab::Slab;
 
 use super::Output;
 use crate::protocol::{
-    Ack, AckKind, PacketId, PacketType, Properties, QoS, ReasonCode, Version, Violation,
-    encode_short,
+    Ack, AckKind, PacketId, PacketType, Properties, PropertyBlock, PropertyIdentifier, QoS,
+    ReasonCode, Version, Violation, encode_short,
 };
+
+const TOO_MANY: Violation = Violation::protocol_error(
+    "above the receive maximum that this session announced",
+    "MQTT-3.3.4-9",
+)
+.because(ReasonCode::ReceiveMaximumExceeded)
+.on(PacketType::Publish);
+const NO_ID_LEFT: Violation = Violation::protocol_error(
+    "with 65,535 others unacknowledged, which is as many as there are packet ids",
+    "MQTT-2.2.1-4",
+)
+.on(PacketType::Publish);
+const TOO_EARLY: Violation =
+    Violation::protocol_error("for a message that this session had not confirmed with PUBREC", "")
+        .on(PacketType::Pubrel);
 
 /// The right to acknowledge one received message; of no use on another session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,6 +66,19 @@ struct Waiting {
     handled: Option<ReasonCode>,
 }
 
+/// The messages of one kind of acknowledgement.
+#[derive(Default)]
+struct Order {
+    /// Keys in the order of arrival on this connection.
+    keys: VecDeque<usize>,
+    /// How many of them have been handled, and wait for those before them.
+    held: usize,
+    /// Acknowledgements have left since the last look.
+    moved: bool,
+    /// This standstill has been reported.
+    told: bool,
+}
+
 /// What is known of a QoS 2 message between PUBLISH and PUBCOMP.
 #[derive(Clone, Copy)]
 enum Known {
@@ -67,13 +97,16 @@ pub(super) struct Incoming {
     version: Version,
     waiting: Slab<Waiting>,
     stamp: u32,
-    /// Keys in the order of arrival on this connection, one list for each kind of acknowledgement
-    /// [MQTT-4.6.0-2], [MQTT-4.6.0-3].
-    order: [VecDeque<usize>; 2],
+    /// What a refusal says beside its reason, by the key of the message: rare.
+    said: HashMap<usize, PropertyBlock, BuildHasherDefault<FxHasher>>,
+    /// One order for each kind of acknowledgement [MQTT-4.6.0-2], [MQTT-4.6.0-3].
+    order: [Order; 2],
     /// Keys of QoS 1 messages that an earlier connection left behind.
     left_behind: ById<usize>,
     exactly_once: ById<Known>,
     receive_maximum: u16,
+    /// The largest packet that the broker takes.
+    maximum_packet_size: usize,
     /// Messages of QoS 1 and 2 that the broker has in flight towards us.
     outstanding: u16,
 }
@@ -84,10 +117,12 @@ impl Incoming {
             version,
             waiting: Slab::new(),
             stamp: 0,
-            order: [VecDeque::new(), VecDeque::new()],
+            said: HashMap::default(),
+            order: Default::default(),
             left_behind: HashMap::default(),
             exactly_once: HashMap::default(),
             receive_maximum,
+            maximum_packet_size: usize::MAX,
             outstanding: 0,
         }
     }
@@ -106,9 +141,14 @@ impl Incoming {
                 Some(Known::Received { counted }) => {
                     if !counted {
                         self.count_one()?;
-                        self.exactly_once.insert(packet_id, Known::Received { counted: true });
                     }
-                    encode_short(AckKind::Pubrec, packet_id, output.buffer());
+                    if self.order[list(qos)].keys.is_empty() {
+                        self.exactly_once.insert(packet_id, Known::Received { counted: true });
+                        encode_short(AckKind::Pubrec, packet_id, output.buffer());
+                    } else {
+                        // One before it was refused, and has come anew [MQTT-4.6.0-3].
+                        self.enter(packet_id, qos, Some(ReasonCode::Success));
+                    }
                     return Ok(Arrival::Duplicate);
                 }
                 Some(Known::Waiting(key)) => {
@@ -125,17 +165,24 @@ impl Incoming {
                 return Ok(Arrival::Duplicate);
             }
             // Without DUP the id has been given to another message.
-            self.waiting.remove(key);
+            self.forget(key);
         }
         self.count_one()?;
+        Ok(Arrival::Deliver(self.enter(packet_id, qos, None)))
+    }
+
+    /// Gives a message its place in the order.
+    fn enter(&mut self, packet_id: PacketId, qos: QoS, handled: Option<ReasonCode>) -> Receipt {
         self.stamp = self.stamp.wrapping_add(1);
-        let entry = Waiting { packet_id, qos, stamp: self.stamp, current: true, handled: None };
+        let entry = Waiting { packet_id, qos, stamp: self.stamp, current: true, handled };
         let key = self.waiting.insert(entry);
-        self.order[list(qos)].push_back(key);
+        let order = &mut self.order[list(qos)];
+        order.keys.push_back(key);
+        order.held += usize::from(handled.is_some());
         if qos == QoS::ExactlyOnce {
             self.exactly_once.insert(packet_id, Known::Waiting(key));
         }
-        Ok(Arrival::Deliver(Receipt { key: key as u32, stamp: self.stamp }))
+        Receipt { key: key as u32, stamp: self.stamp }
     }
 
     /// The broker sent a waiting message again.
@@ -147,7 +194,9 @@ impl Incoming {
         let entry = &mut self.waiting[key];
         entry.current = true;
         let qos = entry.qos;
-        self.order[list(qos)].push_back(key);
+        let order = &mut self.order[list(qos)];
+        order.keys.push_back(key);
+        order.held += usize::from(entry.handled.is_some());
         self.acknowledge_in_order(qos, output);
         Ok(())
     }
@@ -160,21 +209,7 @@ impl Incoming {
             self.outstanding += 1;
             return Ok(());
         }
-        let packet = Some(PacketType::Publish);
-        Err(match v5 {
-            true => Violation {
-                reason: ReasonCode::ReceiveMaximumExceeded,
-                packet,
-                detail: "above the receive maximum that this session announced",
-                statement: "MQTT-3.3.4-9",
-            },
-            false => Violation {
-                reason: ReasonCode::ProtocolError,
-                packet,
-                detail: "with more messages unacknowledged than there are packet ids",
-                statement: "MQTT-2.3.1-2",
-            },
-        })
+        Err(if v5 { TOO_MANY } else { NO_ID_LEFT })
     }
 
     /// A message has been handled. `false` when there is nothing left to acknowledge: it has been
@@ -196,25 +231,49 @@ impl Incoming {
             true => reason,
             false => ReasonCode::UnspecifiedError,
         });
-        let (qos, current) = (entry.qos, entry.current);
         // One of an earlier connection waits for the broker to send it again.
-        if current && self.order[list(qos)].front() == Some(&key) {
-            self.acknowledge_in_order(qos, output);
+        if entry.current {
+            let qos = entry.qos;
+            let order = &mut self.order[list(qos)];
+            order.held += 1;
+            if order.keys.front() == Some(&key) {
+                self.acknowledge_in_order(qos, output);
+            }
         }
         true
     }
 
+    /// A message has been handled, and its acknowledgement says something beside the reason.
+    pub(super) fn refused(
+        &mut self,
+        receipt: Receipt,
+        reason: ReasonCode,
+        properties: PropertyBlock,
+        output: &mut Output,
+    ) -> bool {
+        let key = receipt.key as usize;
+        let waits = self
+            .waiting
+            .get(key)
+            .is_some_and(|entry| entry.stamp == receipt.stamp && entry.handled.is_none());
+        if waits && self.version.is_v5() && !properties.is_empty() {
+            self.said.insert(key, properties);
+        }
+        self.handled(receipt, reason, output)
+    }
+
     fn acknowledge_in_order(&mut self, qos: QoS, output: &mut Output) {
-        while let Some(&key) = self.order[list(qos)].front() {
+        while let Some(&key) = self.order[list(qos)].keys.front() {
             let Some(reason) = self.waiting[key].handled else { return };
-            self.order[list(qos)].pop_front();
+            let order = &mut self.order[list(qos)];
+            order.keys.pop_front();
+            order.held -= 1;
+            order.moved = true;
             let entry = self.waiting.remove(key);
             let id = entry.packet_id;
             let kind = if qos == QoS::ExactlyOnce { AckKind::Pubrec } else { AckKind::Puback };
-            if self.version.is_v5() && reason != ReasonCode::Success {
-                let ack = Ack { packet_id: id, reason, properties: Properties::EMPTY };
-                ack.encode_to(kind, self.version, output.buffer())
-                    .expect("an acknowledgement without properties always fits");
+            if self.version.is_v5() && (reason != ReasonCode::Success || !self.said.is_empty()) {
+                self.explain(key, kind, id, reason, output);
             } else {
                 encode_short(kind, id, output.buffer());
             }
@@ -230,28 +289,75 @@ impl Incoming {
         }
     }
 
+    /// Encodes an acknowledgement with reason and properties.
+    #[cold]
+    fn explain(
+        &mut self,
+        key: usize,
+        kind: AckKind,
+        packet_id: PacketId,
+        reason: ReasonCode,
+        output: &mut Output,
+    ) {
+        let mut said = self.said.remove(&key).unwrap_or_default();
+        // What makes the packet larger than the broker takes is left out, first what the program
+        // adds for other programs [MQTT-3.4.2-2], [MQTT-3.4.2-3], [MQTT-3.5.2-2], [MQTT-3.5.2-3].
+        for optional in [PropertyIdentifier::UserProperty, PropertyIdentifier::ReasonString] {
+            let start = output.buffer().len();
+            let ack = Ack { packet_id, reason, properties: said.as_properties() };
+            let encoded = ack.encode_to(kind, self.version, output.buffer());
+            if encoded.is_ok() && output.buffer().len() - start <= self.maximum_packet_size {
+                return;
+            }
+            output.buffer().truncate(start);
+            said.remove(optional);
+        }
+        Ack { packet_id, reason, properties: Properties::EMPTY }
+            .encode_to(kind, self.version, output.buffer())
+            .expect("an acknowledgement without properties always fits");
+    }
+
+    /// Nothing is left to acknowledge.
+    fn forget(&mut self, key: usize) {
+        self.waiting.remove(key);
+        self.said.remove(&key);
+    }
+
     /// PUBREL: the broker will not send this message again.
-    pub(super) fn released(&mut self, packet_id: PacketId, output: &mut Output) {
+    pub(super) fn released(
+        &mut self,
+        packet_id: PacketId,
+        output: &mut Output,
+    ) -> Result<(), Violation> {
         let known = self.exactly_once.get(&packet_id).copied();
-        if let Some(Known::Received { counted }) = known {
-            self.exactly_once.remove(&packet_id);
-            self.outstanding = self.outstanding.saturating_sub(u16::from(counted));
+        match known {
+            // To complete it now would free the id for a message that we then took for this one.
+            Some(Known::Waiting(_)) => return Err(TOO_EARLY),
+            Some(Known::Received { counted }) => {
+                self.exactly_once.remove(&packet_id);
+                self.outstanding = self.outstanding.saturating_sub(u16::from(counted));
+            }
+            None => {}
         }
         if known.is_none() && self.version.is_v5() {
             let reason = ReasonCode::PacketIdentifierNotFound;
             let ack = Ack { packet_id, reason, properties: Properties::EMPTY };
             ack.encode_to(AckKind::Pubcomp, self.version, output.buffer())
                 .expect("an acknowledgement without properties always fits");
-            return;
+            return Ok(());
         }
         // [MQTT-4.3.3-11]: also for an id that we do not know, or the broker would ask for ever.
         encode_short(AckKind::Pubcomp, packet_id, output.buffer());
+        Ok(())
     }
 
     /// The connection is over; what it delivered may still be handled. The broker's count of what it
     /// has in flight begins anew with the next one (section 4.9).
     pub(super) fn disconnected(&mut self) {
-        self.order.iter_mut().for_each(VecDeque::clear);
+        for order in &mut self.order {
+            order.keys.clear();
+            order.held = 0;
+        }
         self.outstanding = 0;
         for known in self.exactly_once.values_mut() {
             if let Known::Received { counted } = known {
@@ -268,14 +374,16 @@ impl Incoming {
         }
         // A broker that uses an id twice at the same time cannot send both messages again.
         for key in surplus {
-            self.waiting.remove(key);
+            self.forget(key);
         }
     }
 
-    /// A connection begins.
-    pub(super) fn connected(&mut self, resumed: bool) {
+    /// A connection begins, to a broker that takes packets of at most this size.
+    pub(super) fn connected(&mut self, resumed: bool, maximum_packet_size: usize) {
+        self.maximum_packet_size = maximum_packet_size;
         if !resumed {
             self.waiting.clear();
+            self.said.clear();
             self.left_behind.clear();
             self.exactly_once.clear();
         }
@@ -286,8 +394,38 @@ impl Incoming {
         self.waiting.len()
     }
 
+    /// How many have been handled and wait for the acknowledgement of an earlier one.
+    pub(super) fn held_back(&self) -> usize {
+        self.order.iter().map(|order| order.held).sum()
+    }
+
+    /// Begins to watch whether acknowledgements stand still.
+    pub(super) fn watch_order(&mut self) {
+        for order in &mut self.order {
+            (order.moved, order.told) = (false, false);
+        }
+    }
+
+    /// A look at what has moved since the last one; how many are held back, once for each standstill.
+    pub(super) fn look_at_order(&mut self) -> Option<usize> {
+        let mut held = 0;
+        for order in &mut self.order {
+            order.told &= !order.moved;
+            if !std::mem::take(&mut order.moved) && order.held > 0 && !order.told {
+                order.told = true;
+                held += order.held;
+            }
+        }
+        (held > 0).then_some(held)
+    }
+
+    /// Whether anything waits to be acknowledged on this connection.
+    pub(super) fn is_waiting(&self) -> bool {
+        self.order.iter().any(|order| !order.keys.is_empty())
+    }
+
     pub(super) fn shrink(&mut self) {
-        self.order.iter_mut().for_each(|order| order.shrink_to(4));
+        self.order.iter_mut().for_each(|order| order.keys.shrink_to(4));
         self.waiting.shrink_to_fit();
     }
 }

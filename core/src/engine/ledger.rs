@@ -43,7 +43,7 @@ impl Ledger {
             true => Vec::new(),
             false => self.watchers.remove(&number).unwrap_or_default(),
         };
-        if !matches!(outcome, Ok(Delivered { reason: ReasonCode::Success })) {
+        if outcome.as_ref().ok().is_none_or(Delivered::has_something_to_tell) {
             self.remember(number, outcome.clone());
         }
         if completion.is_none() && watchers.is_empty() {
@@ -83,15 +83,18 @@ impl Ledger {
     /// What was taken has been written.
     pub(super) fn output_written(&mut self) {
         if let Some(last) = self.writing.last() {
-            self.end_unwritten(last, &Ok(Delivered { reason: ReasonCode::Success }));
+            self.end_unwritten(last, &Ok(Delivered::new(ReasonCode::Success)));
             self.writing.clear();
         }
     }
 
-    /// Neither what is being written nor what waits in the output will be.
-    pub(super) fn output_lost(&mut self, waiting: &mut Numbers, outcome: &Outcome) {
+    /// Neither what is being written nor what waits in the output will be; how many QoS 0 messages
+    /// that were.
+    pub(super) fn output_lost(&mut self, waiting: &mut Numbers, outcome: &Outcome) -> u64 {
+        let mut count = 0;
         for lost in [&mut self.writing, waiting].map(std::mem::take) {
             let Some(last) = lost.last() else { continue };
+            count += lost.len();
             self.end_unwritten(last, outcome);
             // Those that nobody asked for yet are remembered as far as there is room.
             let from = last.saturating_sub(REMEMBERED as u64 / 2);
@@ -99,6 +102,7 @@ impl Ledger {
                 self.remember(number, outcome.clone());
             }
         }
+        count
     }
 
     /// Ends the QoS 0 messages up to `last` that somebody wants to know of.
@@ -115,6 +119,11 @@ impl Ledger {
                 self.end(number, None, outcome.clone());
             }
         }
+    }
+
+    /// The bytes of the QoS 0 messages that are being written.
+    pub(super) fn bytes_writing(&self) -> usize {
+        self.writing.bytes()
     }
 
     /// The lowest number among the QoS 0 messages that are being written.
@@ -147,7 +156,7 @@ impl Ledger {
         }
         Some(match number < self.forgotten_below {
             true => Err(Code::UnknownMessage.into()),
-            false => Ok(Delivered { reason: ReasonCode::Success }),
+            false => Ok(Delivered::new(ReasonCode::Success)),
         })
     }
 

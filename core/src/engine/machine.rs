@@ -1,5 +1,7 @@
 //! The machine itself: what each packet and each command means in each phase.
 
+mod aside;
+mod authentication;
 mod input;
 
 use std::{
@@ -9,23 +11,22 @@ use std::{
 };
 
 use super::{
-    Completion, Counters, Ended, Event, Match, Outcome, Output, Publication, Receipt, Refused,
-    RouteId, Settings, Ticket,
+    Completion, Connected, Counters, Ended, Event, Identity, Match, Outcome, Output, Publication,
+    Receipt, Refused, RouteId, Settings, Ticket,
     alias::IncomingAliases,
+    authentication::Exchange,
     handshake,
     incoming::Incoming,
     outgoing::{OUTPUT_LIMIT, Outgoing},
     packet_id::PacketIds,
     server::ServerLimits,
     subscriptions::Subscriptions,
+    suspicion::Suspicion,
     timer::{Timer, Timers},
 };
 use crate::{
-    error::{Code, Result},
-    protocol::{
-        Disconnect, Packet, Properties, PropertyBlock, ReasonCode, SubscriptionOptions,
-        encode_pingreq,
-    },
+    error::{Code, Error, Result},
+    protocol::{Properties, PropertyBlock, ReasonCode, SubscriptionOptions, encode_pingreq},
 };
 
 /// The longest wait for the answer to a ping. Shorter than most keep-alive times, because an answer
@@ -35,10 +36,16 @@ const PING_ANSWER: Duration = Duration::from_secs(20);
 /// Publishing stops adding to the output at its limit; as much again is left to acknowledgements.
 const CHOKED: usize = 2 * OUTPUT_LIMIT;
 
+/// How long acknowledgements stand still before that is reported: a handler that takes longer is
+/// slow, or forgot to acknowledge.
+const STANDSTILL: Duration = Duration::from_secs(10);
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
     Offline,
     Connecting,
+    /// CONNACK has accepted, and the authenticator has still to accept the broker.
+    Verifying,
     Online,
     Ending,
 }
@@ -48,8 +55,13 @@ pub struct Engine {
     settings: Arc<Settings>,
     phase: Phase,
     client_id: String,
+    /// Who the next CONNECT says that it is.
+    identity: Identity,
     /// What the last CONNECT asked for.
     clean_start: bool,
+    exchange: Exchange,
+    /// What CONNACK said, until the authenticator has accepted it.
+    accepted: Option<Connected>,
     server: ServerLimits,
     output: Output,
     outgoing: Outgoing,
@@ -65,9 +77,13 @@ pub struct Engine {
     /// The output holds a PINGREQ.
     ping_waits: bool,
     needed: usize,
+    /// An oversized message of which the rest is still to be dropped.
+    skipping: Option<aside::Skipping>,
+    suspicion: Suspicion,
     events: VecDeque<Event>,
     received: u64,
     unrouted: u64,
+    set_aside: u64,
 }
 
 impl Engine {
@@ -82,12 +98,15 @@ impl Engine {
         Ok(Self {
             phase: Phase::Offline,
             client_id: settings.client_id.clone(),
+            identity: Identity::default(),
             clean_start: settings.clean_session,
+            exchange: Exchange::None,
+            accepted: None,
             server: ServerLimits::default(),
             output: Output::default(),
             outgoing: Outgoing::new(&settings),
             incoming: Incoming::new(version, settings.receive_maximum),
-            subscriptions: Subscriptions::new(version),
+            subscriptions: Subscriptions::new(version, settings.first_subscription_identifier),
             aliases: IncomingAliases::default(),
             ids: PacketIds::default(),
             timers: Timers::default(),
@@ -97,9 +116,12 @@ impl Engine {
             paused: false,
             ping_waits: false,
             needed: 0,
+            skipping: None,
+            suspicion: Suspicion::default(),
             events: VecDeque::new(),
             received: 0,
             unrouted: 0,
+            set_aside: 0,
             settings,
         })
     }
@@ -164,18 +186,20 @@ impl Engine {
             published: self.outgoing.last_number(),
             received: self.received,
             unrouted: self.unrouted,
-            dropped: self.outgoing.dropped,
+            failed: self.outgoing.failed(),
             outgoing_messages: self.outgoing.messages(),
-            outgoing_bytes: self.outgoing.bytes() + self.output.len(),
+            outgoing_bytes: self.outgoing.all_bytes(&self.output),
             in_flight: self.outgoing.in_flight(),
+            incoming_set_aside: self.set_aside,
             unacknowledged: self.incoming.unacknowledged(),
+            held_back: self.incoming.held_back(),
             subscriptions: self.subscriptions.len(),
         }
     }
 
     /// When [`handle_timeout`](Self::handle_timeout) wants to be called.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.timers.next()
+        self.timers.next().into_iter().chain(self.outgoing.next_expiry()).min()
     }
 
     // ---- verbs
@@ -192,7 +216,15 @@ impl Engine {
         // the broker keeps the session afterwards, so it stays what it is.
         let resumes = resume && self.settings.version.is_v5() && keeps;
         self.clean_start = self.settings.clean_session && !resumes;
-        handshake::encode(&self.settings, &self.client_id, self.clean_start, self.output.buffer())?;
+        let identity = std::mem::take(&mut self.identity);
+        handshake::encode(
+            &self.settings,
+            &identity,
+            &self.client_id,
+            self.clean_start,
+            self.output.buffer(),
+        )?;
+        self.begin_exchange();
         self.aliases
             .reset(self.settings.properties.as_properties().topic_alias_maximum().unwrap_or(0));
         self.keep_alive = Duration::from_secs(self.settings.keep_alive.into());
@@ -273,16 +305,28 @@ impl Engine {
 
     /// Sends what the windows have room for: requests before messages, because their handlers are
     /// there and what is published may come back.
-    fn pump(&mut self) {
+    fn pump(&mut self, now: Instant) {
         self.pump_requests();
         if self.phase == Phase::Online {
-            self.outgoing.pump(&mut self.ids, &mut self.output);
+            self.outgoing.pump(Some(now), &mut self.ids, &mut self.output);
         }
     }
 
     /// A received message has been handled. `false` when there was nothing left to acknowledge.
     pub fn acknowledge(&mut self, receipt: Receipt, reason: ReasonCode) -> bool {
         self.incoming.handled(receipt, reason, &mut self.output)
+    }
+
+    /// A received message has been refused: [`acknowledge`](Self::acknowledge) with a reason string
+    /// and user properties, as far as the broker takes a packet of that size. Before 5.0 neither they
+    /// nor the reason are sent.
+    pub fn refuse(
+        &mut self,
+        receipt: Receipt,
+        reason: ReasonCode,
+        properties: PropertyBlock,
+    ) -> bool {
+        self.incoming.refused(receipt, reason, properties, &mut self.output)
     }
 
     /// How a message ended; `None` while it has not, and `watcher` has been taken along.
@@ -328,7 +372,7 @@ impl Engine {
     pub fn disconnect(&mut self, reason: ReasonCode, properties: Properties<'_>) {
         match self.phase {
             Phase::Offline => return,
-            Phase::Online => self.say_disconnect(reason, properties),
+            Phase::Online | Phase::Verifying => self.say_disconnect(reason, properties),
             Phase::Connecting | Phase::Ending => {}
         }
         self.end_connection();
@@ -338,9 +382,8 @@ impl Engine {
         if !self.settings.version.is_v5() && reason != ReasonCode::Success {
             return;
         }
-        Packet::Disconnect(Disconnect { reason, properties })
-            .encode(self.settings.version, self.output.buffer())
-            .expect("properties that were checked fit");
+        let out = self.output.buffer();
+        handshake::say_disconnect(self.settings.version, &self.server, reason, properties, out);
     }
 
     /// Ends every message as cancelled; how many there were, without those of QoS 0 that the output
@@ -414,18 +457,21 @@ impl Engine {
     // ---- what comes from outside
 
     /// What was polled as output has been written.
-    pub fn handle_written(&mut self) {
+    pub fn handle_written(&mut self, now: Instant) {
         self.outgoing.output_written();
-        self.pump();
+        self.pump(now);
     }
 
-    /// A deadline has come. The keep-alive runs from the last packet sent (so much the protocol
+    /// A deadline has come. Messages expire in every phase. The keep-alive runs from the last packet sent (so much the protocol
     /// asks for) and also from the last byte received: a session that only
     /// publishes at QoS 0 would never learn that nobody listens.
     ///
     /// # Errors
     /// `KEEP_ALIVE_TIMEOUT`: the connection is dead and has to be closed.
     pub fn handle_timeout(&mut self, now: Instant) -> Result<()> {
+        self.outgoing.expire(now);
+        // What waited behind them may leave.
+        self.pump(now);
         while let Some(timer) = self.timers.take_due(now) {
             match timer {
                 Timer::KeepAlive => {
@@ -436,10 +482,16 @@ impl Engine {
                     }
                     self.timers.set(Timer::KeepAlive, now + self.keep_alive);
                     if !self.ping_waits {
-                        encode_pingreq(self.output.buffer());
-                        self.ping_waits = true;
+                        self.ping();
                     }
                     self.shrink();
+                }
+                Timer::Standstill => {
+                    let held = self.incoming.look_at_order();
+                    self.events.extend(held.map(Event::AcknowledgementHeld));
+                    if self.incoming.is_waiting() {
+                        self.timers.set(Timer::Standstill, now + STANDSTILL);
+                    }
                 }
                 Timer::PingAnswer if self.paused => self.expect_ping_answer(now),
                 Timer::PingAnswer => {
@@ -453,8 +505,17 @@ impl Engine {
         Ok(())
     }
 
+    fn ping(&mut self) {
+        encode_pingreq(self.output.buffer());
+        self.ping_waits = true;
+    }
+
     fn expect_ping_answer(&mut self, now: Instant) {
-        self.timers.set(Timer::PingAnswer, now + PING_ANSWER.min(self.keep_alive));
+        let wait = match self.keep_alive.is_zero() {
+            true => PING_ANSWER,
+            false => PING_ANSWER.min(self.keep_alive),
+        };
+        self.timers.set(Timer::PingAnswer, now + wait);
     }
 
     fn keep_alive_deadline(&self, now: Instant) -> Instant {
@@ -462,8 +523,9 @@ impl Engine {
         quiet_since + self.keep_alive
     }
 
-    /// The stream is gone. Messages that were not confirmed stay for the next connection.
-    pub fn handle_closed(&mut self) {
+    /// The stream is gone; `loss` is why, where it was not this side that wanted it. Messages that
+    /// were not confirmed stay for the next connection.
+    pub fn handle_closed(&mut self, loss: Option<&Error>) {
         if self.phase == Phase::Offline {
             return;
         }
@@ -471,9 +533,18 @@ impl Engine {
         self.end_connection();
         self.phase = Phase::Offline;
         self.needed = 0;
+        self.skipping = None;
         self.paused = false;
         self.ping_waits = false;
-        self.outgoing.disconnected(&mut self.output);
+        // What was received is no judgement on what was sent.
+        let on_received = self.suspicion.disconnected();
+        let set_aside = self.outgoing.disconnected(
+            loss.filter(|_| !on_received),
+            self.subscriptions.is_asking(),
+            &mut self.ids,
+            &mut self.output,
+        );
+        self.events.extend(set_aside.map(Event::SetAside));
         self.output.clear(0);
         self.subscriptions.disconnected(closed_by_broker, &mut self.ids, &mut self.events);
         self.server = ServerLimits::default();
@@ -482,6 +553,7 @@ impl Engine {
     /// From here on nothing is accepted from the network and nothing follows what the output holds.
     fn end_connection(&mut self) {
         self.phase = Phase::Ending;
+        self.end_exchange();
         self.timers.stop_all();
         // What is handled from now on cannot be acknowledged on this connection any more.
         self.incoming.disconnected();

@@ -6,8 +6,8 @@
 //! else happens:
 //!
 //! - *getters* look and change nothing: [`is_online`](Engine::is_online),
-//!   [`is_connecting`](Engine::is_connecting), [`output_length`](Engine::output_length),
-//!   [`is_choked`](Engine::is_choked),
+//!   [`is_connecting`](Engine::is_connecting), [`is_verifying`](Engine::is_verifying),
+//!   [`output_length`](Engine::output_length), [`is_choked`](Engine::is_choked),
 //!   [`needed`](Engine::needed), [`counters`](Engine::counters),
 //!   [`has_room`](Engine::has_room), [`outstanding`](Engine::outstanding),
 //!   [`find`](Engine::find), [`filters`](Engine::filters),
@@ -15,9 +15,12 @@
 //! - `handle_*` takes in what comes from outside: [`handle_input`](Engine::handle_input),
 //!   [`handle_timeout`](Engine::handle_timeout), [`handle_written`](Engine::handle_written),
 //!   [`handle_closed`](Engine::handle_closed);
-//! - *verbs* do what the program wants: [`connect`](Engine::connect),
+//! - *verbs* do what the program wants: [`identify`](Engine::identify),
+//!   [`connect`](Engine::connect), [`reauthenticate`](Engine::reauthenticate),
+//!   [`authenticate`](Engine::authenticate),
+//!   [`give_up_authentication`](Engine::give_up_authentication),
 //!   [`publish`](Engine::publish), [`subscribe`](Engine::subscribe),
-//!   [`unsubscribe`](Engine::unsubscribe), [`acknowledge`](Engine::acknowledge),
+//!   [`unsubscribe`](Engine::unsubscribe), [`acknowledge`](Engine::acknowledge), [`refuse`](Engine::refuse),
 //!   [`watch`](Engine::watch), [`unwatch`](Engine::unwatch), [`flush`](Engine::flush),
 //!   [`pause`](Engine::pause), [`completions_taken`](Engine::completions_taken),
 //!   [`disconnect`](Engine::disconnect), [`cancel_all`](Engine::cancel_all),
@@ -29,23 +32,34 @@
 //! ```text
 //!                connect                CONNACK accepted
 //!    Offline ────────────► Connecting ────────────────────► Online
-//!       ▲                      │                              │
-//!       │ handle_closed        │ refused, violation           │ disconnect, violation,
-//!       │                      ▼                              ▼ ping unanswered
-//!       └─────────────────── Ending ◄─────────────────────────┘
+//!       ▲                      │   │                          ▲ │
+//!       │                      │   └─► Verifying ─────────────┘ │
+//!       │ handle_closed        │           │      authenticate  │
+//!       │                      │ refused,  │ given up           │ disconnect, violation,
+//!       │                      ▼ violation ▼                    ▼ ping unanswered
+//!       └─────────────────── Ending ◄───────────────────────────┘
 //! ```
+//!
+//! With an authentication method CONNACK leads to `Verifying`: the program checks the broker's last
+//! data first, as a broker that cannot prove who it is must not get a message. The input behind
+//! CONNACK waits until then.
 //!
 //! In `Ending` the output still holds what has to be said (DISCONNECT with its reason); nothing is
 //! accepted from the network any more.
 
+mod agreement;
 mod alias;
+mod authentication;
 mod event;
 mod flight;
 mod handshake;
 mod incoming;
 mod ledger;
+mod lifetime;
 mod machine;
+mod narrow;
 mod outgoing;
+mod outgoing_alias;
 mod output;
 mod packet_id;
 mod publication;
@@ -55,14 +69,18 @@ mod request;
 mod router;
 mod server;
 mod settings;
+mod stored;
 mod subscriptions;
+mod suspicion;
 mod timer;
 
+pub use authentication::{AuthenticationStep, Credentials, Identity};
 pub use event::{
-    Completion, Connected, Counters, Delivered, Delivery, Ended, Event, Granted, Inbound, Outcome,
-    Ticket,
+    Completion, Connected, Counters, Delivered, Delivery, Ended, Event, Failed, Granted, Inbound,
+    Outcome, Said, SetAside, Ticket, Unsubscribed,
 };
 pub use incoming::Receipt;
+pub use lifetime::Lifetime;
 pub use machine::Engine;
 pub use output::{LARGE_PAYLOAD, Output};
 pub use publication::{Payload, Publication};

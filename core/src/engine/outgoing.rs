@@ -3,57 +3,55 @@
 //! ```text
 //!              publish                window open
 //!   (caller) ──────────► queue ─────────────────────► flight ─────────► ended         QoS 1, 2
-//!                          │ room in the output                (flight.rs)
-//!                          └───────────────────► output ──────► written: ended        QoS 0
+//!                        │ │ room in the output                (flight.rs)
+//!                        │ └───────────────────► output ──────► written: ended        QoS 0
+//!                        └──► lifetime over: ended
 //!
 //!   Connection lost: what was not written ends, what is in flight stays. Session gone: what is in
 //!   flight returns to the front of the queue as new messages; after PUBREC it ends as "session lost,
 //!   delivery unknown".
 //! ```
 
+mod connection;
+mod suspicion;
+mod telling;
+
+use std::time::Instant;
+
 use super::{
-    Completion, Ended, Outcome, Output, Publication, QueueLimit, QueuePolicy, Refused, Settings,
-    Ticket,
-    flight::{Again, Flights, Landed},
+    Completion, Failed, Output, Publication, QueueLimit, QueuePolicy, Refused, Settings,
+    flight::{Again, Flights, Landed, Wire},
     ledger::Ledger,
+    outgoing_alias::OutgoingAliases,
     packet_id::PacketIds,
-    publication::Stored,
     queue::Queue,
     server::ServerLimits,
+    stored::Stored,
 };
 use crate::{
-    error::{Code, Error},
+    error::Code,
     protocol::{Ack, QoS, Version},
 };
+use suspicion::{Isolation, Suspicion};
+use telling::Flush;
 
 /// How much encoded output may wait for the socket. More would only grow the buffers out of the
 /// processor's caches: what does not fit waits as a message or makes the caller wait.
 pub(super) const OUTPUT_LIMIT: usize = 512 << 10;
 
-/// A message that a flush found unended; as long as it is, nothing else needs a look.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Witness {
-    Queue,
-    Flight(usize, u64),
-    Output,
-}
-
-struct Flush {
-    ticket: Ticket,
-    through: u64,
-    witness: Witness,
-}
-
 pub(super) struct Outgoing {
     version: Version,
     limit: QueueLimit,
     server: ServerLimits,
+    aliases: OutgoingAliases,
     last_number: u64,
     queue: Queue,
     flights: Flights,
+    suspicion: Suspicion,
+    isolation: Isolation,
     ledger: Ledger,
     flushes: Vec<Flush>,
-    pub(super) dropped: u64,
+    failed: Failed,
 }
 
 impl Outgoing {
@@ -63,12 +61,15 @@ impl Outgoing {
             version,
             limit,
             server: ServerLimits::default(),
+            aliases: OutgoingAliases::new(settings.topic_alias_limit),
             last_number: 0,
             queue: Queue::new(limit.policy),
             flights: Flights::new(version, in_flight_limit, exactly_once_limit),
+            suspicion: Suspicion::new(settings.set_aside_after),
+            isolation: Isolation::No,
             ledger: Ledger::default(),
             flushes: Vec::new(),
-            dropped: 0,
+            failed: Failed::default(),
         }
     }
 
@@ -91,12 +92,32 @@ impl Outgoing {
         self.outstanding(true)
     }
 
-    pub(super) fn bytes(&self) -> usize {
+    /// The bytes that keep a place in the limit.
+    fn bytes(&self) -> usize {
         self.queue.weight() + self.flights.weight()
+    }
+
+    /// The bytes of all messages that have not ended.
+    pub(super) fn all_bytes(&self, output: &Output) -> usize {
+        self.bytes() + self.ledger.bytes_writing() + output.qos0.bytes()
     }
 
     pub(super) fn in_flight(&self) -> usize {
         self.flights.len()
+    }
+
+    pub(super) fn failed(&self) -> Failed {
+        self.failed
+    }
+
+    /// Whether a ping has to show that the connection lives before anything else is sent.
+    pub(super) fn asks_for_ping(&self) -> bool {
+        self.isolation == Isolation::Asking
+    }
+
+    /// When the next message expires.
+    pub(super) fn next_expiry(&self) -> Option<Instant> {
+        self.queue.next_expiry()
     }
 
     /// Whether a waiting publisher has a chance now.
@@ -118,16 +139,62 @@ impl Outgoing {
         ids: &mut PacketIds,
         output: &mut Output,
     ) -> Result<u64, Refused> {
-        if online && publication.qos == QoS::AtMostOnce && self.queue.is_empty() {
+        publication.check().map_err(Refused::Because)?;
+        let qos0 = publication.qos == QoS::AtMostOnce;
+        if online && qos0 && self.queue.is_empty() && self.isolation == Isolation::No {
+            // What has waited for room carries less than its whole lifetime.
+            let fresh = publication.lifetime.is_none_or(|lifetime| lifetime.is_whole());
             if output.len() >= OUTPUT_LIMIT {
                 if patient {
                     return Err(Refused::Full);
                 }
-            } else if completion.is_none() || self.messages() < self.limit.messages {
+            } else if fresh && (completion.is_none() || self.messages() < self.limit.messages) {
                 return self.publish_now(publication, completion, output);
             }
         }
+        self.publish_stored(publication, completion, online, ids, output)
+    }
+
+    /// QoS 0 straight into the output: one copy, nothing kept.
+    #[inline]
+    fn publish_now(
+        &mut self,
+        publication: Publication<'_>,
+        completion: &mut Option<Completion>,
+        output: &mut Output,
+    ) -> Result<u64, Refused> {
+        let bytes = publication
+            .write(self.version, &self.server, &mut self.aliases, output)
+            .map_err(Refused::Because)?;
+        self.last_number += 1;
+        self.put(self.last_number, bytes, completion.take(), output);
+        Ok(self.last_number)
+    }
+
+    /// A message of QoS 0 stands in the output.
+    #[inline]
+    fn put(
+        &mut self,
+        number: u64,
+        bytes: usize,
+        completion: Option<Completion>,
+        output: &mut Output,
+    ) {
+        output.qos0.push(number, bytes);
+        self.ledger.put(number, completion);
+    }
+
+    /// By way of the queue, which it may leave at once.
+    fn publish_stored(
+        &mut self,
+        publication: Publication<'_>,
+        completion: &mut Option<Completion>,
+        online: bool,
+        ids: &mut PacketIds,
+        output: &mut Output,
+    ) -> Result<u64, Refused> {
         let number = self.last_number + 1;
+        let now = publication.lifetime.map(|lifetime| lifetime.now);
         let mut stored =
             Stored::new(number, self.version, publication).map_err(Refused::Because)?;
         if online {
@@ -139,37 +206,19 @@ impl Outgoing {
             }
             self.last_number = number;
             stored.completion = completion.take();
-            self.drop_stored(stored);
+            self.end((stored, Err(Code::Dropped.into())));
             return Ok(number);
         }
         self.last_number = number;
         stored.completion = completion.take();
         self.queue.push_back(stored);
         if online {
-            self.pump(ids, output);
+            self.pump(now, ids, output);
+        }
+        if now.is_some() {
+            self.queue.settle(number);
         }
         Ok(number)
-    }
-
-    /// QoS 0 straight into the output: one copy, nothing kept.
-    #[inline]
-    fn publish_now(
-        &mut self,
-        publication: Publication<'_>,
-        completion: &mut Option<Completion>,
-        output: &mut Output,
-    ) -> Result<u64, Refused> {
-        publication.write(self.version, &self.server, output).map_err(Refused::Because)?;
-        self.last_number += 1;
-        self.put(self.last_number, completion.take(), output);
-        Ok(self.last_number)
-    }
-
-    /// A message of QoS 0 stands in the output.
-    #[inline]
-    fn put(&mut self, number: u64, completion: Option<Completion>, output: &mut Output) {
-        output.qos0.push(number);
-        self.ledger.put(number, completion);
     }
 
     /// Makes room for a message as the policy says; `false` when there is none, and then nothing has
@@ -187,11 +236,11 @@ impl Outgoing {
             return false;
         }
         if let Some(replaced) = self.queue.take_replaced(newer.topic()) {
-            self.drop_stored(replaced);
+            self.end((replaced, Err(Code::Dropped.into())));
         }
         while !self.limit.fits(self.outstanding(false), self.bytes(), weight) {
             let Some(oldest) = self.queue.pop_front() else { return false };
-            self.drop_stored(oldest);
+            self.end((oldest, Err(Code::Dropped.into())));
         }
         true
     }
@@ -201,19 +250,36 @@ impl Outgoing {
         self.ledger.completing() >= self.limit.messages
     }
 
-    fn drop_stored(&mut self, stored: Stored) {
-        self.dropped += 1;
-        self.end((stored, Err(Code::Dropped.into())));
-    }
-
+    /// A message that was queued or in flight has ended.
     fn end(&mut self, (stored, outcome): Landed) {
+        if let Err(error) = &outcome {
+            self.failed.count(error, 1);
+        }
+        self.acquit(stored.number);
         self.ledger.end(stored.number, stored.completion, outcome);
     }
 
-    /// Sends what the window and the output have room for.
-    pub(super) fn pump(&mut self, ids: &mut PacketIds, output: &mut Output) {
+    /// The broker has survived this message, or will not see it again.
+    #[inline]
+    fn acquit(&mut self, number: u64) {
+        if self.suspicion.clear(number) {
+            self.isolation = Isolation::No;
+        }
+    }
+
+    /// Sends what the window and the output have room for. Without a clock, what has a lifetime waits
+    /// for whoever has one, and what is behind it waits, too.
+    pub(super) fn pump(&mut self, now: Option<Instant>, ids: &mut PacketIds, output: &mut Output) {
         while output.len() < OUTPUT_LIMIT {
-            match self.flights.send_again(&self.server, ids, output) {
+            match self.isolation {
+                Isolation::No => {}
+                Isolation::Alone if self.flights.on_wire() == 0 => {}
+                // A release may be what the broker ends on, too.
+                Isolation::Asking if self.flights.release_is_next() => {}
+                Isolation::Asking | Isolation::Alone => return,
+            }
+            let mut wire = Wire { server: &self.server, aliases: &mut self.aliases, now, output };
+            match self.flights.send_again(ids, &mut wire) {
                 Again::Sent => continue,
                 Again::Waits => return,
                 Again::Refused(landed) => {
@@ -223,28 +289,43 @@ impl Outgoing {
                 Again::Done => {}
             }
             let Some(next) = self.queue.front() else { return };
-            let qos0 = next.qos == QoS::AtMostOnce;
-            if !qos0 && !self.flights.has_place(next.qos) {
+            if next.has_lifetime() && now.is_none() {
                 return;
             }
-            // It may have been accepted before this broker said what it takes.
-            let allowed = next.check(&self.server);
-            let packet_id = match allowed.is_ok() && !qos0 {
-                true => match self.flights.allocate(ids) {
-                    None => return,
-                    allocated => allocated,
-                },
-                false => None,
+            // It may have been accepted before this broker said what it takes, and there is always
+            // a moment between a deadline and its timer.
+            let late = next.gives_up_at().zip(now).is_some_and(|(deadline, now)| deadline < now);
+            let allowed = match late {
+                true => Err(Code::Expired.into()),
+                false => next.check(&self.server),
             };
-            let Some(stored) = self.queue.pop_front() else { return };
-            match (allowed, packet_id) {
-                (Err(error), _) => self.end((stored, Err(error))),
-                (Ok(()), Some(id)) => self.flights.launch(stored, id, output),
-                (Ok(()), None) => {
-                    stored.write(None, false, output);
-                    self.put(stored.number, stored.completion, output);
+            let qos0 = next.qos == QoS::AtMostOnce;
+            let mut packet_id = None;
+            if allowed.is_ok() && !qos0 {
+                if !self.flights.has_place(next.qos) {
+                    return;
+                }
+                packet_id = self.flights.allocate(ids);
+                if packet_id.is_none() {
+                    return;
                 }
             }
+            let Some(mut stored) = self.queue.pop_front() else { return };
+            match (allowed, packet_id) {
+                (Err(error), _) => self.end((stored, Err(error))),
+                (Ok(()), Some(id)) => self.flights.launch(stored, id, &mut wire),
+                (Ok(()), None) => {
+                    let bytes = stored.write(None, &mut wire);
+                    self.put(stored.number, bytes, stored.completion, output);
+                }
+            }
+        }
+    }
+
+    /// Ends the messages that have waited too long.
+    pub(super) fn expire(&mut self, now: Instant) {
+        while let Some(expired) = self.queue.take_expired(now) {
+            self.end((expired, Err(Code::Expired.into())));
         }
     }
 
@@ -280,8 +361,9 @@ impl Outgoing {
         ids: &mut PacketIds,
         output: &mut Output,
     ) -> Result<(), &'static str> {
-        if let Some(landed) = self.flights.received(ack, key, ids, output)? {
-            self.end(landed);
+        match self.flights.received(ack, key, ids, output)? {
+            Some(landed) => self.end(landed),
+            None => self.acquit(self.flights.number(key).unwrap_or_default()),
         }
         Ok(())
     }
@@ -298,141 +380,16 @@ impl Outgoing {
         Ok(())
     }
 
-    // ---- connections
-
-    /// The connection is gone. QoS 0 messages that had not been written are gone with it.
-    pub(super) fn disconnected(&mut self, output: &mut Output) {
-        self.flights.disconnected();
-        let lost = Error::new(
-            Code::ConnectionClosed,
-            "The connection was lost before the message was written",
-        );
-        self.ledger.output_lost(&mut output.qos0, &Err(lost));
-    }
-
-    /// A connection begins: the broker still has the session, or it does not.
-    pub(super) fn connected(
-        &mut self,
-        resumed: bool,
-        end_on_loss: bool,
-        server: ServerLimits,
-        ids: &mut PacketIds,
-    ) {
-        self.server = server;
-        self.flights.connected(&server);
-        if resumed {
-            return self.flights.resume();
-        }
-        let (ending, returning): (Vec<_>, Vec<_>) = self
-            .flights
-            .take_all(ids)
-            .into_iter()
-            .partition(|flight| flight.released || end_on_loss);
-        for flight in ending {
-            self.end((flight.stored, Err(Code::SessionLost.into())));
-        }
-        // Newest first, so that the front of the queue ends up in the original order.
-        for flight in returning.into_iter().rev() {
-            self.queue.push_front(flight.stored);
-        }
-    }
-
-    /// Ends everything that has not ended; how many messages that were, without those of QoS 0 in
-    /// the output.
-    pub(super) fn cancel_all(&mut self, ids: &mut PacketIds, output: &mut Output) -> usize {
-        let cancelled: Outcome = Err(Code::Cancelled.into());
-        self.ledger.output_lost(&mut output.qos0, &cancelled);
-        let flights = self.flights.take_all(ids).into_iter().map(|flight| flight.stored);
-        let mut ending: Vec<Stored> = flights.collect();
-        ending.extend(std::iter::from_fn(|| self.queue.pop_front()));
-        let count = ending.len();
-        for stored in ending {
-            self.end((stored, cancelled.clone()));
-        }
-        count
-    }
-
-    // ---- telling
-
-    /// How a message ended, or `watcher` taken along until it does.
-    pub(super) fn watch(
-        &mut self,
-        number: u64,
-        ticket: Ticket,
-        watcher: &mut Option<Completion>,
-        output: &Output,
-    ) -> Option<Outcome> {
-        if number == 0 || number > self.last_number {
-            return Some(Err(Code::UnknownMessage.into()));
-        }
-        let kept = self.queue.contains(number) || self.flights.contains(number);
-        self.ledger.watch(number, ticket, watcher, kept, &output.qos0)
-    }
-
-    /// Gives a watcher back.
-    pub(super) fn unwatch(&mut self, number: u64, ticket: Ticket) -> Option<Completion> {
-        self.ledger.unwatch(number, ticket)
-    }
-
-    /// Completions that were taken and called give their places free.
-    pub(super) fn completions_taken(&mut self, count: usize) {
-        self.ledger.completions_taken(count);
-    }
-
-    pub(super) fn take_ended(&mut self) -> Vec<Ended> {
-        self.ledger.take_ended()
-    }
-
-    pub(super) fn has_ended(&self) -> bool {
-        self.ledger.has_ended()
-    }
-
-    /// Starts a flush; `false` when there is nothing to wait for.
-    pub(super) fn flush(&mut self, ticket: Ticket, output: &Output) -> bool {
-        let through = self.last_number;
-        let Some(witness) = self.unended(through, output) else { return false };
-        self.flushes.push(Flush { ticket, through, witness });
-        true
-    }
-
-    /// A flush whose messages have all ended.
-    pub(super) fn take_flushed(&mut self, output: &Output) -> Option<Ticket> {
-        for index in 0..self.flushes.len() {
-            let Flush { ticket, through, witness } = self.flushes[index];
-            if self.is_unended(witness, through, output) {
-                continue;
+    /// PINGRESP. To a message that is alone it is the answer of a broker that lives on with it: that
+    /// ping was sent because nothing had come for the keep-alive time.
+    pub(super) fn ping_answered(&mut self) {
+        match self.isolation {
+            Isolation::Asking => self.isolation = Isolation::Alone,
+            Isolation::Alone if self.flights.on_wire() > 0 => {
+                self.acquit(self.suspicion.number().unwrap_or_default());
             }
-            match self.unended(through, output) {
-                Some(witness) => self.flushes[index].witness = witness,
-                None => {
-                    self.flushes.remove(index);
-                    return Some(ticket);
-                }
-            }
+            Isolation::Alone | Isolation::No => {}
         }
-        None
-    }
-
-    fn is_unended(&self, witness: Witness, through: u64, output: &Output) -> bool {
-        match witness {
-            Witness::Queue => self.queue.front().is_some_and(|stored| stored.number <= through),
-            Witness::Flight(key, number) => self.flights.number(key) == Some(number),
-            Witness::Output => [self.ledger.first_writing(), output.qos0.first()]
-                .into_iter()
-                .flatten()
-                .any(|first| first <= through),
-        }
-    }
-
-    fn unended(&self, through: u64, output: &Output) -> Option<Witness> {
-        let flight = || {
-            let key = self.flights.any_through(through)?;
-            Some(Witness::Flight(key, self.flights.number(key)?))
-        };
-        [Witness::Queue, Witness::Output]
-            .into_iter()
-            .find(|&witness| self.is_unended(witness, through, output))
-            .or_else(flight)
     }
 
     /// Gives memory back after a busy time.

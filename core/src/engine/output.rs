@@ -98,45 +98,60 @@ impl Output {
     }
 }
 
-/// Message numbers in ascending order, as runs of consecutive ones.
+/// Message numbers in ascending order, as runs of consecutive ones, and the bytes of the messages.
 #[derive(Debug, Default)]
-pub(super) struct Numbers(Vec<(u64, u64)>);
+pub(super) struct Numbers {
+    runs: Vec<(u64, u64)>,
+    bytes: usize,
+}
 
 impl Numbers {
-    /// Adds a number above all others.
+    /// Adds a number above all others, of a message with so many bytes.
     #[inline]
-    pub(super) fn push(&mut self, number: u64) {
-        match self.0.last_mut() {
+    pub(super) fn push(&mut self, number: u64, bytes: usize) {
+        self.bytes += bytes;
+        match self.runs.last_mut() {
             Some((_, last)) if *last + 1 == number => *last = number,
-            _ => self.0.push((number, number)),
+            _ => self.runs.push((number, number)),
         }
     }
 
+    /// How many there are.
+    pub(super) fn len(&self) -> u64 {
+        self.runs.iter().map(|(first, last)| last - first + 1).sum()
+    }
+
+    /// The bytes of all of them.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     pub(super) fn first(&self) -> Option<u64> {
-        self.0.first().map(|(first, _)| *first)
+        self.runs.first().map(|(first, _)| *first)
     }
 
     pub(super) fn last(&self) -> Option<u64> {
-        self.0.last().map(|(_, last)| *last)
+        self.runs.last().map(|(_, last)| *last)
     }
 
     pub(super) fn contains(&self, number: u64) -> bool {
-        let run = self.0.partition_point(|(_, last)| *last < number);
-        self.0.get(run).is_some_and(|(first, _)| *first <= number)
+        let run = self.runs.partition_point(|(_, last)| *last < number);
+        self.runs.get(run).is_some_and(|(first, _)| *first <= number)
     }
 
     /// The numbers from this one on.
     pub(super) fn iter_from(&self, number: u64) -> impl Iterator<Item = u64> {
-        let run = self.0.partition_point(move |(_, last)| *last < number);
-        self.0[run..].iter().flat_map(move |&(first, last)| first.max(number)..=last)
+        let run = self.runs.partition_point(move |(_, last)| *last < number);
+        self.runs[run..].iter().flat_map(move |&(first, last)| first.max(number)..=last)
     }
 
     pub(super) fn clear(&mut self) {
-        self.0.clear();
+        self.runs.clear();
+        self.bytes = 0;
     }
 
     pub(super) fn shrink(&mut self) {
-        self.0.shrink_to(16);
+        self.runs.shrink_to(16);
     }
 }
 
@@ -162,8 +177,9 @@ mod tests {
     fn numbers_are_those_that_were_added() {
         let mut numbers = Numbers::default();
         let added = [3, 4, 5, 9, 12, 13];
-        added.into_iter().for_each(|number| numbers.push(number));
-        assert_eq!(numbers.0, [(3, 5), (9, 9), (12, 13)]);
+        added.into_iter().for_each(|number| numbers.push(number, 10));
+        assert_eq!((numbers.len(), numbers.bytes()), (6, 60));
+        assert_eq!(numbers.runs, [(3, 5), (9, 9), (12, 13)]);
         for number in 0..20 {
             assert_eq!(numbers.contains(number), added.contains(&number), "{number}");
             let from: Vec<u64> = added.into_iter().filter(|&n| n >= number).collect();

@@ -1,6 +1,9 @@
 //! Packet identifiers: which are in use, and for what.
 
-use std::{collections::HashMap, hash::BuildHasherDefault};
+use std::{
+    collections::{HashMap, VecDeque},
+    hash::BuildHasherDefault,
+};
 
 use rustc_hash::FxHasher;
 
@@ -13,7 +16,14 @@ pub(super) enum Use {
     Message(usize),
     /// A SUBSCRIBE or UNSUBSCRIBE, by its key.
     Request(usize),
+    /// A message of QoS 2 that was given up: the broker may still wait for its release, and would
+    /// take the next message under this id for a repetition [MQTT-4.3.3-2].
+    Retired,
 }
+
+/// The most identifiers that are retired at a time: the oldest is used again before the others run
+/// out. A broker that still waits for so many releases has other troubles.
+const RETIRED: usize = 1024;
 
 /// The identifiers of one session, shared by PUBLISH, SUBSCRIBE and UNSUBSCRIBE [MQTT-2.2.1-2].
 ///
@@ -23,6 +33,8 @@ pub(super) enum Use {
 pub(super) struct PacketIds {
     used: HashMap<PacketId, Use, BuildHasherDefault<FxHasher>>,
     last: u16,
+    /// Those that are retired, the oldest first.
+    retired: VecDeque<PacketId>,
 }
 
 impl PacketIds {
@@ -46,7 +58,27 @@ impl PacketIds {
     }
 
     pub(super) fn release(&mut self, id: PacketId) {
-        self.used.remove(&id);
+        if self.used.remove(&id) == Some(Use::Retired) {
+            self.retired.retain(|&retired| retired != id);
+        }
+    }
+
+    /// Keeps an identifier from being used again as long as the broker keeps the session.
+    pub(super) fn retire(&mut self, id: PacketId) {
+        self.used.insert(id, Use::Retired);
+        self.retired.push_back(id);
+        if self.retired.len() > RETIRED
+            && let Some(oldest) = self.retired.pop_front()
+        {
+            self.used.remove(&oldest);
+        }
+    }
+
+    /// The broker's session is gone, and with it what it knew of retired identifiers.
+    pub(super) fn release_retired(&mut self) {
+        for id in std::mem::take(&mut self.retired) {
+            self.used.remove(&id);
+        }
     }
 
     pub(super) fn shrink(&mut self) {

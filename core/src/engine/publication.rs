@@ -1,15 +1,22 @@
-//! A message to publish, and the encoded form in which it is kept until it has ended.
+//! A message to publish.
 
 use bytes::Bytes;
 
-use super::{Completion, Output, output::LARGE_PAYLOAD, refusal::unsendable, server::ServerLimits};
+use super::{
+    Lifetime, Output,
+    outgoing_alias::{OutgoingAliases, Spelling},
+    output::LARGE_PAYLOAD,
+    refusal::unsendable,
+    server::ServerLimits,
+};
 use crate::{
-    error::{Error, Result},
-    protocol::{PacketId, Properties, Publish, QoS, Version},
+    error::{self, Code, Error},
+    protocol::{EncodeError, PacketId, Properties, PropertyIdentifier, Publish, QoS, Version},
 };
 
-/// A PUBLISH with DUP set differs from the first one in this bit of the first byte.
-const DUP: u8 = 0x08;
+/// The most bytes that a PUBLISH takes beside topic, properties and payload: fixed header, lengths,
+/// packet id and a topic alias.
+pub(super) const OVERHEAD: usize = 5 + 2 + 2 + 4 + 3;
 
 /// The bytes of a message.
 #[derive(Debug)]
@@ -90,11 +97,14 @@ pub struct Publication<'a> {
     pub retain: bool,
     /// Properties (MQTT 5.0; empty before).
     pub properties: Properties<'a>,
+    /// Where the message must not wait for ever: how long. A Message Expiry Interval needs it, too.
+    pub lifetime: Option<&'a Lifetime>,
 }
 
 impl Publication<'_> {
     /// The packet, with a packet id of any value from QoS 1 on.
-    fn packet(&self) -> Publish<'_> {
+    #[inline]
+    pub(super) fn packet(&self) -> Publish<'_> {
         Publish {
             duplicate: false,
             qos: self.qos,
@@ -106,130 +116,92 @@ impl Publication<'_> {
         }
     }
 
-    /// Encodes a message of QoS 0 straight into the output, if this broker takes it.
+    /// Whether a client may send this at all [MQTT-3.3.4-6].
+    #[inline]
+    pub(super) fn check(&self) -> error::Result<()> {
+        let given = &self.properties;
+        if given.is_empty() || !given.contains(PropertyIdentifier::SubscriptionIdentifier) {
+            return Ok(());
+        }
+        Err(Error::new(
+            Code::InvalidArgument,
+            "The message cannot be sent: the property Subscription Identifier belongs to a \
+             subscribe, and only brokers add it to messages",
+        ))
+    }
+
+    /// Encodes a message of QoS 0 straight into the output, if this broker takes it; the answer is
+    /// how many bytes that were.
     #[inline]
     pub(super) fn write(
         self,
         version: Version,
         server: &ServerLimits,
+        aliases: &mut OutgoingAliases,
         output: &mut Output,
-    ) -> Result<()> {
+    ) -> error::Result<usize> {
         let length = self.payload.as_slice().len();
+        let small = length < LARGE_PAYLOAD;
+        let own = alias(self.properties);
+        let mut spelling = match own {
+            0 => aliases.spell(self.topic.as_bytes()),
+            _ => Spelling::Plain,
+        };
+        // A message has to fit with its topic, so that it does not depend on what was sent before
+        // it whether the broker takes it; close to the broker's limit there is no alias.
+        if spelling != Spelling::Plain {
+            let longest = OVERHEAD + self.topic.len() + self.properties.as_bytes().len() + length;
+            if longest > server.maximum_packet_size {
+                spelling = Spelling::Plain;
+            }
+        }
         let buffer = output.buffer();
         let start = buffer.len();
-        let (encoded, beside) = match length < LARGE_PAYLOAD {
-            true => (self.packet().encode(version, buffer), 0),
-            false => (self.packet().encode_head(version, length, buffer).map(drop), length),
+        let encoded = match spelling {
+            _ if !small => self.encode_head(version, spelling, buffer),
+            Spelling::Plain => self.packet().encode(version, buffer),
+            Spelling::Introduced(alias) | Spelling::Abbreviated(alias) => {
+                let packet = Publish { topic: spelling.of(self.topic), ..self.packet() };
+                packet.encode_aliased(version, alias, buffer)
+            }
         };
-        encoded.map_err(too_large)?;
-        let size = buffer.len() - start + beside;
-        if let Err(error) = server.allow(self.qos, self.retain, size, alias(self.properties)) {
+        encoded.map_err(unsendable_message)?;
+        let size = buffer.len() - start + if small { 0 } else { length };
+        if let Err(error) = server.allow(self.qos, self.retain, size, own) {
             buffer.truncate(start);
             return Err(error);
         }
-        if beside > 0 {
+        match spelling {
+            Spelling::Introduced(alias) => aliases.set(alias, self.topic.as_bytes()),
+            Spelling::Plain if own != 0 => aliases.set(own, self.topic.as_bytes()),
+            Spelling::Plain | Spelling::Abbreviated(_) => {}
+        }
+        if !small {
             output.push_large(self.payload.into_shared());
         }
-        Ok(())
+        Ok(size)
     }
-}
 
-/// A message kept until it has ended: the encoded packet with the places to patch.
-pub(super) struct Stored {
-    pub(super) number: u64,
-    pub(super) qos: QoS,
-    pub(super) completion: Option<Completion>,
-    packet: Box<[u8]>,
-    large: Bytes,
-    packet_id_at: u32,
-    topic_at: u8,
-    topic_length: u16,
-    topic_alias: u16,
-}
-
-impl Stored {
-    pub(super) fn new(
-        number: u64,
+    /// A large payload stands beside the packet.
+    #[cold]
+    fn encode_head(
+        &self,
         version: Version,
-        publication: Publication<'_>,
-    ) -> Result<Self, Error> {
-        let length = publication.payload.as_slice().len();
-        let beside = length >= LARGE_PAYLOAD;
-        let whole = publication.packet();
-        // Header, lengths and packet id take at most 15 bytes.
-        let mut packet = Vec::with_capacity(
-            15 + whole.topic.len()
-                + whole.properties.as_bytes().len()
-                + if beside { 0 } else { length },
-        );
-        let head = whole.encode_head(version, length, &mut packet).map_err(too_large)?;
-        if !beside {
-            packet.extend_from_slice(whole.payload);
-        }
-        let lengths =
-            packet[1..].iter().position(|byte| byte & 0x80 == 0).expect("a length ends") + 1;
-        Ok(Self {
-            number,
-            qos: publication.qos,
-            completion: None,
-            packet: packet.into(),
-            packet_id_at: head.packet_id_at.unwrap_or(0) as u32,
-            topic_at: (1 + lengths + 2) as u8,
-            topic_length: publication.topic.len() as u16,
-            topic_alias: alias(publication.properties),
-            large: match beside {
-                true => publication.payload.into_shared(),
-                false => Bytes::new(),
-            },
-        })
-    }
-
-    /// The bytes that it takes.
-    pub(super) fn weight(&self) -> usize {
-        self.packet.len() + self.large.len()
-    }
-
-    pub(super) fn topic(&self) -> &[u8] {
-        let from = usize::from(self.topic_at);
-        &self.packet[from..from + usize::from(self.topic_length)]
-    }
-
-    /// Whether this broker takes it.
-    pub(super) fn check(&self, server: &ServerLimits) -> Result<()> {
-        let retain = self.packet[0] & 1 == 1;
-        server.allow(self.qos, retain, self.weight(), self.topic_alias)
-    }
-
-    /// Frees the message itself; its number and its completion stay.
-    pub(super) fn release(&mut self) {
-        self.packet = Box::default();
-        self.large = Bytes::new();
-    }
-
-    pub(super) fn write(&self, packet_id: Option<PacketId>, again: bool, output: &mut Output) {
-        let buffer = output.buffer();
-        let start = buffer.len();
-        buffer.extend_from_slice(&self.packet);
-        if let Some(id) = packet_id {
-            let at = start + self.packet_id_at as usize;
-            buffer[at..at + 2].copy_from_slice(&id.get().to_be_bytes());
-        }
-        // [MQTT-3.3.1-1]
-        if again {
-            buffer[start] |= DUP;
-        }
-        if !self.large.is_empty() {
-            output.push_large(self.large.clone());
-        }
+        spelling: Spelling,
+        buffer: &mut Vec<u8>,
+    ) -> Result<(), EncodeError> {
+        let packet = Publish { topic: spelling.of(self.topic), ..self.packet() };
+        let length = packet.payload.len();
+        packet.encode_head_aliased(version, length, spelling.alias(), buffer).map(drop)
     }
 }
 
 /// 0 without an alias.
 #[inline]
-fn alias(properties: Properties<'_>) -> u16 {
+pub(super) fn alias(properties: Properties<'_>) -> u16 {
     if properties.is_empty() { 0 } else { properties.topic_alias().unwrap_or(0) }
 }
 
-fn too_large(error: crate::protocol::EncodeError) -> Error {
+pub(super) fn unsendable_message(error: EncodeError) -> Error {
     unsendable("The message", error)
 }

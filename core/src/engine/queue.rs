@@ -1,8 +1,12 @@
 //! Messages that wait to be sent for the first time (or anew), and the bounds of what is accepted.
 
-use std::collections::{HashMap, VecDeque};
+use std::{
+    cmp::Reverse,
+    collections::{BinaryHeap, HashMap, VecDeque},
+    time::Instant,
+};
 
-use super::publication::Stored;
+use super::stored::Stored;
 
 /// What happens when the queue has reached a limit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -54,7 +58,13 @@ pub(super) struct Queue {
     keep_latest: bool,
     /// Under [`QueuePolicy::KeepLatest`]: the newest message of each topic.
     latest: HashMap<Box<[u8]>, u64>,
+    /// When which message expires. The first is one that is still here; behind it there may be some
+    /// that are not, at most as many as there are messages and a few.
+    expiring: BinaryHeap<Reverse<(Instant, u64)>>,
 }
+
+/// So many deadlines of messages that are gone are not worth a look.
+const FEW: usize = 64;
 
 impl Queue {
     pub(super) fn new(policy: QueuePolicy) -> Self {
@@ -64,6 +74,7 @@ impl Queue {
             weight: 0,
             keep_latest: policy == QueuePolicy::KeepLatest,
             latest: HashMap::new(),
+            expiring: BinaryHeap::new(),
         }
     }
 
@@ -102,6 +113,32 @@ impl Queue {
         self.entries.push_back((stored.number, Some(stored)));
     }
 
+    /// The message added last, if it is still here, stays for a while: it is to end when it expires.
+    pub(super) fn settle(&mut self, number: u64) {
+        if let Some((last, Some(stored))) = self.entries.back()
+            && *last == number
+            && let Some(at) = stored.gives_up_at()
+        {
+            self.expiring.push(Reverse((at, number)));
+        }
+    }
+
+    /// When the next message expires.
+    pub(super) fn next_expiry(&self) -> Option<Instant> {
+        self.expiring.peek().map(|Reverse((at, _))| *at)
+    }
+
+    /// Takes out a message that has expired.
+    pub(super) fn take_expired(&mut self, now: Instant) -> Option<Stored> {
+        let Reverse((at, number)) = *self.expiring.peek()?;
+        if at > now {
+            return None;
+        }
+        let expired = self.take(number);
+        debug_assert!(expired.is_some(), "the first deadline is of a message that is here");
+        expired
+    }
+
     /// Takes back a message that is older than all that wait. It has been sent once: a newer one of
     /// its topic does not replace it.
     pub(super) fn push_front(&mut self, stored: Stored) {
@@ -113,22 +150,49 @@ impl Queue {
         let (_, stored) = self.entries.pop_front()?;
         self.close_gaps();
         let stored = stored?;
-        self.weight -= stored.weight();
-        if self.keep_latest && self.latest.get(stored.topic()) == Some(&stored.number) {
-            self.latest.remove(stored.topic());
-        }
+        self.forget(&stored);
         Some(stored)
     }
 
     /// Takes out the message that a newer one of this topic replaces.
     pub(super) fn take_replaced(&mut self, topic: &[u8]) -> Option<Stored> {
-        let number = self.latest.remove(topic)?;
+        let number = *self.latest.get(topic)?;
+        self.take(number)
+    }
+
+    /// Takes a message out of the middle.
+    fn take(&mut self, number: u64) -> Option<Stored> {
         let index = self.index(number)?;
         let stored = self.entries[index].1.take()?;
-        self.weight -= stored.weight();
         self.gaps += 1;
         self.close_gaps();
+        self.forget(&stored);
         Some(stored)
+    }
+
+    /// A message is gone.
+    fn forget(&mut self, stored: &Stored) {
+        self.weight -= stored.weight();
+        if self.keep_latest && self.latest.get(stored.topic()) == Some(&stored.number) {
+            self.latest.remove(stored.topic());
+        }
+        while let Some(deadline) = self.expiring.peek()
+            && !self.holds(deadline)
+        {
+            self.expiring.pop();
+        }
+        if self.expiring.len() > 2 * self.len() + FEW {
+            let mut expiring = std::mem::take(&mut self.expiring);
+            expiring.retain(|deadline| self.holds(deadline));
+            self.expiring = expiring;
+        }
+    }
+
+    /// Whether this deadline is that of a message that is here. One that was sent and came back has
+    /// none any more.
+    fn holds(&self, &Reverse((at, number)): &Reverse<(Instant, u64)>) -> bool {
+        let stored = self.index(number).and_then(|index| self.entries[index].1.as_ref());
+        stored.is_some_and(|stored| stored.gives_up_at() == Some(at))
     }
 
     /// Gaps at the front go at once, the others when they are more than the messages: each costs a
@@ -147,5 +211,6 @@ impl Queue {
     pub(super) fn shrink(&mut self) {
         self.entries.shrink_to(16);
         self.latest.shrink_to(16);
+        self.expiring.shrink_to(16);
     }
 }

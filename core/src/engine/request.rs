@@ -1,11 +1,15 @@
 //! One SUBSCRIBE or UNSUBSCRIBE, from the call (or the renewal) to its answer.
 
-use super::{Granted, RouteId, Ticket, refusal::unsendable, server::ServerLimits};
+use std::borrow::Cow;
+
+use super::{
+    Granted, RouteId, Said, Ticket, Unsubscribed, refusal::unsendable, server::ServerLimits,
+};
 use crate::{
     error::{Code, Error, Result},
     protocol::{
-        PacketId, Properties, PropertyBlock, QoS, ReasonCode, SubscriptionOptions, Version,
-        encode_subscribe, encode_unsubscribe,
+        PacketId, Properties, Property, PropertyBlock, QoS, ReasonCode, SubscriptionOptions,
+        Version, encode_subscribe, encode_unsubscribe,
     },
 };
 
@@ -36,6 +40,11 @@ pub(super) struct Request {
     pub(super) ticket: Option<Ticket>,
     pub(super) asked: Vec<Asked>,
     properties: PropertyBlock,
+    /// The subscription identifier that the engine adds to the properties, if it adds one and the
+    /// broker has such.
+    identifier: Option<u32>,
+    /// The subscription identifier with which it was sent.
+    pub(super) identified_as: Option<u32>,
     /// Present while it is under way.
     pub(super) packet_id: Option<PacketId>,
     /// Sent before, on a connection that was lost.
@@ -49,7 +58,21 @@ impl Request {
         asked: Vec<Asked>,
         properties: PropertyBlock,
     ) -> Self {
-        Self { kind, ticket, asked, properties, packet_id: None, again: false }
+        Self {
+            kind,
+            ticket,
+            asked,
+            properties,
+            identifier: None,
+            identified_as: None,
+            packet_id: None,
+            again: false,
+        }
+    }
+
+    /// Adds a subscription identifier.
+    pub(super) fn identified_by(self, identifier: Option<u32>) -> Self {
+        Self { identifier, ..self }
     }
 
     /// Sets aside what this broker does not have; whether anything is left to send.
@@ -78,7 +101,9 @@ impl Request {
         out: &mut Vec<u8>,
     ) -> Result<()> {
         let start = out.len();
-        let properties = self.properties.as_properties();
+        let properties = with_identifier(&self.properties, self.identifier, server)?;
+        let properties = properties.as_properties();
+        self.identified_as = properties.subscription_identifiers().next();
         match self.kind {
             Kind::Subscribe => {
                 let filters = self.sent().map(|asked| (asked.filter.as_str(), options(asked)));
@@ -111,7 +136,7 @@ impl Request {
     }
 
     /// One result for each filter from the codes of a SUBACK.
-    pub(super) fn results(&self, codes: &[u8], said: Option<&str>) -> Vec<Result<Granted>> {
+    pub(super) fn granted(&self, codes: &[u8], said: &Said) -> Vec<Result<Granted>> {
         let mut codes = codes.iter();
         let result = |asked: &Asked| match &asked.refusal {
             Some(error) => Err(error.clone()),
@@ -120,8 +145,15 @@ impl Request {
         self.asked.iter().map(result).collect()
     }
 
+    /// One result for each filter from the codes of an UNSUBACK, which has none before 5.0.
+    pub(super) fn unsubscribed(&self, codes: &[u8], said: &Said) -> Vec<Result<Unsubscribed>> {
+        let codes = codes.iter().copied().chain(std::iter::repeat(0));
+        let results = self.asked.iter().zip(codes);
+        results.map(|(asked, code)| unsubscribed(code, &asked.filter, said)).collect()
+    }
+
     /// The same result for each filter, but for those that were not sent at all.
-    pub(super) fn failures(&self, error: &Error) -> Vec<Result<Granted>> {
+    pub(super) fn failures<T>(&self, error: &Error) -> Vec<Result<T>> {
         let failure = |asked: &Asked| Err(asked.refusal.as_ref().unwrap_or(error).clone());
         self.asked.iter().map(failure).collect()
     }
@@ -129,6 +161,22 @@ impl Request {
 
 pub(super) fn has_identifier(properties: &PropertyBlock) -> bool {
     properties.as_properties().subscription_identifiers().next().is_some()
+}
+
+/// The properties of a SUBSCRIBE to this broker.
+pub(super) fn with_identifier<'p>(
+    properties: &'p PropertyBlock,
+    identifier: Option<u32>,
+    server: &ServerLimits,
+) -> Result<Cow<'p, PropertyBlock>> {
+    let Some(identifier) = identifier.filter(|_| server.identifiers) else {
+        return Ok(Cow::Borrowed(properties));
+    };
+    let mut properties = properties.clone();
+    properties
+        .push(Property::SubscriptionIdentifier(identifier))
+        .map_err(|error| unsendable("The subscribe", error))?;
+    Ok(Cow::Owned(properties))
 }
 
 /// The size of a SUBSCRIBE; the error says why it cannot be encoded.
@@ -144,26 +192,32 @@ pub(super) fn measure(
     Ok(scratch.len())
 }
 
-fn granted(code: u8, filter: &str, said: Option<&str>) -> Result<Granted> {
-    QoS::from_u8(code).map(|qos| Granted { qos }).ok_or_else(|| {
-        Error::new(
-            Code::SubscribeRefused,
-            format!("The broker refused the subscription to {filter}: {}", reason_name(code)),
-        )
-        .with_reason(code, said)
+fn granted(code: u8, filter: &str, said: &Said) -> Result<Granted> {
+    QoS::from_u8(code).map(|qos| Granted { qos, said: said.clone() }).ok_or_else(|| {
+        let sentence =
+            format!("The broker refused the subscription to {filter}: {}", reason_name(code));
+        refused(Code::SubscribeRefused, sentence, code, said)
     })
 }
 
-/// The result of an UNSUBACK. 0x11, no subscription existed, is what the program wanted.
-pub(super) fn unsubscribed(codes: &[u8], said: Option<&str>) -> Result<()> {
-    match codes.iter().find(|&&code| code >= 0x80) {
-        None => Ok(()),
-        Some(&code) => Err(Error::new(
-            Code::UnsubscribeRefused,
-            format!("The broker refused to end the subscription: {}", reason_name(code)),
-        )
-        .with_reason(code, said)),
+/// 0x11, no subscription existed, is what the program wanted.
+fn unsubscribed(code: u8, filter: &str, said: &Said) -> Result<Unsubscribed> {
+    match ReasonCode::from_u8(code) {
+        Some(reason) if !reason.is_error() => Ok(Unsubscribed { reason, said: said.clone() }),
+        _ => {
+            let sentence = format!(
+                "The broker refused to end the subscription to {filter}: {}",
+                reason_name(code)
+            );
+            Err(refused(Code::UnsubscribeRefused, sentence, code, said))
+        }
     }
+}
+
+fn refused(kind: Code, sentence: String, code: u8, said: &Said) -> Error {
+    Error::new(kind, sentence)
+        .with_reason(code, said.reason_string())
+        .with_user_properties(said.properties().user_properties())
 }
 
 fn reason_name(code: u8) -> &'static str {

@@ -1,14 +1,15 @@
 //! From a topic to the subscriptions that want it.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, hash_map::Entry},
     hash::{BuildHasherDefault, Hash, Hasher},
     sync::Arc,
 };
 
 use rustc_hash::FxHasher;
 
-use crate::protocol::topic;
+use super::narrow::Narrowing;
+use crate::protocol::{Properties, topic};
 
 /// The key of a subscription's handler, never used twice in a session.
 pub type RouteId = u64;
@@ -20,6 +21,17 @@ pub struct Match {
     pub topic: Box<str>,
     /// In the order in which they were subscribed.
     pub routes: Box<[Route]>,
+    /// All that match the topic, where subscription identifiers left some of them out.
+    pub(super) whole: Option<Arc<Match>>,
+}
+
+impl Match {
+    /// Whether this subscription was there and wanted the topic when the message came, be it that the
+    /// broker sends it a copy of its own.
+    pub fn knew(&self, id: RouteId) -> bool {
+        let all = self.whole.as_ref().map_or(&self.routes, |whole| &whole.routes);
+        all.iter().any(|route| route.id == id)
+    }
 }
 
 /// One subscription as the router knows it.
@@ -29,6 +41,9 @@ pub struct Route {
     pub id: RouteId,
     /// The subscription identifier that the broker returns with its messages (5.0).
     pub identifier: Option<u32>,
+    /// Whether the broker is sure to return it. While it may still know the subscription under
+    /// another one, or without any, a message with other identifiers may be meant, too.
+    pub(super) confirmed: bool,
 }
 
 /// How many matches are remembered: the topics of a busy session repeat, and a remembered one
@@ -41,6 +56,9 @@ pub(super) struct Router {
     root: Level,
     last: Option<Arc<Match>>,
     remembered: Vec<Option<Arc<Match>>>,
+    narrowing: Narrowing,
+    /// How many filters use each identifier.
+    identifiers: HashMap<u32, usize, BuildHasherDefault<FxHasher>>,
 }
 
 /// The filters that agree up to here. `#` also matches the level above it, so its routes stand
@@ -57,22 +75,47 @@ impl Router {
     /// Adds a filter, without its `$share/…/` part.
     pub(super) fn add(&mut self, filter: &str, route: Route) {
         self.forget();
-        let filter = plain(filter);
-        let mut level = &mut self.root;
-        for name in filter.split('/') {
-            level = match name {
-                "#" => return level.rest.push(route),
-                "+" => level.any.get_or_insert_default(),
-                _ => level.next.entry(name.into()).or_default(),
-            };
+        if let Some(identifier) = route.identifier {
+            *self.identifiers.entry(identifier).or_default() += 1;
         }
-        level.here.push(route);
+        self.root.routes(plain(filter)).push(route);
     }
 
     /// Takes a filter out again.
-    pub(super) fn remove(&mut self, filter: &str, id: RouteId) {
+    pub(super) fn remove(&mut self, filter: &str, id: RouteId) -> Option<Route> {
         self.forget();
-        self.root.remove(plain(filter), id);
+        let removed = self.root.remove(plain(filter), id)?;
+        if let Some(identifier) = removed.identifier
+            && let Entry::Occupied(mut filters) = self.identifiers.entry(identifier)
+        {
+            *filters.get_mut() -= 1;
+            if *filters.get() == 0 {
+                filters.remove();
+            }
+        }
+        Some(removed)
+    }
+
+    /// Says whether the broker has granted a filter with its identifier.
+    pub(super) fn confirm(&mut self, filter: &str, id: RouteId, confirmed: bool) {
+        let routes = self.root.routes(plain(filter));
+        let changed =
+            routes.iter_mut().find(|route| route.id == id && route.confirmed != confirmed);
+        if let Some(route) = changed {
+            route.confirmed = confirmed;
+            self.forget();
+        }
+    }
+
+    /// Whether a filter that has not been removed has this identifier.
+    pub(super) fn uses(&self, identifier: u32) -> bool {
+        self.identifiers.contains_key(&identifier)
+    }
+
+    /// Leaves those of a match for which the broker sent this copy of the message.
+    #[inline]
+    pub(super) fn narrow(&mut self, found: Arc<Match>, properties: Properties<'_>) -> Arc<Match> {
+        self.narrowing.narrow(found, properties)
     }
 
     /// The subscriptions that want a topic. `check` says whether a topic that is not remembered is
@@ -114,9 +157,10 @@ impl Router {
         // Wildcards do not match the first level of a topic that starts with `$` [MQTT-4.7.2-1].
         self.root.collect(topic, !topic.starts_with('$'), &mut routes);
         routes.sort_unstable();
-        // Filters that were subscribed together share a route, and its handler is called once.
-        routes.dedup();
-        let found = Arc::new(Match { topic: topic.into(), routes: routes.into() });
+        // Filters that were subscribed together share a route, and its handler is called once. One
+        // that is not confirmed comes first, and counts.
+        routes.dedup_by_key(|route| route.id);
+        let found = Arc::new(Match { topic: topic.into(), routes: routes.into(), whole: None });
         self.remembered[slot] = Some(found.clone());
         self.last = Some(found.clone());
         Ok(found)
@@ -125,6 +169,7 @@ impl Router {
     fn forget(&mut self) {
         self.last = None;
         self.remembered = Vec::new();
+        self.narrowing = Narrowing::default();
     }
 }
 
@@ -151,35 +196,52 @@ impl Level {
         }
     }
 
-    fn remove(&mut self, filter: &str, id: RouteId) {
+    /// The routes of a filter.
+    fn routes(&mut self, filter: &str) -> &mut Vec<Route> {
+        let mut level = self;
+        for name in filter.split('/') {
+            level = match name {
+                "#" => return &mut level.rest,
+                "+" => level.any.get_or_insert_default(),
+                _ => level.next.entry(name.into()).or_default(),
+            };
+        }
+        &mut level.here
+    }
+
+    fn remove(&mut self, filter: &str, id: RouteId) -> Option<Route> {
         let (name, deeper) = match filter.split_once('/') {
             Some((name, deeper)) => (name, Some(deeper)),
             None => (filter, None),
         };
         if name == "#" {
-            return self.rest.retain(|route| route.id != id);
+            return take(&mut self.rest, id);
         }
-        let Some(level) = (match name {
+        let level = match name {
             "+" => self.any.as_deref_mut(),
             _ => self.next.get_mut(name),
-        }) else {
-            return;
-        };
-        match deeper {
+        }?;
+        let removed = match deeper {
             Some(deeper) => level.remove(deeper, id),
-            None => level.here.retain(|route| route.id != id),
-        }
+            None => take(&mut level.here, id),
+        };
         if level.is_empty() {
             match name {
                 "+" => self.any = None,
                 _ => drop(self.next.remove(name)),
             }
         }
+        removed
     }
 
     fn is_empty(&self) -> bool {
         self.next.is_empty() && self.any.is_none() && self.rest.is_empty() && self.here.is_empty()
     }
+}
+
+fn take(routes: &mut Vec<Route>, id: RouteId) -> Option<Route> {
+    let at = routes.iter().position(|route| route.id == id)?;
+    Some(routes.remove(at))
 }
 
 fn plain(filter: &str) -> &str {
@@ -193,6 +255,10 @@ mod tests {
     fn found(router: &mut Router, topic: &str) -> Vec<RouteId> {
         let found = router.find(topic.as_bytes(), std::str::from_utf8).unwrap();
         found.routes.iter().map(|route| route.id).collect()
+    }
+
+    fn route(id: usize) -> Route {
+        Route { id: id as u64, identifier: Some(id as u32 + 1), confirmed: true }
     }
 
     #[test]
@@ -222,7 +288,7 @@ mod tests {
             ["a", "a/b", "b", "a/b/c", "/", "//", "a//b", "$SYS", "$SYS/x", "$SYS/x/y", "/a", "a/"];
         let mut router = Router::default();
         for (id, filter) in filters.iter().enumerate() {
-            router.add(filter, Route { id: id as u64, identifier: None });
+            router.add(filter, route(id));
         }
         for round in 0..2 {
             for topic in topics {
@@ -240,13 +306,13 @@ mod tests {
         let mut router = Router::default();
         let filters = ["a/b/c", "a/+/#", "+/+", "#"];
         for (id, filter) in filters.iter().enumerate() {
-            router.add(filter, Route { id: id as u64, identifier: None });
+            router.add(filter, route(id));
         }
         for (id, filter) in filters.iter().enumerate() {
             router.remove(filter, id as u64);
             router.remove(filter, id as u64);
         }
-        assert!(router.root.is_empty());
+        assert!(router.root.is_empty() && router.identifiers.is_empty());
         assert_eq!(found(&mut router, "a/b/c"), Vec::<u64>::new());
     }
 }

@@ -12,12 +12,12 @@ use super::settings::LARGEST_PACKET;
 pub(super) struct ServerLimits {
     pub(super) receive_maximum: u16,
     maximum_qos: QoS,
-    topic_alias_maximum: u16,
+    pub(super) topic_alias_maximum: u16,
     retain: bool,
     pub(super) maximum_packet_size: usize,
     wildcards: bool,
     shared: bool,
-    identifiers: bool,
+    pub(super) identifiers: bool,
 }
 
 impl Default for ServerLimits {

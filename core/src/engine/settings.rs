@@ -37,6 +37,14 @@ pub struct Settings {
     pub exactly_once_limit: u16,
     /// The bounds of what is accepted for publishing.
     pub queue: QueueLimit,
+    /// The most topic aliases for own messages (5.0).
+    pub topic_alias_limit: u16,
+    /// After how many connections in a row that ended on a message it is set aside; 0 is never.
+    pub set_aside_after: u32,
+    /// The first of the subscription identifiers that the engine gives (5.0), 1 or more. A session
+    /// that outlives its process had better begin elsewhere each time: what the broker kept for it
+    /// carries the identifiers of an earlier process, which must not pass for those of this one.
+    pub first_subscription_identifier: u32,
     /// Whether received messages are acknowledged before they are handled.
     pub acknowledge_on_receipt: bool,
     /// Whether unconfirmed messages end when the broker has lost the session.
@@ -77,6 +85,11 @@ impl Default for Settings {
             in_flight_limit: 1000,
             exactly_once_limit: 20,
             queue: QueueLimit { messages: 1_000_000, bytes: 256 << 20, policy: QueuePolicy::Block },
+            topic_alias_limit: 16,
+            // A message that is set aside is lost, so a network that keeps breaking at the same place
+            // must not look like it.
+            set_aside_after: 10,
+            first_subscription_identifier: 1,
             acknowledge_on_receipt: false,
             end_on_session_loss: false,
         }

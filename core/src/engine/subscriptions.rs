@@ -1,19 +1,24 @@
 //! What the program wants to receive, and what the broker has granted.
 
+mod identify;
+
 use std::collections::{BTreeMap, VecDeque};
 
 use slab::Slab;
 
 use super::{
-    Event, Granted, Output, Route, RouteId, Ticket,
+    Event, Granted, Output, Route, RouteId, Said, Ticket, Unsubscribed,
     packet_id::{PacketIds, Use},
-    request::{Asked, Kind, Request, has_identifier, measure, unsubscribed},
+    request::{Asked, Kind, Request, measure, with_identifier},
     router::Router,
     server::ServerLimits,
 };
 use crate::{
     error::{Code, Error, Result},
-    protocol::{Properties, PropertyBlock, RetainHandling, SubscriptionOptions, Version},
+    protocol::{
+        PacketType, Properties, PropertyBlock, ReasonCode, RetainHandling, SubscriptionOptions,
+        Version, Violation,
+    },
 };
 
 /// The most filters renewed in one SUBSCRIBE, and the most bytes of them: small enough for every
@@ -24,6 +29,34 @@ const FILTER_BYTES: usize = 8 << 10;
 /// A SUBSCRIBE is at most this much larger than its filters and properties: fixed header, packet id
 /// and property length.
 const OVERHEAD: usize = 5 + 2 + 4;
+
+/// A subscription identifier in the properties takes at most this many bytes.
+const IDENTIFIER: usize = 5;
+
+/// The route of a filter that is not subscribed: tickets begin at 1.
+const NO_ROUTE: RouteId = 0;
+
+const FOR_UNSUBSCRIBE: Violation =
+    Violation::protocol_error("with the packet id of an UNSUBSCRIBE", "MQTT-2.2.1-6")
+        .on(PacketType::Suback);
+const FOR_SUBSCRIBE: Violation =
+    Violation::protocol_error("with the packet id of a SUBSCRIBE", "MQTT-2.2.1-6")
+        .on(PacketType::Unsuback);
+const UNLIKE_SUBSCRIBE: Violation = Violation::protocol_error(
+    "with another number of reason codes than there were filters",
+    "MQTT-3.8.4-6",
+)
+.on(PacketType::Suback);
+const UNLIKE_OLD_SUBSCRIBE: Violation = Violation::protocol_error(
+    "with another number of return codes than there were filters",
+    "MQTT-3.8.4-6",
+)
+.on(PacketType::Suback);
+const UNLIKE_UNSUBSCRIBE: Violation = Violation::protocol_error(
+    "with another number of reason codes than there were filters",
+    "MQTT-3.11.3-1",
+)
+.on(PacketType::Unsuback);
 
 /// A filter that the program has subscribed.
 struct Subscription {
@@ -50,10 +83,12 @@ pub(super) struct Subscriptions {
     sent: VecDeque<usize>,
     /// Routes whose last filter was refused.
     refused: Vec<RouteId>,
+    /// Where the search for an unused subscription identifier begins.
+    next_identifier: u32,
 }
 
 impl Subscriptions {
-    pub(super) fn new(version: Version) -> Self {
+    pub(super) fn new(version: Version, first_identifier: u32) -> Self {
         Self {
             version,
             wanted: BTreeMap::new(),
@@ -62,6 +97,7 @@ impl Subscriptions {
             waiting: VecDeque::new(),
             sent: VecDeque::new(),
             refused: Vec::new(),
+            next_identifier: first_identifier,
         }
     }
 
@@ -78,12 +114,16 @@ impl Subscriptions {
         properties: PropertyBlock,
         server: &ServerLimits,
     ) -> Result<Vec<RouteId>> {
-        server.allow_size(measure(self.version, filters, properties.as_properties())?)?;
+        let given = properties.as_properties().subscription_identifiers().next();
+        let added = if given.is_none() { self.identifier_for(filters) } else { None };
+        let sent = with_identifier(&properties, added, server)?;
+        server.allow_size(measure(self.version, filters, sent.as_properties())?)?;
         for (filter, _) in filters {
-            server.allow_filter(filter, has_identifier(&properties))?;
+            server.allow_filter(filter, given.is_some())?;
         }
-        let identifier = properties.as_properties().subscription_identifiers().next();
-        let route = Route { id: ticket, identifier };
+        drop(sent);
+        given.into_iter().for_each(|given| self.make_way(given));
+        let route = Route { id: ticket, identifier: given.or(added), confirmed: true };
         let mut replaced = Vec::new();
         for &(filter, options) in filters {
             let subscription = Subscription {
@@ -94,14 +134,19 @@ impl Subscriptions {
                 repeated: false,
                 requested: true,
             };
+            let mut confirmed = true;
             if let Some(older) = self.wanted.insert(filter.to_owned(), subscription) {
-                self.router.remove(filter, older.route.id);
+                let removed = self.router.remove(filter, older.route.id);
                 replaced.push(older.route.id);
+                // The broker does not yet know it under another identifier.
+                confirmed = older.route.identifier == route.identifier
+                    && removed.is_some_and(|removed| removed.confirmed);
             }
-            self.router.add(filter, route);
+            self.router.add(filter, Route { confirmed, ..route });
         }
         let asked = filters.iter().map(|(filter, _)| Asked::new(filter, ticket)).collect();
-        self.request(Request::new(Kind::Subscribe, Some(ticket), asked, properties));
+        let request = Request::new(Kind::Subscribe, Some(ticket), asked, properties);
+        self.request(request.identified_by(added));
         Ok(self.unwanted(replaced))
     }
 
@@ -124,23 +169,33 @@ impl Subscriptions {
         online: bool,
         events: &mut VecDeque<Event>,
     ) -> Vec<RouteId> {
-        let mut asked = Vec::new();
-        for &filter in filters {
-            let Some(subscription) = self.wanted.remove(filter) else { continue };
-            asked.push(Asked::new(filter, subscription.route.id));
-        }
+        let asked: Vec<_> = filters
+            .iter()
+            .map(|&filter| {
+                // One that is not subscribed may be left over from an earlier life of the session.
+                let route = self.wanted.remove(filter).map_or(NO_ROUTE, |wanted| wanted.route.id);
+                Asked::new(filter, route)
+            })
+            .collect();
+        let routes = asked.iter().map(|asked| asked.route).filter(|&route| route != NO_ROUTE);
+        let routes = self.unwanted(routes.collect());
         // Offline it is done for the program; the broker is told on the next connection.
-        let ticket = if online && !asked.is_empty() {
-            Some(ticket)
-        } else {
-            events.push_back(Event::Unsubscribed(ticket, Ok(())));
-            None
-        };
-        let routes = asked.iter().map(|asked| asked.route).collect();
+        let waits = online && !asked.is_empty();
+        if !waits {
+            let done = asked.iter().map(|asked| {
+                let reason = match asked.route {
+                    NO_ROUTE => ReasonCode::NoSubscriptionExisted,
+                    _ => ReasonCode::Success,
+                };
+                Ok(Unsubscribed { reason, said: Said::default() })
+            });
+            events.push_back(Event::Unsubscribed(ticket, done.collect()));
+        }
         if !asked.is_empty() {
+            let ticket = waits.then_some(ticket);
             self.request(Request::new(Kind::Unsubscribe, ticket, asked, properties));
         }
-        self.unwanted(routes)
+        routes
     }
 
     pub(super) fn take_refused(&mut self) -> Vec<RouteId> {
@@ -150,6 +205,11 @@ impl Subscriptions {
     /// Every filter that is subscribed.
     pub(super) fn filters(&self) -> Vec<String> {
         self.wanted.keys().cloned().collect()
+    }
+
+    /// Whether a request waits for its answer.
+    pub(super) fn is_asking(&self) -> bool {
+        !self.sent.is_empty()
     }
 
     fn request(&mut self, request: Request) {
@@ -195,7 +255,7 @@ impl Subscriptions {
 
     /// A connection begins: what the broker does not know (any more) is asked for.
     pub(super) fn connected(&mut self, known: bool, server: &ServerLimits) {
-        let mut renewals: BTreeMap<Vec<u8>, Vec<Asked>> = BTreeMap::new();
+        let mut renewals: BTreeMap<(Vec<u8>, Option<u32>), Vec<Asked>> = BTreeMap::new();
         for (filter, subscription) in &mut self.wanted {
             if !known {
                 subscription.repeated |= subscription.granted;
@@ -203,12 +263,17 @@ impl Subscriptions {
             }
             if !subscription.granted && !subscription.requested {
                 subscription.requested = true;
-                let group = subscription.properties.as_properties().as_bytes().to_vec();
-                renewals.entry(group).or_default().push(Asked::new(filter, subscription.route.id));
+                let properties = subscription.properties.as_properties().as_bytes().to_vec();
+                let added = subscription.added_identifier().filter(|_| server.identifiers);
+                renewals
+                    .entry((properties, added))
+                    .or_default()
+                    .push(Asked::new(filter, subscription.route.id));
             }
         }
-        for (properties, filters) in renewals {
-            let room = server.maximum_packet_size.saturating_sub(OVERHEAD + properties.len());
+        for ((properties, added), filters) in renewals {
+            let overhead = OVERHEAD + added.map_or(0, |_| IDENTIFIER) + properties.len();
+            let room = server.maximum_packet_size.saturating_sub(overhead);
             let room = room.min(FILTER_BYTES);
             let mut part = Vec::new();
             let mut bytes = 0;
@@ -216,23 +281,24 @@ impl Subscriptions {
                 // Its length in two bytes and its options in one.
                 let size = asked.filter.len() + 3;
                 if part.len() == FILTERS || bytes + size > room {
-                    self.renew(std::mem::take(&mut part));
+                    self.renew(std::mem::take(&mut part), added);
                     bytes = 0;
                 }
                 bytes += size;
                 part.push(asked);
             }
-            self.renew(part);
+            self.renew(part, added);
         }
     }
 
-    fn renew(&mut self, asked: Vec<Asked>) {
+    fn renew(&mut self, asked: Vec<Asked>, added: Option<u32>) {
         let Some(subscription) = asked.first().and_then(|asked| self.wanted.get(&asked.filter))
         else {
             return;
         };
         let properties = subscription.properties.clone();
-        self.request(Request::new(Kind::Subscribe, None, asked, properties));
+        let request = Request::new(Kind::Subscribe, None, asked, properties);
+        self.request(request.identified_by(added));
     }
 
     /// The connection is gone: what had not been answered is asked again on the next one. Under 3.1,
@@ -267,7 +333,7 @@ impl Subscriptions {
         let request = self.requests.remove(key);
         match request.kind {
             Kind::Subscribe => self.subscribed(&request, request.failures(error), events),
-            Kind::Unsubscribe => self.unsubscribed(&request, Err(error.clone()), events),
+            Kind::Unsubscribe => self.unsubscribed(&request, request.failures(error), events),
         }
     }
 
@@ -280,21 +346,31 @@ impl Subscriptions {
         properties: Properties<'_>,
         ids: &mut PacketIds,
         events: &mut VecDeque<Event>,
-    ) -> Result<(), &'static str> {
+    ) -> Result<(), Violation> {
         let request = &self.requests[key];
         if kind != request.kind {
-            return Err("of the wrong kind for the request of this packet id");
+            return Err(match kind {
+                Kind::Subscribe => FOR_UNSUBSCRIBE,
+                Kind::Unsubscribe => FOR_SUBSCRIBE,
+            });
         }
+        // [MQTT-3.8.4-6] [MQTT-3.11.3-1]
         if codes.len() != request.expected_codes(self.version) {
-            return Err("with another number of results than there were filters");
+            return Err(match kind {
+                Kind::Subscribe if self.version.is_v5() => UNLIKE_SUBSCRIBE,
+                Kind::Subscribe => UNLIKE_OLD_SUBSCRIBE,
+                Kind::Unsubscribe => UNLIKE_UNSUBSCRIBE,
+            });
         }
         let request = self.requests.remove(key);
         self.sent.retain(|&sent| sent != key);
         request.packet_id.into_iter().for_each(|id| ids.release(id));
-        let said = properties.reason_string();
+        let said = &Said::new(properties);
         match kind {
-            Kind::Subscribe => self.subscribed(&request, request.results(codes, said), events),
-            Kind::Unsubscribe => self.unsubscribed(&request, unsubscribed(codes, said), events),
+            Kind::Subscribe => self.subscribed(&request, request.granted(codes, said), events),
+            Kind::Unsubscribe => {
+                self.unsubscribed(&request, request.unsubscribed(codes, said), events);
+            }
         }
         Ok(())
     }
@@ -312,6 +388,8 @@ impl Subscriptions {
             let Some(subscription) = wanted else { continue };
             subscription.requested = false;
             subscription.granted = result.is_ok();
+            let confirmed = request.identified_as == subscription.route.identifier;
+            self.router.confirm(filter, *route, confirmed);
             if let Err(error) = result {
                 self.router.remove(filter, *route);
                 self.wanted.remove(filter);
@@ -331,7 +409,7 @@ impl Subscriptions {
     fn unsubscribed(
         &mut self,
         request: &Request,
-        result: Result<()>,
+        results: Vec<Result<Unsubscribed>>,
         events: &mut VecDeque<Event>,
     ) {
         for asked in &request.asked {
@@ -339,7 +417,7 @@ impl Subscriptions {
             self.router.remove(&asked.filter, asked.route);
         }
         if let Some(ticket) = request.ticket {
-            events.push_back(Event::Unsubscribed(ticket, result));
+            events.push_back(Event::Unsubscribed(ticket, results));
         }
     }
 

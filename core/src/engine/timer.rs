@@ -9,10 +9,12 @@ pub(super) enum Timer {
     KeepAlive,
     /// The answer to a ping is overdue: the connection is dead.
     PingAnswer,
+    /// A look at whether acknowledgements stand still.
+    Standstill,
 }
 
 /// In the order in which timers that are due together count: no ping for a dead connection.
-const TIMERS: [Timer; 2] = [Timer::PingAnswer, Timer::KeepAlive];
+const TIMERS: [Timer; 3] = [Timer::PingAnswer, Timer::KeepAlive, Timer::Standstill];
 
 /// The table of deadlines.
 #[derive(Debug, Default)]

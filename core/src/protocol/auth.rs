@@ -11,7 +11,7 @@ const FOREIGN_REASON: Violation =
     Violation::protocol_error("with a reason code that is not one of its own", "MQTT-3.15.2-1")
         .on(PACKET);
 const NO_METHOD: Violation =
-    Violation::protocol_error("without an authentication method", "").on(PACKET);
+    Violation::protocol_error("without an authentication method", "MQTT-4.12.0-5").on(PACKET);
 
 /// One end goes on with the exchange, or begins it anew.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,7 +67,7 @@ impl<'a> Auth<'a> {
         if !self.reason.allowed_in(PACKET) {
             return Err(FOREIGN_REASON);
         }
-        // Section 3.15.2.2.2.
+        // [MQTT-4.12.0-5]
         if !self.properties.contains(PropertyIdentifier::AuthenticationMethod) {
             return Err(NO_METHOD);
         }

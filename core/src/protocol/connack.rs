@@ -7,13 +7,21 @@ use super::{
 
 const PACKET: PacketType = PacketType::Connack;
 
+const UNSUPPORTED_VERSION: u8 = ReasonCode::UnsupportedProtocolVersion.as_u8();
+
+const NO_FLAGS: &str = "that ends before its acknowledge flags";
+const NO_RETURN: &str = "that ends before its return code";
+const NO_REASON: &str = "that ends before its reason code";
 const RESERVED_FLAGS: Violation =
-    Violation::malformed("with reserved flag bits set", "MQTT-3.2.2-1").on(PACKET);
-const PRESENT_BUT_REFUSED: Violation =
-    Violation::protocol_error("that refuses and has session present set", "MQTT-3.2.2-6")
+    Violation::malformed("with reserved bits set in its acknowledge flags", "MQTT-3.2.2-1")
         .on(PACKET);
-const UNKNOWN_CODE: Violation =
-    Violation::malformed("with a code that does not exist", "MQTT-3.2.2-8").on(PACKET);
+const PRESENT_BUT_REFUSED: Violation =
+    Violation::protocol_error("that refuses and says that the session is present", "MQTT-3.2.2-6")
+        .on(PACKET);
+const UNKNOWN_RETURN: Violation =
+    Violation::malformed("with a return code that does not exist", "MQTT-3.2.2-8").on(PACKET);
+const UNKNOWN_REASON: Violation =
+    Violation::malformed("with a reason code that does not exist", "MQTT-3.2.2-8").on(PACKET);
 const FOREIGN_CODE: Violation =
     Violation::protocol_error("with a reason code that is not one of its own", "MQTT-3.2.2-8")
         .on(PACKET);
@@ -61,11 +69,20 @@ impl<'a> Connack<'a> {
         let mut reader = frame.open(PACKET, version)?;
         // [3.1.1 MQTT-3.1.2-2] A server without 5.0 refuses in its own format: return code 1.
         if version.is_v5() && frame.body == [0, 1] {
-            let code = ReasonCode::UnsupportedProtocolVersion.as_u8();
+            let code = UNSUPPORTED_VERSION;
             return Ok(Self { session_present: false, code, properties: Properties::EMPTY });
         }
+        // A server of 5.0 alone may refuse in its own format, with or without properties.
+        if let (
+            [0, UNSUPPORTED_VERSION] | [0, UNSUPPORTED_VERSION, 0],
+            Version::V31 | Version::V311,
+        ) = (frame.body, version)
+        {
+            return Ok(Self { session_present: false, code: 1, properties: Properties::EMPTY });
+        }
         // Under 3.1 this byte means nothing.
-        let flags = match (version, reader.byte()?) {
+        let flags = reader.byte().map_err(|violation| violation.said(NO_FLAGS))?;
+        let flags = match (version, flags) {
             (Version::V31, _) => 0,
             (_, flags) => flags,
         };
@@ -73,7 +90,8 @@ impl<'a> Connack<'a> {
         if flags > 1 {
             return Err(RESERVED_FLAGS);
         }
-        let code = reader.byte()?;
+        let no_code = if version.is_v5() { NO_REASON } else { NO_RETURN };
+        let code = reader.byte().map_err(|violation| violation.said(no_code))?;
         let properties = reader.properties(version, Place::Connack)?;
         reader.finish()?;
         let connack = Self { session_present: flags == 1, code, properties };
@@ -101,8 +119,11 @@ impl<'a> Connack<'a> {
     fn check(&self, version: Version) -> Result<(), Violation> {
         // [MQTT-3.2.2-8]
         if self.reason(version).is_none() {
-            let known = version.is_v5() && ReasonCode::from_u8(self.code).is_some();
-            return Err(if known { FOREIGN_CODE } else { UNKNOWN_CODE });
+            return Err(match version {
+                Version::V31 | Version::V311 => UNKNOWN_RETURN,
+                Version::V5 if ReasonCode::from_u8(self.code).is_some() => FOREIGN_CODE,
+                Version::V5 => UNKNOWN_REASON,
+            });
         }
         // [MQTT-3.2.2-6] [3.1.1 MQTT-3.2.2-4]
         if self.session_present && !self.is_accepted() {

@@ -7,7 +7,8 @@ const DUP: u8 = 0b1000;
 const RESERVED_TYPE: Violation = Violation::malformed("of the reserved type 0", "");
 const QOS_3: Violation = Violation::malformed("with QoS 3", "MQTT-3.3.1-4");
 const DUP_QOS_0: Violation = Violation::malformed("with QoS 0 and DUP set", "MQTT-3.3.1-2");
-const NOT_IN_VERSION: Violation = Violation::protocol_error("before MQTT 5.0", "");
+pub(super) const NOT_IN_VERSION: Violation =
+    Violation::protocol_error("although MQTT has none before 5.0", "");
 const UNEXPECTED: Violation = Violation::protocol_error("where another packet was due", "");
 const TOO_LARGE: Violation =
     Violation::protocol_error("larger than the maximum packet size", "MQTT-3.1.2-24")
@@ -117,7 +118,7 @@ pub fn cut(input: &[u8], maximum_packet_size: u32) -> Result<Cut<'_>, Violation>
         Some(_) => match wire::read_variable(&input[1..]) {
             Ok(Some(length)) => length,
             Ok(None) => return Ok(Cut::Partial { header: None }),
-            Err(violation) => return Err(locate(violation, first)),
+            Err(violation) => return Err(locate(in_length(violation), first)),
         },
         None => return Ok(Cut::Partial { header: None }),
     };
@@ -175,7 +176,15 @@ fn reserved_flags(packet: PacketType) -> Violation {
         PacketType::Auth => "MQTT-3.15.1-1",
         _ => "MQTT-2.1.3-1",
     };
-    Violation::malformed("with reserved flag bits that have the wrong value", statement).on(packet)
+    Violation::malformed("with a wrong value in its reserved flag bits", statement).on(packet)
+}
+
+#[cold]
+fn in_length(violation: Violation) -> Violation {
+    violation.said(match violation {
+        wire::PADDED_VARIABLE => "with a remaining length in more bytes than it needs",
+        _ => "with a remaining length of more than four bytes",
+    })
 }
 
 #[cold]

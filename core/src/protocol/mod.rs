@@ -17,7 +17,8 @@
 //!
 //! A comment such as `[MQTT-3.3.1-4]` names the statement of the specification that the line below
 //! enforces. The numbers are those of MQTT 5.0; a rule that 5.0 no longer has is marked with its
-//! version, as in `[3.1.1 MQTT-3.1.2-22]`. MQTT 3.1 has no numbers.
+//! version, as in `[3.1.1 MQTT-3.1.2-22]`. MQTT 3.1 has no numbers. A [`Violation`] that is told to
+//! people carries the number of their version.
 
 mod ack;
 mod auth;
@@ -25,6 +26,7 @@ mod connack;
 mod connect;
 mod disconnect;
 mod frame;
+mod glimpse;
 mod packet;
 mod ping;
 mod properties;
@@ -44,11 +46,12 @@ pub use connack::Connack;
 pub use connect::{Connect, Will};
 pub use disconnect::Disconnect;
 pub use frame::{Cut, Frame, cut};
+pub use glimpse::Glimpse;
 pub use packet::{Packet, PacketType};
 pub use ping::{encode_pingreq, encode_pingresp};
 pub use properties::{Properties, PropertyBlock, PropertyIter};
 pub use property::{Place, Property, PropertyIdentifier};
-pub use publish::{Head, Publish, RawPublish};
+pub use publish::{Head, Publish, RawPublish, encode_again_aliased};
 pub use reason::ReasonCode;
 pub use sender::Sender;
 pub use subscribe::{

@@ -4,13 +4,9 @@ use std::fmt;
 
 use super::{
     EncodeError, Place, Property, PropertyIdentifier, Violation,
-    wire::{Reader, Writer},
+    property::Flaw,
+    wire::{Reader, Writer, read_variable},
 };
-
-const DUPLICATE: Violation =
-    Violation::protocol_error("with a property that may stand only once and stands twice", "");
-const WRONG_PLACE: Violation =
-    Violation::malformed("with a property that does not belong to it", "");
 
 /// Which properties are present: bit `n` for identifier `n`.
 type Present = u64;
@@ -63,8 +59,20 @@ fn join(present: Present, identifier: PropertyIdentifier) -> Result<Present, Vio
         _ if present & bit == 0 => Ok(present | bit),
         PropertyIdentifier::UserProperty => Ok(present),
         PropertyIdentifier::SubscriptionIdentifier => Ok(present | REPEATED),
-        _ => Err(DUPLICATE),
+        _ => Err(identifier.violation(Flaw::Repeated)),
     }
+}
+
+/// What is wrong with the first of these properties, which must not be present in this place.
+#[cold]
+fn misplaced(strange: Present, place: Place) -> Violation {
+    let of_these = |&&identifier: &&PropertyIdentifier| strange & bit(identifier) != 0;
+    let violation = match PropertyIdentifier::ALL.iter().find(of_these) {
+        Some(identifier) => identifier.violation(Flaw::Misplaced),
+        // What is left is the mark of a second Subscription Identifier.
+        None => PropertyIdentifier::SubscriptionIdentifier.violation(Flaw::Repeated),
+    };
+    violation.on(place.packet_type())
 }
 
 /// The properties of a packet, as they stand there without their length; every one has been checked.
@@ -85,6 +93,9 @@ impl<'a> Properties<'a> {
     /// A property that does not exist, does not belong here, stands twice, is cut off or has a value
     /// that it must not have.
     pub fn parse(raw: &'a [u8], place: Place) -> Result<Self, Violation> {
+        if let Some(alone) = Self::parse_identifier(raw, place) {
+            return Ok(alone);
+        }
         let packet = place.packet_type();
         let mut reader = Reader::new(packet, raw);
         let mut present = 0;
@@ -98,6 +109,22 @@ impl<'a> Properties<'a> {
         let properties = Self { raw, present };
         properties.check_place(place)?;
         Ok(properties)
+    }
+
+    /// A subscription identifier and nothing else: what most messages come with, and the one thing
+    /// that is worth a look ahead.
+    #[inline]
+    fn parse_identifier(raw: &'a [u8], place: Place) -> Option<Self> {
+        let (&first, value) = raw.split_first()?;
+        if first != PropertyIdentifier::SubscriptionIdentifier as u8 || place != Place::Publish {
+            return None;
+        }
+        match read_variable(value) {
+            Ok(Some((1.., length))) if length == value.len() => {
+                Some(Self { raw, present: bit(PropertyIdentifier::SubscriptionIdentifier) })
+            }
+            _ => None,
+        }
     }
 
     /// The bytes, without their length.
@@ -164,8 +191,7 @@ impl<'a> Properties<'a> {
     pub(super) fn check_place(&self, place: Place) -> Result<(), Violation> {
         match self.present & !ALLOWED[place as usize] {
             0 => Ok(()),
-            REPEATED => Err(DUPLICATE.on(place.packet_type())),
-            _ => Err(WRONG_PLACE.on(place.packet_type())),
+            strange => Err(misplaced(strange, place)),
         }
     }
 

@@ -3,20 +3,76 @@
 use std::fmt;
 
 use super::{
-    EncodeError, PacketType, Properties, ReasonCode, Violation, topic,
-    wire::{Reader, Writer},
+    EncodeError, PacketType, Properties, ReasonCode, TopicError, Violation, topic,
+    wire::{self, Reader, Writer},
 };
 
 const UNKNOWN: Violation = Violation::malformed("with a property that does not exist", "");
-const NOT_A_BOOLEAN: Violation =
-    Violation::protocol_error("with a property that is neither 0 nor 1", "");
-const ZERO: Violation = Violation::protocol_error("with a property that must not be 0", "");
 const ZERO_ALIAS: Violation = Violation::protocol_error("with topic alias 0", "MQTT-3.3.2-8")
     .because(ReasonCode::TopicAliasInvalid);
 const LARGE_IDENTIFIER: Violation =
     Violation::protocol_error("with a subscription identifier above 268,435,455", "");
 const RESPONSE_TOPIC: Violation =
-    Violation::malformed("with a response topic that cannot be published to", "MQTT-3.3.2-14");
+    Violation::malformed("whose property Response Topic holds a wildcard", "MQTT-3.3.2-14");
+const EMPTY_RESPONSE_TOPIC: Violation =
+    Violation::malformed("whose property Response Topic is empty", "MQTT-4.7.3-1");
+
+/// What may be wrong with a property.
+#[derive(Clone, Copy)]
+pub(super) enum Flaw {
+    /// The packet cannot have it.
+    Misplaced,
+    /// It may stand only once and stands twice.
+    Repeated,
+    /// The property length ends within it.
+    CutOff,
+    /// A variable byte integer of more than four bytes.
+    TooLong,
+    /// A variable byte integer in more bytes than it needs.
+    Padded,
+    NotUtf8,
+    /// It holds U+0000.
+    Nul,
+    /// It is neither 0 nor 1.
+    NotABoolean,
+    Zero,
+}
+
+impl PropertyIdentifier {
+    /// A packet with a property of this kind that has this flaw.
+    pub(super) const fn violation(self, flaw: Flaw) -> Violation {
+        let words = self.words(flaw);
+        match flaw {
+            Flaw::Misplaced | Flaw::CutOff | Flaw::TooLong => Violation::malformed(words, ""),
+            Flaw::Padded => Violation::malformed(words, "MQTT-1.5.5-1"),
+            Flaw::NotUtf8 => Violation::malformed(words, "MQTT-1.5.4-1"),
+            Flaw::Nul => Violation::malformed(words, "MQTT-1.5.4-2"),
+            Flaw::Repeated | Flaw::NotABoolean | Flaw::Zero => Violation::protocol_error(words, ""),
+        }
+    }
+
+    /// What was found while this property was read, with its name.
+    #[cold]
+    fn locate(self, found: Violation) -> Violation {
+        self.violation(match (Violation { packet: None, ..found }) {
+            wire::NOT_UTF8 => Flaw::NotUtf8,
+            wire::NUL => Flaw::Nul,
+            wire::LONG_VARIABLE => Flaw::TooLong,
+            wire::PADDED_VARIABLE => Flaw::Padded,
+            _ => Flaw::CutOff,
+        })
+    }
+}
+
+/// What was found while an identifier was read.
+#[cold]
+fn in_identifier(found: Violation) -> Violation {
+    found.said(match (Violation { packet: None, ..found }) {
+        wire::LONG_VARIABLE => "with a property identifier of more than four bytes",
+        wire::PADDED_VARIABLE => "with a property identifier in more bytes than it needs",
+        _ => "with a property length that ends before the end of a property identifier",
+    })
+}
 
 /// Where properties stand: in a packet of this type, or in the will of a CONNECT.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -61,7 +117,7 @@ impl Place {
 }
 
 macro_rules! properties {
-    ($($number:literal $variant:ident $finder:ident $representation:ident
+    ($($number:literal $variant:ident $name:literal $finder:ident $representation:ident
         [$($place:ident)*] $doc:literal;)*) => {
         /// The identifier of a property.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -75,6 +131,22 @@ macro_rules! properties {
         impl PropertyIdentifier {
             /// Every identifier.
             pub const ALL: &'static [Self] = &[$(Self::$variant,)* Self::UserProperty];
+
+            /// The name as the specification writes it.
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $name,)*
+                    Self::UserProperty => "User Property",
+                }
+            }
+
+            /// What a packet with this flaw is said to have.
+            const fn words(self, flaw: Flaw) -> &'static str {
+                match self {
+                    $(Self::$variant => properties!(@words flaw $name),)*
+                    Self::UserProperty => properties!(@words flaw "User Property"),
+                }
+            }
 
             /// Whether the specification lists this property for this place.
             pub const fn allowed_in(self, place: Place) -> bool {
@@ -107,9 +179,20 @@ macro_rules! properties {
 
             /// Takes one property off the reader; its value has not been checked.
             pub(super) fn read(reader: &mut Reader<'a>) -> Result<Self, Violation> {
-                Ok(match reader.variable()? {
-                    $($number => Self::$variant(reader.$representation()?),)*
-                    0x26 => Self::UserProperty(reader.text()?, reader.text()?),
+                Ok(match reader.variable().map_err(in_identifier)? {
+                    $($number => Self::$variant(
+                        reader.$representation().map_err(|broken| {
+                            PropertyIdentifier::$variant.locate(broken)
+                        })?,
+                    ),)*
+                    0x26 => {
+                        let mut text = || {
+                            reader.text().map_err(|broken| {
+                                PropertyIdentifier::UserProperty.locate(broken)
+                            })
+                        };
+                        Self::UserProperty(text()?, text()?)
+                    }
                     _ => return Err(UNKNOWN),
                 })
             }
@@ -155,6 +238,21 @@ macro_rules! properties {
             })*
         }
     };
+    (@words $flaw:ident $name:literal) => {
+        match $flaw {
+            Flaw::Misplaced => concat!("with the property ", $name, ", which has no place there"),
+            Flaw::Repeated => concat!("with the property ", $name, " twice"),
+            Flaw::CutOff => {
+                concat!("with a property length that ends before the end of its ", $name)
+            }
+            Flaw::TooLong => concat!("whose property ", $name, " takes more than four bytes"),
+            Flaw::Padded => concat!("whose property ", $name, " takes more bytes than it needs"),
+            Flaw::NotUtf8 => concat!("whose property ", $name, " is not valid UTF-8"),
+            Flaw::Nul => concat!("whose property ", $name, " holds U+0000"),
+            Flaw::NotABoolean => concat!("whose property ", $name, " is neither 0 nor 1"),
+            Flaw::Zero => concat!("whose property ", $name, " is 0"),
+        }
+    };
     (@type byte $life:lifetime) => { u8 };
     (@type two_byte $life:lifetime) => { u16 };
     (@type four_byte $life:lifetime) => { u32 };
@@ -164,58 +262,58 @@ macro_rules! properties {
 }
 
 properties! {
-    0x01 PayloadFormatIndicator payload_format_indicator byte [Publish Will]
+    0x01 PayloadFormatIndicator "Payload Format Indicator" payload_format_indicator byte [Publish Will]
         "1 where the payload is UTF-8 text, 0 where nothing is said about it.";
-    0x02 MessageExpiryInterval message_expiry_interval four_byte [Publish Will]
+    0x02 MessageExpiryInterval "Message Expiry Interval" message_expiry_interval four_byte [Publish Will]
         "Seconds until the message is worthless.";
-    0x03 ContentType content_type text [Publish Will]
+    0x03 ContentType "Content Type" content_type text [Publish Will]
         "What the payload is, for instance a MIME type.";
-    0x08 ResponseTopic response_topic text [Publish Will]
+    0x08 ResponseTopic "Response Topic" response_topic text [Publish Will]
         "The topic to which an answer is to be published.";
-    0x09 CorrelationData correlation_data binary [Publish Will]
+    0x09 CorrelationData "Correlation Data" correlation_data binary [Publish Will]
         "What the answer repeats, so that the requester can tell answers apart.";
-    0x0B SubscriptionIdentifier subscription_identifier variable [Publish Subscribe]
+    0x0B SubscriptionIdentifier "Subscription Identifier" subscription_identifier variable [Publish Subscribe]
         "The number of the subscription that a message matches, 1 to 268,435,455. Only in a PUBLISH it may stand more than once.";
-    0x11 SessionExpiryInterval session_expiry_interval four_byte [Connect Connack Disconnect]
+    0x11 SessionExpiryInterval "Session Expiry Interval" session_expiry_interval four_byte [Connect Connack Disconnect]
         "Seconds for which the session outlives the connection; `u32::MAX` is for ever.";
-    0x12 AssignedClientIdentifier assigned_client_identifier text [Connack]
+    0x12 AssignedClientIdentifier "Assigned Client Identifier" assigned_client_identifier text [Connack]
         "The client identifier that the server chose for a client without one.";
-    0x13 ServerKeepAlive server_keep_alive two_byte [Connack]
+    0x13 ServerKeepAlive "Server Keep Alive" server_keep_alive two_byte [Connack]
         "The keep alive interval, in seconds, that the server sets in place of the client's.";
-    0x15 AuthenticationMethod authentication_method text [Connect Connack Auth]
+    0x15 AuthenticationMethod "Authentication Method" authentication_method text [Connect Connack Auth]
         "The name of the extended authentication's method.";
-    0x16 AuthenticationData authentication_data binary [Connect Connack Auth]
+    0x16 AuthenticationData "Authentication Data" authentication_data binary [Connect Connack Auth]
         "What the method exchanges. A secret.";
-    0x17 RequestProblemInformation request_problem_information byte [Connect]
+    0x17 RequestProblemInformation "Request Problem Information" request_problem_information byte [Connect]
         "0 where the server is to send reason strings and user properties sparingly.";
-    0x18 WillDelayInterval will_delay_interval four_byte [Will]
+    0x18 WillDelayInterval "Will Delay Interval" will_delay_interval four_byte [Will]
         "Seconds for which the server holds the will back.";
-    0x19 RequestResponseInformation request_response_information byte [Connect]
+    0x19 RequestResponseInformation "Request Response Information" request_response_information byte [Connect]
         "1 where the client asks for response information in CONNACK.";
-    0x1A ResponseInformation response_information text [Connack]
+    0x1A ResponseInformation "Response Information" response_information text [Connack]
         "What the client may build response topics from.";
-    0x1C ServerReference server_reference text [Connack Disconnect]
+    0x1C ServerReference "Server Reference" server_reference text [Connack Disconnect]
         "The server to use instead.";
-    0x1F ReasonString reason_string text
+    0x1F ReasonString "Reason String" reason_string text
         [Connack Puback Pubrec Pubrel Pubcomp Suback Unsuback Disconnect Auth]
         "The reason in words, for people.";
-    0x21 ReceiveMaximum receive_maximum two_byte [Connect Connack]
+    0x21 ReceiveMaximum "Receive Maximum" receive_maximum two_byte [Connect Connack]
         "How many unacknowledged messages of QoS 1 and 2 the sender of this accepts, 1 to 65,535.";
-    0x22 TopicAliasMaximum topic_alias_maximum two_byte [Connect Connack]
+    0x22 TopicAliasMaximum "Topic Alias Maximum" topic_alias_maximum two_byte [Connect Connack]
         "The highest topic alias that the sender of this accepts.";
-    0x23 TopicAlias topic_alias two_byte [Publish]
+    0x23 TopicAlias "Topic Alias" topic_alias two_byte [Publish]
         "A number that stands for the topic, 1 to 65,535.";
-    0x24 MaximumQos maximum_qos byte [Connack]
+    0x24 MaximumQos "Maximum QoS" maximum_qos byte [Connack]
         "The highest QoS that the server accepts, 0 or 1; without it, 2.";
-    0x25 RetainAvailable retain_available byte [Connack]
+    0x25 RetainAvailable "Retain Available" retain_available byte [Connack]
         "0 where the server keeps no retained messages.";
-    0x27 MaximumPacketSize maximum_packet_size four_byte [Connect Connack]
+    0x27 MaximumPacketSize "Maximum Packet Size" maximum_packet_size four_byte [Connect Connack]
         "The largest packet, in bytes, that the sender of this accepts, 1 or more.";
-    0x28 WildcardSubscriptionAvailable wildcard_subscription_available byte [Connack]
+    0x28 WildcardSubscriptionAvailable "Wildcard Subscription Available" wildcard_subscription_available byte [Connack]
         "0 where the server has no subscriptions with wildcards.";
-    0x29 SubscriptionIdentifiersAvailable subscription_identifiers_available byte [Connack]
+    0x29 SubscriptionIdentifiersAvailable "Subscription Identifiers Available" subscription_identifiers_available byte [Connack]
         "0 where the server has no subscription identifiers.";
-    0x2A SharedSubscriptionAvailable shared_subscription_available byte [Connack]
+    0x2A SharedSubscriptionAvailable "Shared Subscription Available" shared_subscription_available byte [Connack]
         "0 where the server has no shared subscriptions.";
 }
 
@@ -230,18 +328,29 @@ impl Property<'_> {
             | Self::RetainAvailable(2..)
             | Self::WildcardSubscriptionAvailable(2..)
             | Self::SubscriptionIdentifiersAvailable(2..)
-            | Self::SharedSubscriptionAvailable(2..) => Err(NOT_A_BOOLEAN),
+            | Self::SharedSubscriptionAvailable(2..) => {
+                Err(self.identifier().violation(Flaw::NotABoolean))
+            }
             Self::ReceiveMaximum(0)
             | Self::MaximumPacketSize(0)
-            | Self::SubscriptionIdentifier(0) => Err(ZERO),
+            | Self::SubscriptionIdentifier(0) => Err(self.identifier().violation(Flaw::Zero)),
             Self::SubscriptionIdentifier(268_435_456..) => Err(LARGE_IDENTIFIER),
             // [MQTT-3.3.2-8]
             Self::TopicAlias(0) => Err(ZERO_ALIAS),
-            // [MQTT-3.3.2-14]
-            Self::ResponseTopic(text) if topic::check_characters(text.as_bytes()).is_err() => {
-                Err(RESPONSE_TOPIC)
-            }
+            Self::ResponseTopic(text) => check_response_topic(text),
             _ => Ok(()),
         }
     }
+}
+
+/// Somebody has to be able to publish to it.
+fn check_response_topic(text: &str) -> Result<(), Violation> {
+    topic::check_characters(text.as_bytes()).map_err(|error| match error {
+        // [MQTT-4.7.3-1]
+        TopicError::Empty => EMPTY_RESPONSE_TOPIC,
+        // [MQTT-3.3.2-14]
+        TopicError::Wildcard => RESPONSE_TOPIC,
+        // Of one that is about to be sent; of one that was received the reader says so.
+        _ => PropertyIdentifier::ResponseTopic.violation(Flaw::Nul),
+    })
 }

@@ -6,22 +6,27 @@
 use super::{
     EncodeError, Frame, MAXIMUM_REMAINING_LENGTH, PacketId, PacketType, Place, Properties,
     PropertyIdentifier, QoS, Version, Violation, topic,
-    wire::{Reader, Writer, variable_length},
+    wire::{Reader, Writer, read_variable, variable_length},
 };
+
+/// The bytes of the property Topic Alias.
+const ALIAS_LENGTH: usize = 3;
 
 const PACKET: PacketType = PacketType::Publish;
 
 const QOS_3: Violation = Violation::malformed("with QoS 3", "MQTT-3.3.1-4").on(PACKET);
 const DUP_QOS_0: Violation =
     Violation::malformed("with QoS 0 and DUP set", "MQTT-3.3.1-2").on(PACKET);
+const CUT_TOPIC: &str = "that ends before the end of its topic";
 const EMPTY_TOPIC: Violation =
     Violation::malformed("with an empty topic", "MQTT-4.7.3-1").on(PACKET);
 const NO_TOPIC: Violation =
     Violation::protocol_error("with neither topic nor topic alias", "").on(PACKET);
+const TWO_ALIASES: Violation = Violation::protocol_error("with two topic aliases", "").on(PACKET);
 const ID_QOS_0: Violation =
-    Violation::malformed("with QoS 0 and a packet identifier", "MQTT-2.2.1-2").on(PACKET);
+    Violation::malformed("with QoS 0 and a packet id", "MQTT-2.2.1-2").on(PACKET);
 const NO_ID: Violation =
-    Violation::malformed("with QoS 1 or 2 and no packet identifier", "MQTT-2.2.1-3").on(PACKET);
+    Violation::malformed("with QoS 1 or 2 and no packet id", "MQTT-2.2.1-3").on(PACKET);
 
 /// A message on its way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,7 +43,9 @@ pub struct Publish<'a> {
     pub packet_id: Option<PacketId>,
     /// What 5.0 says about the message.
     pub properties: Properties<'a>,
-    /// The message itself; MQTT never looks into it.
+    /// The message itself. It is never looked into, also where the payload format indicator says
+    /// that it is UTF-8: section 3.3.2.3.2 leaves that check to whoever wants it, and what the text
+    /// is worth the application knows best.
     pub payload: &'a [u8],
 }
 
@@ -89,7 +96,7 @@ impl<'a> RawPublish<'a> {
         }
         let mut reader = Reader::new(PACKET, frame.body);
         // [MQTT-3.3.2-1]
-        let topic = reader.binary()?;
+        let topic = reader.binary().map_err(|violation| violation.said(CUT_TOPIC))?;
         let packet_id = match qos {
             // [MQTT-2.2.1-2]
             QoS::AtMostOnce => None,
@@ -129,7 +136,7 @@ impl<'a> Publish<'a> {
     /// What the receiver would have to refuse is not written; `out` is then as it was.
     #[inline]
     pub fn encode(&self, version: Version, out: &mut Vec<u8>) -> Result<(), EncodeError> {
-        self.write_head(version, self.payload.len(), self.payload.len(), out)?;
+        self.write_head(version, self.payload.len(), self.payload.len(), 0, out)?;
         out.extend_from_slice(self.payload);
         Ok(())
     }
@@ -147,22 +154,58 @@ impl<'a> Publish<'a> {
         payload_len: usize,
         out: &mut Vec<u8>,
     ) -> Result<Head, EncodeError> {
-        self.write_head(version, payload_len, 0, out)
+        self.write_head(version, payload_len, 0, 0, out)
     }
 
-    /// Writes all but the payload and reserves room for `follows` bytes behind it.
-    #[inline]
+    /// [`encode`](Self::encode) with this topic alias in front of the properties, which hold none
+    /// (5.0). The topic may be empty where the receiver knows what the alias stands for.
+    ///
+    /// # Errors
+    ///
+    /// As for [`encode`](Self::encode).
+    pub fn encode_aliased(
+        &self,
+        version: Version,
+        alias: u16,
+        out: &mut Vec<u8>,
+    ) -> Result<(), EncodeError> {
+        self.write_head(version, self.payload.len(), self.payload.len(), alias, out)?;
+        out.extend_from_slice(self.payload);
+        Ok(())
+    }
+
+    /// [`encode_head`](Self::encode_head) with this topic alias, or with none where it is 0, as
+    /// [`encode_aliased`](Self::encode_aliased) does it.
+    ///
+    /// # Errors
+    ///
+    /// As for [`encode`](Self::encode).
+    pub fn encode_head_aliased(
+        &self,
+        version: Version,
+        payload_len: usize,
+        alias: u16,
+        out: &mut Vec<u8>,
+    ) -> Result<Head, EncodeError> {
+        self.write_head(version, payload_len, 0, alias, out)
+    }
+
+    /// Writes all but the payload and reserves room for `follows` bytes behind it; an alias of 0 is
+    /// none.
+    #[inline(always)]
     fn write_head(
         &self,
         version: Version,
         payload_len: usize,
         follows: usize,
+        alias: u16,
         out: &mut Vec<u8>,
     ) -> Result<Head, EncodeError> {
-        self.check(version)?;
+        self.check(version, alias)?;
         let properties = self.properties.as_bytes();
+        let property_length = properties.len() + if alias == 0 { 0 } else { ALIAS_LENGTH };
         let property_block =
-            if version.is_v5() { variable_length(properties.len()) + properties.len() } else { 0 };
+            if version.is_v5() { variable_length(property_length) + property_length } else { 0 };
         let id = if self.packet_id.is_some() { 2 } else { 0 };
         let before_payload = 2 + self.topic.len() + id + property_block;
         let remaining = before_payload
@@ -185,7 +228,10 @@ impl<'a> Publish<'a> {
             writer.packet_id(id);
         }
         if version.is_v5() {
-            writer.variable(properties.len() as u32)?;
+            writer.variable(property_length as u32)?;
+            if alias != 0 {
+                writer.raw(&alias_property(alias));
+            }
             writer.raw(properties);
         }
         Ok(Head {
@@ -196,7 +242,7 @@ impl<'a> Publish<'a> {
     }
 
     #[inline]
-    fn check(&self, version: Version) -> Result<(), EncodeError> {
+    fn check(&self, version: Version, alias: u16) -> Result<(), EncodeError> {
         match (self.qos, self.packet_id) {
             // [MQTT-3.3.1-2]
             (QoS::AtMostOnce, None) if self.duplicate => return Err(DUP_QOS_0.into()),
@@ -213,8 +259,14 @@ impl<'a> Publish<'a> {
             }
             self.properties.check_place(Place::Publish)?;
         }
+        if alias != 0 {
+            check_alias(version, self.properties)?;
+        }
         if self.topic.is_empty() {
-            return Ok(check_no_topic(version, self.properties)?);
+            return match alias {
+                0 => Ok(check_no_topic(version, self.properties)?),
+                _ => Ok(()),
+            };
         }
         // [MQTT-3.3.2-2]
         match topic::check_characters(self.topic.as_bytes()) {
@@ -224,10 +276,73 @@ impl<'a> Publish<'a> {
     }
 }
 
+/// Aliases came with 5.0, and there is one for a packet.
+fn check_alias(version: Version, properties: Properties<'_>) -> Result<(), EncodeError> {
+    if !version.is_v5() {
+        return Err(EncodeError::NotInVersion("topic aliases"));
+    }
+    match properties.contains(PropertyIdentifier::TopicAlias) {
+        true => Err(TWO_ALIASES.into()),
+        false => Ok(()),
+    }
+}
+
+/// The property Topic Alias.
+#[inline]
+fn alias_property(alias: u16) -> [u8; ALIAS_LENGTH] {
+    let [high, low] = alias.to_be_bytes();
+    [PropertyIdentifier::TopicAlias as u8, high, low]
+}
+
 /// Only a topic alias can stand for a topic.
 fn check_no_topic(version: Version, properties: Properties<'_>) -> Result<(), Violation> {
     if !version.is_v5() {
         return Err(EMPTY_TOPIC);
     }
     if properties.contains(PropertyIdentifier::TopicAlias) { Ok(()) } else { Err(NO_TOPIC) }
+}
+
+/// Appends a PUBLISH that was encoded before (5.0, with its topic and without an alias) with this
+/// topic alias, and without the topic where the alias stands for it (`abbreviated`). `packet` lacks
+/// the last `beside` bytes of the payload, and so does what is appended. The answer is where the
+/// packet identifier stands in it.
+///
+/// # Panics
+///
+/// When `packet` is no such packet, or would become too large.
+pub fn encode_again_aliased(
+    packet: &[u8],
+    beside: usize,
+    alias: u16,
+    abbreviated: bool,
+    out: &mut Vec<u8>,
+) -> Option<usize> {
+    let length = |at: usize| match read_variable(&packet[at..]) {
+        Ok(Some((value, digits))) => (value as usize, digits),
+        _ => panic!("a packet that was encoded here has whole lengths"),
+    };
+    let qos_0 = packet[0] >> 1 & 0b11 == 0;
+    let id_length = if qos_0 { 0 } else { size_of::<PacketId>() };
+    let topic_at = 1 + length(1).1 + 2;
+    let topic_end =
+        topic_at + usize::from(u16::from_be_bytes([packet[topic_at - 2], packet[topic_at - 1]]));
+    let topic = if abbreviated { &[] } else { &packet[topic_at..topic_end] };
+    let (properties, digits) = length(topic_end + id_length);
+    let rest = &packet[topic_end + id_length + digits..];
+    let properties = properties + ALIAS_LENGTH;
+    let before_rest = 2 + topic.len() + id_length + variable_length(properties) + ALIAS_LENGTH;
+    let remaining = before_rest + rest.len() + beside;
+    let header = 1 + variable_length(remaining);
+    out.reserve(header + before_rest + rest.len());
+    out.push(packet[0]);
+    let mut writer = Writer::new(out);
+    let fits = "the caller has seen that it fits";
+    writer.variable(remaining as u32).expect(fits);
+    writer.two_byte(topic.len() as u16).expect(fits);
+    writer.raw(topic);
+    writer.raw(&packet[topic_end..topic_end + id_length]);
+    writer.variable(properties as u32).expect(fits);
+    writer.raw(&alias_property(alias));
+    writer.raw(rest);
+    (!qos_0).then_some(header + 2 + topic.len())
 }

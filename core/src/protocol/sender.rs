@@ -2,17 +2,25 @@
 
 use super::{
     Disconnect, Frame, Packet, PacketType, PropertyIdentifier, ReasonCode, Version, Violation,
+    frame::NOT_IN_VERSION,
 };
 
-const WRONG_END: Violation = Violation::protocol_error("from the end that never sends one", "");
+const ONLY_CLIENTS: Violation = Violation::protocol_error("although only clients send one", "");
+const ONLY_SERVERS: Violation = Violation::protocol_error("although only brokers send one", "");
+const ONLY_CLIENTS_YET: Violation =
+    Violation::protocol_error("although before MQTT 5.0 only clients send one", "");
 const SUBSCRIPTION_IDENTIFIER: Violation =
     Violation::protocol_error("to the server with a subscription identifier", "MQTT-3.3.4-6")
         .on(PacketType::Publish);
-const SERVER_EXPIRY: Violation =
-    Violation::protocol_error("from the server with a session expiry interval", "MQTT-3.14.2-2")
-        .on(PacketType::Disconnect);
-const OTHER_ENDS_REASON: Violation =
-    Violation::protocol_error("with a reason code that is the other end's", "");
+const SERVER_EXPIRY: Violation = Violation::protocol_error(
+    "with a session expiry interval, which only clients may send",
+    "MQTT-3.14.2-2",
+)
+.on(PacketType::Disconnect);
+const CLIENTS_REASON: Violation =
+    Violation::protocol_error("with a reason code that only clients may give", "");
+const SERVERS_REASON: Violation =
+    Violation::protocol_error("with a reason code that only brokers may give", "");
 
 /// The end of the connection that sent a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -59,12 +67,31 @@ impl<'a> Packet<'a> {
     ) -> Result<Self, Violation> {
         let packet_type = frame.packet_type()?;
         if !sender.sends(packet_type, version) {
-            return Err(WRONG_END.on(packet_type));
+            return Err(wrong_end(sender, packet_type));
         }
         let packet = Self::decode(frame, version)?;
         check(sender, &packet)?;
         Ok(packet)
     }
+}
+
+fn wrong_end(sender: Sender, packet: PacketType) -> Violation {
+    let violation = match (packet, sender) {
+        (PacketType::Auth, _) => NOT_IN_VERSION,
+        (PacketType::Disconnect, _) => ONLY_CLIENTS_YET,
+        (_, Sender::Server) => ONLY_CLIENTS,
+        (_, Sender::Client) => ONLY_SERVERS,
+    };
+    violation.on(packet)
+}
+
+/// The reason code is the other end's.
+fn foreign_reason(sender: Sender, packet: PacketType) -> Violation {
+    let violation = match sender {
+        Sender::Client => SERVERS_REASON,
+        Sender::Server => CLIENTS_REASON,
+    };
+    violation.on(packet)
 }
 
 fn check(sender: Sender, packet: &Packet<'_>) -> Result<(), Violation> {
@@ -78,10 +105,10 @@ fn check(sender: Sender, packet: &Packet<'_>) -> Result<(), Violation> {
         (_, Packet::Disconnect(disconnect)) => check_disconnect(sender, disconnect)?,
         // Table 3-11.
         (Sender::Client, Packet::Auth(auth)) if auth.reason == ReasonCode::Success => {
-            return Err(OTHER_ENDS_REASON.on(PacketType::Auth));
+            return Err(foreign_reason(sender, PacketType::Auth));
         }
         (Sender::Server, Packet::Auth(auth)) if auth.reason == ReasonCode::ReAuthenticate => {
-            return Err(OTHER_ENDS_REASON.on(PacketType::Auth));
+            return Err(foreign_reason(sender, PacketType::Auth));
         }
         _ => {}
     }
@@ -117,5 +144,5 @@ fn check_disconnect(sender: Sender, disconnect: &Disconnect<'_>) -> Result<(), V
         | Reason::WildcardSubscriptionsNotSupported => sender == Sender::Server,
         _ => true,
     };
-    if right_end { Ok(()) } else { Err(OTHER_ENDS_REASON.on(PacketType::Disconnect)) }
+    if right_end { Ok(()) } else { Err(foreign_reason(sender, PacketType::Disconnect)) }
 }

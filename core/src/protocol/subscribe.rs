@@ -68,13 +68,13 @@ impl SubscriptionOptions {
     }
 
     fn read(byte: u8, version: Version) -> Result<Self, Violation> {
-        // [MQTT-3.8.3-5] [3.1.1 MQTT-3-8.3-4]
+        // [MQTT-3.8.3-5] [3.1.1 MQTT-3.8.3-4]
         let reserved = if version.is_v5() { Self::RESERVED } else { !Self::QOS };
         if byte & reserved != 0 {
             return Err(RESERVED_BITS);
         }
         Ok(Self {
-            // Section 3.8.3.1. [3.1.1 MQTT-3-8.3-4]
+            // Section 3.8.3.1. [3.1.1 MQTT-3.8.3-4]
             qos: QoS::from_u8(byte & Self::QOS).ok_or(QOS_3)?,
             no_local: byte & Self::NO_LOCAL != 0,
             retain_as_published: byte & Self::RETAIN_AS_PUBLISHED != 0,
@@ -259,17 +259,29 @@ impl<'a> Suback<'a> {
 fn check_suback(codes: &[u8], version: Version) -> Result<(), Violation> {
     // [MQTT-3.9.3-2]
     match version {
-        Version::V31 => check_codes(codes, PacketType::Suback, |code| code <= 2),
-        Version::V311 => {
-            check_codes(codes, PacketType::Suback, |code| matches!(code, 0..=2 | 0x80))
-        }
+        Version::V31 => check_returns(codes, |code| code <= 2),
+        Version::V311 => check_returns(codes, |code| matches!(code, 0..=2 | 0x80)),
         Version::V5 => check_reasons(codes, PacketType::Suback),
     }
 }
 
+/// The return codes of a SUBACK before 5.0.
+fn check_returns(codes: &[u8], allowed: impl Fn(u8) -> bool) -> Result<(), Violation> {
+    const NONE: Violation = Violation::protocol_error("without a return code", "MQTT-3.8.4-6");
+    const FOREIGN: Violation =
+        Violation::malformed("with a return code that is not one of its own", "MQTT-3.9.3-2");
+    check_codes(codes, PacketType::Suback, NONE, FOREIGN, allowed)
+}
+
 /// The reason codes of a SUBACK or UNSUBACK of 5.0.
 pub(super) fn check_reasons(codes: &[u8], packet: PacketType) -> Result<(), Violation> {
-    check_codes(codes, packet, |code| {
+    let (each, of_its_own) = match packet {
+        PacketType::Unsuback => ("MQTT-3.11.3-1", "MQTT-3.11.3-2"),
+        _ => ("MQTT-3.8.4-6", "MQTT-3.9.3-2"),
+    };
+    let none = Violation::protocol_error("without a reason code", each);
+    let foreign = Violation::malformed("with a reason code that is not one of its own", of_its_own);
+    check_codes(codes, packet, none, foreign, |code| {
         ReasonCode::from_u8(code).is_some_and(|reason| reason.allowed_in(packet))
     })
 }
@@ -277,18 +289,13 @@ pub(super) fn check_reasons(codes: &[u8], packet: PacketType) -> Result<(), Viol
 fn check_codes(
     codes: &[u8],
     packet: PacketType,
+    none: Violation,
+    foreign: Violation,
     allowed: impl Fn(u8) -> bool,
 ) -> Result<(), Violation> {
     // [MQTT-3.8.4-6] One for each filter, and there was at least one.
     if codes.is_empty() {
-        return Err(Violation::protocol_error("without a code", "MQTT-3.8.4-6").on(packet));
+        return Err(none.on(packet));
     }
-    if codes.iter().all(|&code| allowed(code)) {
-        return Ok(());
-    }
-    let statement = match packet {
-        PacketType::Unsuback => "MQTT-3.11.3-2",
-        _ => "MQTT-3.9.3-2",
-    };
-    Err(Violation::malformed("with a code that is not one of its own", statement).on(packet))
+    if codes.iter().all(|&code| allowed(code)) { Ok(()) } else { Err(foreign.on(packet)) }
 }

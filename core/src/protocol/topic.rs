@@ -45,8 +45,8 @@ impl TopicError {
             Self::NotUtf8 => {
                 Violation::malformed("with a topic that is not valid UTF-8", "MQTT-1.5.4-1")
             }
-            Self::Nul => Violation::malformed("with U+0000 in a topic", "MQTT-4.7.3-2"),
-            Self::Wildcard => Violation::malformed("with a wildcard in a topic", "MQTT-4.7.0-1"),
+            Self::Nul => Violation::malformed("with U+0000 in its topic", "MQTT-4.7.3-2"),
+            Self::Wildcard => Violation::malformed("with a wildcard in its topic", "MQTT-4.7.0-1"),
             Self::MultiLevelWildcard => {
                 Violation::malformed("with a misplaced # in a filter", "MQTT-4.7.1-1")
             }

@@ -2,7 +2,7 @@
 
 use std::{error::Error, fmt};
 
-use super::{PacketType, ReasonCode};
+use super::{PacketType, ReasonCode, Version};
 
 /// A rule of MQTT that a packet breaks.
 ///
@@ -16,29 +16,76 @@ pub struct Violation {
     pub packet: Option<PacketType>,
     /// What is wrong with it, as words that follow its name: `with QoS 3`.
     pub detail: &'static str,
-    /// The number of the statement that is broken, or nothing where the rule has no number.
+    /// The number of the statement of MQTT 5.0 that is broken, or nothing where the rule has no
+    /// number. [`in_version`](Self::in_version) gives the number of another version.
     pub statement: &'static str,
 }
 
 impl Violation {
     /// A packet that cannot be parsed according to the specification.
-    pub(super) const fn malformed(detail: &'static str, statement: &'static str) -> Self {
+    pub(crate) const fn malformed(detail: &'static str, statement: &'static str) -> Self {
         Self { reason: ReasonCode::MalformedPacket, packet: None, detail, statement }
     }
 
     /// A packet that can be parsed but holds what the protocol does not allow.
-    pub(super) const fn protocol_error(detail: &'static str, statement: &'static str) -> Self {
+    pub(crate) const fn protocol_error(detail: &'static str, statement: &'static str) -> Self {
         Self { reason: ReasonCode::ProtocolError, packet: None, detail, statement }
     }
 
     /// The same with a reason of its own.
-    pub(super) const fn because(self, reason: ReasonCode) -> Self {
+    pub(crate) const fn because(self, reason: ReasonCode) -> Self {
         Self { reason, ..self }
     }
 
     /// The same, found in this packet.
-    pub(super) const fn on(self, packet: PacketType) -> Self {
+    pub(crate) const fn on(self, packet: PacketType) -> Self {
         Self { packet: Some(packet), ..self }
+    }
+
+    /// The same in better words.
+    pub(super) const fn said(self, detail: &'static str) -> Self {
+        Self { detail, ..self }
+    }
+
+    /// The same with the number that the statement has in this version: none where the version does
+    /// not number it, as MQTT 3.1 numbers nothing.
+    #[must_use]
+    pub fn in_version(self, version: Version) -> Self {
+        let statement = match version {
+            Version::V31 => "",
+            // 3.1.1 leaves PUBCOMP out of this rule.
+            Version::V311
+                if self.statement == "MQTT-2.2.1-5" && self.packet == Some(PacketType::Pubcomp) =>
+            {
+                ""
+            }
+            Version::V311 => in_3_1_1(self.statement),
+            Version::V5 => self.statement,
+        };
+        Self { statement, ..self }
+    }
+}
+
+/// The number in 3.1.1 of a statement of 5.0 that a broker can break. Those that are not listed have
+/// the same number in both.
+fn in_3_1_1(statement: &'static str) -> &'static str {
+    match statement {
+        "MQTT-1.5.4-1" => "MQTT-1.5.3-1",
+        "MQTT-1.5.4-2" => "MQTT-1.5.3-2",
+        "MQTT-2.1.3-1" => "MQTT-2.2.2-1",
+        "MQTT-2.2.1-2" => "MQTT-2.3.1-5",
+        "MQTT-2.2.1-3" => "MQTT-2.3.1-1",
+        "MQTT-2.2.1-4" => "MQTT-2.3.1-4",
+        "MQTT-2.2.1-5" => "MQTT-2.3.1-6",
+        "MQTT-2.2.1-6" => "MQTT-2.3.1-7",
+        "MQTT-3.2.2-2" => "MQTT-3.2.2-1",
+        "MQTT-3.2.2-6" => "MQTT-3.2.2-4",
+        "MQTT-3.2.2-8" => "MQTT-3.2.2-6",
+        "MQTT-3.8.4-6" => "MQTT-3.8.4-5",
+        "MQTT-4.7.0-1" => "MQTT-4.7.1-1",
+        // Rules that 3.1.1 does not number, or does not have.
+        "MQTT-1.5.5-1" | "MQTT-3.1.2-24" | "MQTT-3.2.0-2" | "MQTT-3.2.2-1" => "",
+        same => same,
     }
 }
 

@@ -8,18 +8,18 @@ use super::{
     Violation,
 };
 
-const OVERRUN: Violation = Violation::malformed("that ends in the middle of a field", "");
-const TRAILING: Violation = Violation::malformed("with bytes behind its last field", "");
-const NOT_UTF8: Violation =
+pub(super) const OVERRUN: Violation =
+    Violation::malformed("that ends in the middle of a field", "");
+const TRAILING: Violation = Violation::malformed("with more bytes than belong to it", "");
+pub(super) const NOT_UTF8: Violation =
     Violation::malformed("with a text that is not valid UTF-8", "MQTT-1.5.4-1");
-const NUL: Violation = Violation::malformed("with U+0000 in a text", "MQTT-1.5.4-2");
-const LONG_VARIABLE: Violation =
+pub(super) const NUL: Violation = Violation::malformed("with U+0000 in a text", "MQTT-1.5.4-2");
+pub(super) const LONG_VARIABLE: Violation =
     Violation::malformed("with a variable byte integer of more than four bytes", "");
-const PADDED_VARIABLE: Violation = Violation::malformed(
+pub(super) const PADDED_VARIABLE: Violation = Violation::malformed(
     "with a variable byte integer in more bytes than it needs",
     "MQTT-1.5.5-1",
 );
-const ZERO_ID: Violation = Violation::protocol_error("with packet identifier 0", "MQTT-2.2.1-3");
 
 /// The value of a variable byte integer and the number of its bytes; nothing while its last byte has
 /// not arrived.
@@ -156,8 +156,23 @@ impl<'a> Reader<'a> {
 
     #[inline]
     pub(super) fn packet_id(&mut self) -> Result<PacketId, Violation> {
-        // [MQTT-2.2.1-3] [MQTT-2.2.1-4] [3.1.1 MQTT-2.3.1-1]
-        PacketId::new(self.two_byte()?).ok_or_else(|| ZERO_ID.on(self.packet))
+        const CUT_OFF: &str = "that ends before the end of its packet id";
+        let number = self.two_byte().map_err(|violation| violation.said(CUT_OFF))?;
+        PacketId::new(number).ok_or_else(|| self.zero_id())
+    }
+
+    #[cold]
+    fn zero_id(&self) -> Violation {
+        let statement = match self.packet {
+            // Of a client's PUBLISH it is [MQTT-2.2.1-3] that says so.
+            PacketType::Publish => "MQTT-2.2.1-4",
+            PacketType::Puback | PacketType::Pubrec | PacketType::Pubrel | PacketType::Pubcomp => {
+                "MQTT-2.2.1-5"
+            }
+            PacketType::Suback | PacketType::Unsuback => "MQTT-2.2.1-6",
+            _ => "MQTT-2.2.1-3",
+        };
+        Violation::protocol_error("with packet id 0", statement).on(self.packet)
     }
 
     /// The property length and the properties behind it; nothing at all before 5.0.
@@ -170,12 +185,23 @@ impl<'a> Reader<'a> {
         if !version.is_v5() {
             return Ok(Properties::EMPTY);
         }
-        let length = self.variable()?;
+        let length = self.variable().map_err(in_property_length)?;
         if length == 0 {
             return Ok(Properties::EMPTY);
         }
-        Properties::parse(self.take(length as usize)?, place)
+        const TOO_LONG: &str = "with a property length that goes beyond its end";
+        let raw = self.take(length as usize).map_err(|violation| violation.said(TOO_LONG))?;
+        Properties::parse(raw, place)
     }
+}
+
+#[cold]
+fn in_property_length(violation: Violation) -> Violation {
+    violation.said(match (Violation { packet: None, ..violation }) {
+        LONG_VARIABLE => "with a property length of more than four bytes",
+        PADDED_VARIABLE => "with a property length in more bytes than it needs",
+        _ => "that ends before the end of its property length",
+    })
 }
 
 /// Appends fields to a buffer.

@@ -40,7 +40,7 @@ impl Endpoint {
         let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
         // A lone slash is what software that normalises URLs adds to an empty path.
         if !matches!(&rest[end..], "" | "/") {
-            return Err(invalid("The address must end after host and port; it has a path"));
+            return Err(invalid("The address must end after host and port; leave the path out"));
         }
         let (host, port) = split_port(&rest[..end])?;
         check_host(host)?;
@@ -60,6 +60,11 @@ impl Endpoint {
     /// The port that was given, or else the usual one.
     pub(crate) fn port(&self) -> u16 {
         self.port.unwrap_or(if self.tls { 8883 } else { 1883 })
+    }
+
+    /// Whether the port was given.
+    pub(crate) fn has_port(&self) -> bool {
+        self.port.is_some()
     }
 
     /// Whether TLS is spoken there.
@@ -124,10 +129,14 @@ impl std::str::FromStr for Endpoint {
 fn scheme_is_tls(scheme: &str) -> Result<bool> {
     match SCHEMES.iter().find(|(name, _)| scheme.eq_ignore_ascii_case(name)) {
         Some(&(_, tls)) => Ok(tls),
-        None if !scheme.is_empty() && scheme.bytes().all(is_scheme_byte) => {
-            Err(invalid(format!("Unknown scheme {scheme}://; known are {}", known_schemes())))
-        }
-        None => Err(invalid(format!("No scheme stands before ://; known are {}", known_schemes()))),
+        None if !scheme.is_empty() && scheme.bytes().all(is_scheme_byte) => Err(invalid(format!(
+            "The address has the unknown scheme {scheme}://; known are {}",
+            known_schemes()
+        ))),
+        None => Err(invalid(format!(
+            "The address has no scheme before ://; known are {}",
+            known_schemes()
+        ))),
     }
 }
 
@@ -135,15 +144,19 @@ fn scheme_is_tls(scheme: &str) -> Result<bool> {
 fn split_port(authority: &str) -> Result<(&str, Option<&str>)> {
     if let Some(rest) = authority.strip_prefix('[') {
         let Some((host, after)) = rest.split_once(']') else {
-            return Err(invalid("The address opens a bracket and does not close it"));
+            return Err(invalid(
+                "The address opens a bracket and does not close it; write [::1]:1883",
+            ));
         };
         if !is_ipv6(host) {
-            return Err(invalid("Between the brackets stands no IPv6 address"));
+            return Err(invalid("The address has no IPv6 address in its brackets"));
         }
         return match after.strip_prefix(':') {
             Some(port) => Ok((host, Some(port))),
             None if after.is_empty() => Ok((host, None)),
-            None => Err(invalid("After the closing bracket comes nothing, or a colon and a port")),
+            None => Err(invalid(
+                "The address goes on after its closing bracket; only a colon and a port may follow",
+            )),
         };
     }
     if is_ipv6(authority) {
@@ -168,7 +181,7 @@ fn parse_port(text: &str) -> Result<u16> {
 
 fn check_host(host: &str) -> Result<()> {
     if host.is_empty() {
-        return Err(invalid("The address has no host"));
+        return Err(invalid("The address has no host; write a name or an IP address"));
     }
     if host.len() > MAX_HOST_LENGTH {
         return Err(invalid("The host is longer than the 253 characters that a name can have"));
@@ -178,7 +191,9 @@ fn check_host(host: &str) -> Result<()> {
     }
     match host.chars().find(|c| !c.is_ascii_alphanumeric() && !matches!(c, '.' | '-' | '_')) {
         None => Ok(()),
-        Some(c) if c.is_ascii() => Err(invalid(format!("A host cannot hold {c:?}"))),
+        Some(c) if c.is_ascii() => {
+            Err(invalid(format!("The host cannot hold the character {c:?}")))
+        }
         Some(_) => Err(invalid(
             "The host has characters outside ASCII; write an international name in its xn-- form",
         )),
@@ -264,7 +279,7 @@ mod tests {
             ("", "no host"),
             ("mqtt://", "no host"),
             (":1883", "no host"),
-            ("://h", "No scheme"),
+            ("://h", "no scheme"),
             ("http://h", "http://; known are mqtt://, mqtts://, tcp://, ssl://"),
             ("h:", "1 to 65535"),
             ("h:0", "1 to 65535"),

@@ -1,8 +1,10 @@
 //! What a session is told before it connects.
 
+pub mod authentication;
 pub mod connection;
 pub mod object;
 pub mod queue;
+pub mod reconnect;
 pub mod tls;
 pub mod will;
 

@@ -1,6 +1,6 @@
-//! Options: the limits of the queues, where callbacks run, and when messages are acknowledged.
+//! Options: the limits of the queues, where callbacks run, and what becomes of messages.
 
-use mqttsession::client::{Acknowledge, Dispatch, QueuePolicy};
+use mqttsession::client::{Acknowledge, Dispatch, Failure, QueuePolicy};
 
 use super::{mqtt_options, set};
 use crate::{handle, status::mqtt_status, value};
@@ -32,6 +32,14 @@ pub const MQTT_ACKNOWLEDGE_HANDLED: i32 = 0;
 pub const MQTT_ACKNOWLEDGE_ON_RECEIPT: i32 = 1;
 /// A message is acknowledged with mqtt_acknowledgement_send only.
 pub const MQTT_ACKNOWLEDGE_MANUAL: i32 = 2;
+
+/// A message whose handler failed is acknowledged all the same; the default.
+pub const MQTT_FAILURE_ACKNOWLEDGE: i32 = 0;
+/// It is left unacknowledged: the broker sends it again on the next connection.
+pub const MQTT_FAILURE_LEAVE: i32 = 1;
+/// It is refused with a reason code (MQTT 5.0), and the broker does not send it again. Before 5.0
+/// it is acknowledged.
+pub const MQTT_FAILURE_REFUSE: i32 = 2;
 
 /// Sets how many messages of QoS 1 and 2 may be on their way to the broker at the same time.
 /// Under MQTT 5.0 the broker may allow fewer. Before, it cannot say how many of QoS 2 it remembers:
@@ -193,23 +201,97 @@ pub unsafe extern "C" fn mqtt_options_set_acknowledge(
     })
 }
 
-/// Says whether a message whose handler reported a failure (mqtt_message_fail) is acknowledged
-/// all the same, or left for the broker to send again on the next connection.
+/// Says what becomes of a message whose handler reported a failure (mqtt_message_fail).
 ///
 /// @param options Borrowed. The options.
-/// @param acknowledge Value. Yes, the default, to acknowledge it.
-/// @return MQTT_OK.
+/// @param failure Value. An MQTT_FAILURE_...
+/// @param reason Value. For MQTT_FAILURE_REFUSE one of the MQTT_REASON_... of 128 and above that
+///        PUBACK and PUBREC allow; otherwise not looked at.
+/// @return MQTT_OK; MQTT_INVALID_ARGUMENT; MQTT_INVALID_OPTION for a reason that refuses nothing.
 /// @threads One at a time for each options object.
 /// @callbacks Any.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn mqtt_options_set_acknowledge_failed(
+pub unsafe extern "C" fn mqtt_options_set_on_failure(
     options: *mut mqtt_options,
-    acknowledge: i32,
+    failure: i32,
+    reason: i32,
 ) -> mqtt_status {
     // SAFETY: options of the caller's, by the conventions.
     let options = unsafe { handle::borrow_mut(options, "options") };
     set(options, |options| {
-        options.set_acknowledge_failed(acknowledge != 0);
+        let failure = match failure {
+            MQTT_FAILURE_ACKNOWLEDGE => Failure::Acknowledge,
+            MQTT_FAILURE_LEAVE => Failure::Leave,
+            MQTT_FAILURE_REFUSE => Failure::Refuse(value::reason(reason)?),
+            _ => return Err(value::out_of_range(failure.into(), "failure")),
+        };
+        options.set_on_failure(failure).map(drop)
+    })
+}
+
+/// Sets how long a message may wait for being sent, for every publish whose options do not say it
+/// themselves. What has not been sent by then ends as MQTT_EXPIRED.
+///
+/// It is local and works under every version. The Message Expiry Interval of MQTT 5.0 counts here,
+/// too, and goes on counting at the broker.
+///
+/// @param options Borrowed. The options.
+/// @param time_to_live_ms Value. Milliseconds above 0; MQTT_FOREVER, the default, for no limit.
+/// @return MQTT_OK; MQTT_INVALID_ARGUMENT when it is negative; MQTT_INVALID_OPTION when it is 0.
+/// @threads One at a time for each options object.
+/// @callbacks Any.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mqtt_options_set_time_to_live(
+    options: *mut mqtt_options,
+    time_to_live_ms: i64,
+) -> mqtt_status {
+    // SAFETY: options of the caller's, by the conventions.
+    let options = unsafe { handle::borrow_mut(options, "options") };
+    set(options, |options| {
+        let time_to_live = value::optional_duration(time_to_live_ms, "time_to_live_ms")?;
+        options.set_time_to_live(time_to_live).map(drop)
+    })
+}
+
+/// Sets how many topic aliases the session uses for its own messages (MQTT 5.0), as far as the
+/// broker allows: the topics published to last then take two bytes in a packet.
+///
+/// @param options Borrowed. The options.
+/// @param limit Value. 0 to 65,535; 16 by default; 0 uses none.
+/// @return MQTT_OK; MQTT_INVALID_ARGUMENT.
+/// @threads One at a time for each options object.
+/// @callbacks Any.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mqtt_options_set_topic_alias_limit(
+    options: *mut mqtt_options,
+    limit: i32,
+) -> mqtt_status {
+    // SAFETY: options of the caller's, by the conventions.
+    let options = unsafe { handle::borrow_mut(options, "options") };
+    set(options, |options| {
+        options.set_topic_alias_limit(value::number(limit.into(), "limit")?);
+        Ok(())
+    })
+}
+
+/// Sets after how many connections in a row that ended on the same message this message is set
+/// aside: one of the session's own ends as MQTT_SET_ASIDE, a received one is skipped, and
+/// MQTT_EVENT_SET_ASIDE tells of both. So no message can make an endless loop of reconnections.
+///
+/// @param options Borrowed. The options.
+/// @param connections Value. 10 by default; 0 sets none aside.
+/// @return MQTT_OK; MQTT_INVALID_ARGUMENT when it is negative.
+/// @threads One at a time for each options object.
+/// @callbacks Any.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mqtt_options_set_set_aside_after(
+    options: *mut mqtt_options,
+    connections: i32,
+) -> mqtt_status {
+    // SAFETY: options of the caller's, by the conventions.
+    let options = unsafe { handle::borrow_mut(options, "options") };
+    set(options, |options| {
+        options.set_set_aside_after(value::number(connections.into(), "connections")?);
         Ok(())
     })
 }

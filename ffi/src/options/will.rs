@@ -97,8 +97,8 @@ pub unsafe extern "C" fn mqtt_options_add_connect_properties(
 /// Sets the largest packet that the session accepts. By default it is the largest that the
 /// protocol allows.
 ///
-/// Under MQTT 5.0 the broker is told and drops what is larger; before, a larger packet ends the
-/// connection.
+/// Under MQTT 5.0 the broker is told and drops what is larger. Before, a larger message is set
+/// aside, of which MQTT_EVENT_SET_ASIDE tells, and the connection goes on.
 ///
 /// @param options Borrowed. The options.
 /// @param size Value. Bytes above 0.

@@ -21,6 +21,7 @@ use crate::{
     callback::{self, Inside},
     library::Born,
     session::all_ended,
+    unsubscribe::none_refused,
 };
 
 /// A session with one broker, as the WLanguage family knows it.
@@ -198,7 +199,7 @@ impl mqttSession {
             (inner.session.clone(), inner.settings.connection_timeout())
         };
         let Some(session) = session else { return Ok(()) };
-        session.unsubscribe(topic)?.wait(Some(timeout))
+        session.unsubscribe(topic)?.wait(Some(timeout)).map(drop)
     }
 
     pub(super) fn unsubscribe_all(&self) -> Result<()> {
@@ -208,7 +209,7 @@ impl mqttSession {
             (inner.session.clone(), inner.settings.connection_timeout())
         };
         let Some(session) = session else { return Ok(()) };
-        session.unsubscribe_all()?.wait(Some(timeout))
+        session.unsubscribe_all()?.wait(Some(timeout)).and_then(none_refused)
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {

@@ -6,6 +6,7 @@ use mqttsession_tests::{process::find, scripted::ScriptedBroker};
 
 use super::{
     compile::{Build, compile, repository},
+    mqtt5::{ASKING, EXPLAINING, IDENTIFIED, UNANSWERED, moved},
     run::{real, run_under_each, scenario, script},
 };
 use crate::{BURST, LIMIT, SERVE, SILENT, WITH_PROPERTY, artifact};
@@ -34,6 +35,16 @@ fn the_header_compiles_alone_and_twice_with_each_compiler_and_standard() {
                 artifact::run(command.arg(repository().join("tests/cpp/unit.cpp")));
             }
         }
+    }
+}
+
+#[test]
+fn each_part_of_the_header_compiles_alone() {
+    for part in fs::read_dir(repository().join("include/mqttsession")).unwrap() {
+        let mut command = Command::new("c++");
+        command.args(["-Wall", "-Wextra", "-Werror"]);
+        command.args(["-std=c++17", "-fsyntax-only", "-x", "c++"]).arg(part.unwrap().path());
+        artifact::run(&mut command);
     }
 }
 
@@ -75,6 +86,28 @@ fn a_message_shows_all_it_has_and_outlives_its_session() {
 #[test]
 fn operations_and_events() {
     run_under_each("operation", |run| script(SERVE, |address| run(&[address])));
+}
+
+#[test]
+fn what_the_broker_says_beside_its_answers() {
+    run_under_each("answers", |run| {
+        script(EXPLAINING, |address| run(&[address, "answers"]));
+        script(&moved("elsewhere"), |address| run(&[address, "moved", "elsewhere"]));
+    });
+}
+
+#[test]
+fn request_and_response() {
+    run_under_each("request", |run| real(|port| run(&[&format!("mqtt://127.0.0.1:{port}")])));
+}
+
+#[test]
+fn authentication() {
+    run_under_each("authenticate", |run| {
+        script(ASKING, |address| run(&[address, "exchange"]));
+        script(UNANSWERED, |address| run(&[address, "throw"]));
+        script(IDENTIFIED, |address| run(&[address, "credentials"]));
+    });
 }
 
 #[test]

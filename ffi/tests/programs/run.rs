@@ -87,9 +87,10 @@ pub(crate) fn run_under_each(name: &str, test: impl Fn(&dyn Fn(&[&str]))) {
     });
 }
 
-/// Gives a test the address of a broker that plays this script, which must come to its end.
+/// Gives a test the address of a broker that plays this script, which must come to its end. A line
+/// that ends with a backslash goes on in the next.
 pub(crate) fn script(text: &str, test: impl FnOnce(&str)) {
-    played(text, ScriptedBroker::start(), "mqtt", test);
+    played(&text.replace("\\\n", " "), ScriptedBroker::start(), "mqtt", test);
 }
 
 /// The same with a script of tests/scenarios.

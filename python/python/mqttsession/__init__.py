@@ -7,7 +7,8 @@
 
 :class:`Session` blocks and calls back; :mod:`mqttsession.aio` is the same for asyncio;
 :mod:`mqttsession.wlanguage` is the session of WLanguage programs; :mod:`mqttsession.testing` has a
-broker for your tests. Everything that can go wrong is in :mod:`mqttsession.error`.
+broker for your tests. Everything that can go wrong is in :mod:`mqttsession.error`; what happens is
+told to the logger ``mqttsession`` (:mod:`mqttsession.log`).
 """
 
 from __future__ import annotations
@@ -16,12 +17,16 @@ import atexit
 import os
 from importlib.metadata import version
 
+from . import log  # noqa: F401 - silences the logger until a program wants it
 from ._native import (
     Connected,
     Event,
     Message,
+    PublishResult,
     Session,
     Statistics,
+    SubscribeResult,
+    UnsubscribeResult,
     after_fork_in_child,
     live_sessions,
     set_callback_threads,
@@ -29,7 +34,7 @@ from ._native import (
     shutdown,
 )
 from .error import MqttError
-from .options import Properties, SessionOptions, Will
+from .options import Properties, SessionOptions, SubscribeOptions, Will
 
 __all__ = [
     "Connected",
@@ -37,9 +42,13 @@ __all__ = [
     "Message",
     "MqttError",
     "Properties",
+    "PublishResult",
     "Session",
     "SessionOptions",
     "Statistics",
+    "SubscribeOptions",
+    "SubscribeResult",
+    "UnsubscribeResult",
     "Will",
     "live_sessions",
     "set_callback_threads",

@@ -1,22 +1,33 @@
 """The native part of mqttsession. Its public names are those of the package."""
 
 from asyncio import AbstractEventLoop, Future
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from types import TracebackType
-from typing import Literal, TypeAlias, Unpack, final
+from typing import Literal, TypeAlias, TypeVar, Unpack, final
 
 from .error import MqttError
-from .options import Duration, Payload, Properties, QoS, SessionOptions
+from .options import (
+    Duration,
+    Filters,
+    Payload,
+    Properties,
+    QoS,
+    Response,
+    SessionOptions,
+)
 
 __all__ = [
     "AsyncSession",
     "Connected",
     "Event",
     "Message",
+    "PublishResult",
     "Session",
     "Statistics",
     "Stream",
+    "SubscribeResult",
     "Subscription",
+    "UnsubscribeResult",
     "after_fork_in_child",
     "check_subscription",
     "error_table",
@@ -28,6 +39,7 @@ __all__ = [
 ]
 
 _State: TypeAlias = Literal["disconnected", "connecting", "connected", "retrying", "closed"]
+_Handler = TypeVar("_Handler", bound=Callable[[Message], object])
 
 @final
 class Session:
@@ -44,7 +56,8 @@ class Session:
 
     Callbacks run on threads of the library, one at a time and in order for each session, so none
     may wait for another one of the same session to be called. An exception in a callback goes to
-    ``sys.unraisablehook``.
+    ``sys.unraisablehook``; the option ``on_failure`` says what becomes of the message. What happens
+    to a session goes to the logger ``mqttsession``.
 
     A session lives until it is closed or nothing refers to it any more; what its handlers refer
     to, they keep alive.
@@ -59,6 +72,12 @@ class Session:
         Ends at once when the session is connected. When the first attempt fails, its error is
         raised and the session rests; when a connection is lost later, the session reconnects by
         itself (option ``reconnect``), and ``on_event`` and ``last_error`` say how that goes.
+        """
+
+    def reauthenticate(self, timeout: Duration | None = None) -> None:
+        """Authenticate anew on the live connection, by the method of the options (MQTT 5.0).
+
+        Publishing and receiving go on meanwhile. When the broker refuses, it ends the connection.
         """
 
     def disconnect(
@@ -91,25 +110,76 @@ class Session:
         retain: bool = False,
         *,
         properties: Properties | None = None,
-        on_complete: Callable[[int, MqttError | None], object] | None = None,
+        time_to_live: Duration | None = None,
+        on_complete: Callable[[PublishResult], object] | None = None,
     ) -> int:
         """Publish a message and return its number, at once.
 
         It waits only when the outgoing queue is full and ``outgoing_policy`` is "block". Between
-        connections messages are queued. ``on_complete(number, error)`` is called once, when the
-        message has been written (QoS 0), acknowledged (QoS 1 and 2), or will not be; it may be
-        called before this returns.
+        connections messages are queued, for ``time_to_live`` at most. ``on_complete(result)`` is
+        called once, when the message has been written (QoS 0), acknowledged (QoS 1 and 2), or will
+        not be; it may be called before this returns.
         """
 
-    def wait(self, number: int, timeout: Duration | None = None) -> int:
-        """Wait until the message with this number has ended, and return the reason code.
+    def wait(self, number: int, timeout: Duration | None = None) -> PublishResult:
+        """Wait until the message with this number has ended, and return how.
 
-        That is 0, or 16 where a broker of MQTT 5.0 says that nobody has subscribed. A message that
-        was not delivered raises the error that says why.
+        A message that was not delivered raises the error that says why.
         """
 
     def flush(self, timeout: Duration | None = None) -> None:
         """Wait until every message published so far has ended."""
+
+    def request(
+        self,
+        topic: str,
+        payload: Payload = b"",
+        timeout: Duration = 10,
+        *,
+        qos: QoS = 1,
+        properties: Properties | None = None,
+    ) -> Message:
+        """Publish a request, and return the message that answers it (MQTT 5.0).
+
+        Response topic and correlation data are the library's; any number of requests may be under
+        way. After ``timeout`` it raises CallTimeoutError, and a late answer is dropped; when the
+        broker says that nobody has subscribed to the topic, it raises BrokerError (NO_RESPONDER) at
+        once.
+        """
+
+    def respond(
+        self,
+        filter: str,
+        function: Callable[[Message], Response],
+        qos: QoS = 1,
+        *,
+        no_local: bool = False,
+        retain_as_published: bool = False,
+        retain_handling: Literal[0, 1, 2] = 0,
+        properties: Properties | None = None,
+        timeout: Duration | None = None,
+    ) -> SubscribeResult | None:
+        """Subscribe, and answer each message with what ``function(message)`` returns (MQTT 5.0).
+
+        That is a payload, ``(payload, properties)``, or None for no answer, now or here:
+        :meth:`reply` answers later. The answer has the QoS of its request. An exception is that of
+        a handler. The rest is as with :meth:`subscribe`.
+        """
+
+    def reply(
+        self,
+        request: Message,
+        payload: Payload = b"",
+        *,
+        qos: QoS | None = None,
+        properties: Properties | None = None,
+        on_complete: Callable[[PublishResult], object] | None = None,
+    ) -> int:
+        """Publish the answer to a request, and return its number, at once (MQTT 5.0).
+
+        It goes to the request's response topic, with its correlation data, and with its QoS where
+        ``qos`` is None. Everything else is as with :meth:`publish`.
+        """
 
     def subscribe(
         self,
@@ -120,27 +190,83 @@ class Session:
         no_local: bool = False,
         retain_as_published: bool = False,
         retain_handling: Literal[0, 1, 2] = 0,
+        properties: Properties | None = None,
         timeout: Duration | None = None,
-    ) -> QoS | None:
-        """Subscribe, and return the QoS that the broker granted.
+    ) -> SubscribeResult | None:
+        """Subscribe, and return what the broker granted; a refusal raises.
 
         ``handler(message)`` is called for every message that the filter matches; the message is
         acknowledged when it has returned. An earlier handler of the same filter is replaced. A
         subscription outlives connections: it is renewed when the broker has lost it. Before
         :meth:`connect` it is noted, sent with the first connection, and None is returned.
-        The options ``no_local``, ``retain_as_published`` and ``retain_handling`` need MQTT 5.0.
+        The options ``no_local``, ``retain_as_published``, ``retain_handling`` and ``properties``
+        (user properties, a subscription identifier) need MQTT 5.0.
         """
+
+    def subscribe_many(
+        self,
+        filters: Filters,
+        handler: Callable[[Message], object],
+        qos: QoS = 0,
+        *,
+        no_local: bool = False,
+        retain_as_published: bool = False,
+        retain_handling: Literal[0, 1, 2] = 0,
+        properties: Properties | None = None,
+        timeout: Duration | None = None,
+    ) -> list[SubscribeResult] | None:
+        """Subscribe several filters with one packet and one handler; a result for each, in order.
+
+        ``filters`` are names, or a mapping of names to what differs from the common options:
+        ``{"a/#": 1, "b": {"qos": 2, "no_local": True}, "c": None}``. A filter that the broker
+        refused has its error in its result, and nothing is raised. Before :meth:`connect` it is
+        None.
+        """
+
+    def on(
+        self,
+        filter: str,
+        qos: QoS = 0,
+        *,
+        no_local: bool = False,
+        retain_as_published: bool = False,
+        retain_handling: Literal[0, 1, 2] = 0,
+        properties: Properties | None = None,
+        timeout: Duration | None = None,
+    ) -> Callable[[_Handler], _Handler]:
+        """Decorate a handler: subscribe it, as :meth:`subscribe` does."""
 
     def start_subscription(
         self, filter: str, handler: Callable[[Message], object], qos: QoS = 0
     ) -> Subscription:
         """Subscribe without waiting, and return what can be waited for."""
 
-    def unsubscribe(self, filter: str, timeout: Duration | None = None) -> None:
-        """End a subscription. Outside callbacks its handler is not running any more after that."""
+    def unsubscribe(
+        self,
+        filter: str,
+        timeout: Duration | None = None,
+        *,
+        properties: Properties | None = None,
+    ) -> UnsubscribeResult | None:
+        """End a subscription; a refusal raises. None is returned before :meth:`connect`.
+
+        Outside callbacks its handler is not running any more after that.
+        """
+
+    def unsubscribe_many(
+        self,
+        filters: Iterable[str],
+        timeout: Duration | None = None,
+        *,
+        properties: Properties | None = None,
+    ) -> list[UnsubscribeResult] | None:
+        """End several subscriptions with one packet; a result for each, in order.
+
+        A filter that the broker refused to end has its error in its result, and nothing is raised.
+        """
 
     def unsubscribe_all(self, timeout: Duration | None = None) -> None:
-        """End every subscription."""
+        """End every subscription; a refusal raises."""
 
     def poll(self, timeout: Duration | None = 0, limit: int | None = None) -> int:
         """Run at most ``limit`` queued callbacks on this thread and return how many ran.
@@ -159,6 +285,10 @@ class Session:
     @property
     def last_error(self) -> MqttError | None:
         """The last failure of the connection, readable while the session still tries."""
+
+    @property
+    def connection(self) -> Connected | None:
+        """What the broker said when it accepted the present connection, or the last one."""
 
     @property
     def statistics(self) -> Statistics:
@@ -224,12 +354,22 @@ class Message:
         asyncio it may also be called early, before the next message is asked for.
         """
 
-    def refuse(self, reason_code: int = 0x83) -> None:
-        """Tell the broker that the message cannot be handled, with a reason code of MQTT 5.0."""
+    def refuse(
+        self,
+        reason_code: int = 0x83,
+        *,
+        reason_string: str | None = None,
+        user_properties: Iterable[tuple[str, str]] | None = None,
+    ) -> None:
+        """Tell the broker that the message cannot be handled; it does not send it again.
+
+        For sessions with ``acknowledge="manual"``, as :meth:`acknowledge`. Before MQTT 5.0 there is
+        no refusal: it is a plain acknowledgement, and has no properties.
+        """
 
 @final
 class Connected:
-    """What the broker answered to CONNECT."""
+    """What the broker answered to CONNECT; before MQTT 5.0 it says no more than the first two."""
 
     @property
     def session_present(self) -> bool:
@@ -240,8 +380,60 @@ class Connected:
         """The client id in use, the broker's choice where it made one."""
 
     @property
+    def receive_maximum(self) -> int:
+        """How many messages of QoS 1 and 2 the broker takes at a time."""
+
+    @property
+    def maximum_qos(self) -> QoS:
+        """The highest QoS that the broker takes."""
+
+    @property
+    def retain_available(self) -> bool:
+        """Whether the broker keeps retained messages."""
+
+    @property
+    def maximum_packet_size(self) -> int | None:
+        """The largest packet that the broker takes, in bytes; None when it did not say."""
+
+    @property
+    def topic_alias_maximum(self) -> int:
+        """How many topic aliases the broker lets the session use."""
+
+    @property
+    def wildcard_subscription_available(self) -> bool:
+        """Whether the broker has wildcard subscriptions."""
+
+    @property
+    def subscription_identifiers_available(self) -> bool:
+        """Whether the broker has subscription identifiers."""
+
+    @property
+    def shared_subscription_available(self) -> bool:
+        """Whether the broker has shared subscriptions."""
+
+    @property
+    def server_keep_alive(self) -> int | None:
+        """The keep-alive in seconds that the broker orders; None leaves the session's own."""
+
+    @property
+    def session_expiry_interval(self) -> int | None:
+        """How many seconds the broker keeps the session; None leaves what was asked for."""
+
+    @property
+    def response_information(self) -> str | None:
+        """The beginning of response topics that the broker suggests."""
+
+    @property
+    def reason_string(self) -> str | None:
+        """The broker's own words."""
+
+    @property
+    def user_properties(self) -> tuple[tuple[str, str], ...]:
+        """The user properties of CONNACK, names and values."""
+
+    @property
     def properties(self) -> Properties:
-        """The properties of CONNACK (MQTT 5.0), by name."""
+        """The properties of CONNACK as they came, by name."""
 
 @final
 class Event:
@@ -257,6 +449,9 @@ class Event:
         "retrying",
         "disconnected",
         "subscription_refused",
+        "set_aside",
+        "acknowledgement_held",
+        "redirected",
         "other",
     ]:
         """Which event it is."""
@@ -277,6 +472,109 @@ class Event:
     def filter(self) -> str | None:
         """The filter of the subscription ("subscription_refused")."""
 
+    @property
+    def number(self) -> int | None:
+        """The message's number, where it is an own one ("set_aside")."""
+
+    @property
+    def topic(self) -> str | None:
+        """The message's topic, as far as it is known ("set_aside")."""
+
+    @property
+    def size(self) -> int | None:
+        """The bytes of the message's packet ("set_aside")."""
+
+    @property
+    def held(self) -> int | None:
+        """How many handled messages wait for an earlier one ("acknowledgement_held")."""
+
+    @property
+    def address(self) -> str | None:
+        """The address of the next attempt ("redirected")."""
+
+@final
+class PublishResult:
+    """How a publish ended."""
+
+    @property
+    def number(self) -> int:
+        """The message number."""
+
+    @property
+    def error(self) -> MqttError | None:
+        """Why the message was not delivered; None when it was."""
+
+    @property
+    def reason_code(self) -> int | None:
+        """The broker's reason code; None where it ended without an answer of the broker.
+
+        0 is success, also of a message of QoS 0 that has been written; 16 says that nobody has
+        subscribed.
+        """
+
+    @property
+    def reason_string(self) -> str | None:
+        """The broker's own words (MQTT 5.0)."""
+
+    @property
+    def user_properties(self) -> tuple[tuple[str, str], ...]:
+        """The user properties of the broker's answer, names and values (MQTT 5.0)."""
+
+@final
+class SubscribeResult:
+    """How the broker answered a subscribe, for one filter."""
+
+    @property
+    def filter(self) -> str:
+        """The filter."""
+
+    @property
+    def qos(self) -> QoS | None:
+        """The QoS that was granted; None where it was refused."""
+
+    @property
+    def error(self) -> MqttError | None:
+        """Why it was refused; None when it was granted."""
+
+    @property
+    def reason_code(self) -> int | None:
+        """The broker's reason code; None where it ended without an answer of the broker."""
+
+    @property
+    def reason_string(self) -> str | None:
+        """The broker's own words, for all filters of the call (MQTT 5.0)."""
+
+    @property
+    def user_properties(self) -> tuple[tuple[str, str], ...]:
+        """The user properties of the broker's answer, names and values (MQTT 5.0)."""
+
+@final
+class UnsubscribeResult:
+    """How the broker answered an unsubscribe, for one filter."""
+
+    @property
+    def filter(self) -> str:
+        """The filter."""
+
+    @property
+    def error(self) -> MqttError | None:
+        """Why it was refused; None when it was not."""
+
+    @property
+    def reason_code(self) -> int | None:
+        """The broker's reason code; None where it ended without an answer of the broker.
+
+        0 is success; 17 says that there was no such subscription.
+        """
+
+    @property
+    def reason_string(self) -> str | None:
+        """The broker's own words, for all filters of the call (MQTT 5.0)."""
+
+    @property
+    def user_properties(self) -> tuple[tuple[str, str], ...]:
+        """The user properties of the broker's answer, names and values (MQTT 5.0)."""
+
 @final
 class Statistics:
     """Counters and levels of a session at one moment."""
@@ -296,6 +594,38 @@ class Statistics:
     @property
     def dropped(self) -> int:
         """Outgoing messages dropped by policy."""
+
+    @property
+    def expired(self) -> int:
+        """Outgoing messages whose time to live passed before they were sent."""
+
+    @property
+    def refused(self) -> int:
+        """Outgoing messages that the broker refused, or did not take at all."""
+
+    @property
+    def lost(self) -> int:
+        """Outgoing messages of QoS 0 that a lost connection took with it."""
+
+    @property
+    def session_lost(self) -> int:
+        """Outgoing messages that ended because the broker had lost the session."""
+
+    @property
+    def cancelled(self) -> int:
+        """Outgoing messages that were cancelled by a disconnect or close."""
+
+    @property
+    def set_aside(self) -> int:
+        """Outgoing messages that were set aside."""
+
+    @property
+    def incoming_set_aside(self) -> int:
+        """Received messages that were set aside: too large, or deadly."""
+
+    @property
+    def events_dropped(self) -> int:
+        """Events that were dropped because nobody polled for them."""
 
     @property
     def bytes_out(self) -> int:
@@ -342,6 +672,10 @@ class Statistics:
         """Received messages of QoS 1 and 2 that have not been acknowledged."""
 
     @property
+    def held_back(self) -> int:
+        """Those of them that have been handled and wait for an earlier one's acknowledgement."""
+
+    @property
     def subscriptions(self) -> int:
         """Subscriptions."""
 
@@ -349,8 +683,8 @@ class Statistics:
 class Subscription:
     """A subscription on its way."""
 
-    def wait(self, timeout: Duration | None = None) -> QoS:
-        """Wait for the QoS that the broker grants; a refusal raises."""
+    def wait(self, timeout: Duration | None = None) -> SubscribeResult:
+        """Wait for the broker's answer; a refusal raises."""
 
 @final
 class Stream:
@@ -360,7 +694,7 @@ class Stream:
         """Return the next message, a future that is done when there is one, or None at the end."""
 
     def fail(self) -> None:
-        """Leave the message that was given out last unacknowledged."""
+        """Do with the message that was given out last what ``on_failure`` says."""
 
     def close(self) -> bool:
         """End it: what was given out is handled, the rest is left unacknowledged.
@@ -376,6 +710,9 @@ class AsyncSession:
     def connect(self) -> Future[Connected]:
         """Connect."""
 
+    def reauthenticate(self) -> Future[None]:
+        """Authenticate anew on the live connection."""
+
     def disconnect(
         self, drain: Duration, reason_code: int, properties: Properties | None
     ) -> Future[int]:
@@ -385,14 +722,44 @@ class AsyncSession:
         """Close the session for good."""
 
     def publish(
-        self, topic: str, payload: Payload, qos: QoS, retain: bool, properties: Properties | None
-    ) -> int | Future[int] | None:
-        """Publish: 0 when done with (QoS 0), a future of the reason code, None when full."""
+        self,
+        topic: str,
+        payload: Payload,
+        qos: QoS,
+        retain: bool,
+        properties: Properties | None,
+        time_to_live: Duration | None,
+    ) -> PublishResult | Future[PublishResult] | None:
+        """Publish: the result when done with (QoS 0), a future of it, None when full."""
 
     def publish_nowait(
-        self, topic: str, payload: Payload, qos: QoS, retain: bool, properties: Properties | None
+        self,
+        topic: str,
+        payload: Payload,
+        qos: QoS,
+        retain: bool,
+        properties: Properties | None,
+        time_to_live: Duration | None,
     ) -> int:
         """Publish, or raise where the queue is full; the number of the message."""
+
+    def reply(
+        self, request: Message, payload: Payload, qos: QoS | None, properties: Properties | None
+    ) -> PublishResult | Future[PublishResult] | None:
+        """Publish the answer to a request, as ``publish`` does."""
+
+    def request(
+        self,
+        topic: str,
+        payload: Payload,
+        timeout: Duration,
+        qos: QoS,
+        properties: Properties | None,
+    ) -> Future[Message] | None:
+        """Publish a request; a future of the answering message, None when the queue is full."""
+
+    def check_requests(self) -> None:
+        """Raise where the session's version has no request and response."""
 
     def flush(self) -> Future[None]:
         """Done when every message published so far has ended."""
@@ -408,11 +775,29 @@ class AsyncSession:
         no_local: bool,
         retain_as_published: bool,
         retain_handling: int,
-    ) -> Future[QoS]:
-        """Subscribe a stream; a future of the granted QoS."""
+        properties: Properties | None,
+    ) -> Future[SubscribeResult]:
+        """Subscribe a stream; a future of the result."""
 
-    def unsubscribe(self, filter: str) -> Future[None]:
-        """End a subscription."""
+    def subscribe_many(
+        self,
+        filters: Filters,
+        stream: Stream,
+        qos: QoS,
+        no_local: bool,
+        retain_as_published: bool,
+        retain_handling: int,
+        properties: Properties | None,
+    ) -> Future[list[SubscribeResult]]:
+        """Subscribe a stream to several filters; a future of their results."""
+
+    def unsubscribe(self, filter: str, properties: Properties | None) -> Future[UnsubscribeResult]:
+        """End a subscription; a future of the result."""
+
+    def unsubscribe_many(
+        self, filters: Iterable[str], properties: Properties | None
+    ) -> Future[list[UnsubscribeResult]]:
+        """End several subscriptions with one packet; a future of their results."""
 
     def unsubscribe_all(self) -> Future[None]:
         """End every subscription."""

@@ -16,21 +16,40 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Literal
+import weakref
+from collections.abc import Awaitable, Callable, Iterable
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
 
 from . import _native
-from .error import _error
+from ._native import PublishResult
+from .error import MqttError, _error
 
 if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self, Unpack
 
-    from ._native import Connected, Event, Message, Statistics
-    from .error import MqttError
-    from .options import Duration, Payload, Properties, QoS, SessionOptions
+    from ._native import (
+        Connected,
+        Event,
+        Message,
+        Statistics,
+        SubscribeResult,
+        UnsubscribeResult,
+    )
+    from .options import (
+        Duration,
+        Filters,
+        Payload,
+        Properties,
+        QoS,
+        Response,
+        SessionOptions,
+    )
 
 __all__ = ["Messages", "Session"]
+
+_T = TypeVar("_T")
+_Published: TypeAlias = "PublishResult | asyncio.Future[PublishResult]"
 
 # Short beside a wait that anybody would notice, long beside the time of a try.
 _ROOM_PAUSE = 0.05
@@ -44,14 +63,20 @@ class Session:
     closes. A deadline for a call is ``asyncio.timeout()``; what the call waited for goes on then.
 
     A session belongs to the event loop in which it is used first. It is closed when its loop is.
+    ``credentials`` and the callable of ``authentication`` may be coroutine functions.
     """
 
     def __init__(self, address: str = "localhost", **options: Unpack[SessionOptions]) -> None:
         """Make a session. Nothing is sent before it connects."""
-        self._session = _native.Session(address, **options)
         self._patience = _seconds(options.get("connect_timeout"))
         self._room_patience = _seconds(options.get("outgoing_wait"))
-        self._acknowledge_failed = options.get("acknowledge_failed") is not False
+        self._questions: list[_Question] = []
+        if (credentials := options.get("credentials")) is not None:
+            options["credentials"] = self._question(credentials)
+        if (authentication := options.get("authentication")) is not None:
+            method, answer = authentication
+            options["authentication"] = (method, self._question(answer))
+        self._session = _native.Session(address, **options)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._bound: _native.AsyncSession | None = None
         self._on_event: Callable[[Event], object] | None = None
@@ -63,11 +88,21 @@ class Session:
             if self._loop is not None:
                 raise RuntimeError("this session belongs to another event loop")
             self._loop, self._bound = loop, _native.AsyncSession(self._session, loop)
+            for question in self._questions:
+                question.event_loop = weakref.ref(loop)
         return self._bound
+
+    def _question(self, callable: Callable[..., Any]) -> _Question:
+        self._questions.append(_Question(callable, self._patience))
+        return self._questions[-1]
 
     async def connect(self) -> Connected:
         """Connect and wait for the broker's answer; see :meth:`mqttsession.Session.connect`."""
         return await self._bind().connect()
+
+    async def reauthenticate(self) -> None:
+        """Authenticate anew; see :meth:`mqttsession.Session.reauthenticate`."""
+        await self._bind().reauthenticate()
 
     async def disconnect(
         self,
@@ -102,19 +137,22 @@ class Session:
         retain: bool = False,
         *,
         properties: Properties | None = None,
-    ) -> int:
-        """Publish a message, wait until it has ended, and return its reason code.
+        time_to_live: Duration | None = None,
+    ) -> PublishResult:
+        """Publish a message, wait until it has ended, and return how.
 
         At QoS 0 that is at once: nothing more than sending is promised, and :meth:`flush` waits
-        for that. At QoS 1 and 2 it is when the broker has acknowledged it: 0, or 16 where a broker
-        of MQTT 5.0 says that nobody has subscribed. It also waits while the outgoing queue is full
+        for that. At QoS 1 and 2 it is when the broker has acknowledged it; a message that was not
+        delivered raises the error that says why. It also waits while the outgoing queue is full
         and ``outgoing_policy`` is "block".
         """
-        native = self._bind()
-        answer = native.publish(topic, payload, qos, retain, properties)
-        if answer is None:
-            answer = await self._publish_in_room(topic, payload, qos, retain, properties)
-        return answer if isinstance(answer, int) else await answer
+        publish = self._bind().publish
+        tried = publish(topic, payload, qos, retain, properties, time_to_live)
+        if tried is not None:
+            return tried if isinstance(tried, PublishResult) else await tried
+        arguments = (topic, payload, qos, retain, properties, time_to_live)
+        answer: _Published = await self._in_room(publish, *arguments)
+        return answer if isinstance(answer, PublishResult) else await answer
 
     def publish_nowait(
         self,
@@ -124,15 +162,20 @@ class Session:
         retain: bool = False,
         *,
         properties: Properties | None = None,
+        time_to_live: Duration | None = None,
     ) -> int:
         """Publish a message and return its number; raise CapacityError when the queue is full."""
-        return self._bind().publish_nowait(topic, payload, qos, retain, properties)
+        native = self._bind()
+        return native.publish_nowait(topic, payload, qos, retain, properties, time_to_live)
 
-    async def _publish_in_room(self, *arguments: Any) -> int | asyncio.Future[int]:
+    async def _in_room(self, call: Callable[..., _T | None], *arguments: Any) -> _T:
+        """Repeat a call that publishes until the outgoing queue has room for it."""
+        if (answer := call(*arguments)) is not None:
+            return answer
         native = self._bind()
         try:
             async with asyncio.timeout(self._room_patience):
-                while (answer := native.publish(*arguments)) is None:
+                while (answer := call(*arguments)) is None:
                     # When all of it has ended there is room for certain; with a broker that keeps
                     # up there is room before, so it is tried again after a while in any case.
                     await asyncio.wait([native.flush()], timeout=_ROOM_PAUSE)
@@ -140,6 +183,78 @@ class Session:
         except TimeoutError:
             message = "The outgoing queue has had no room for too long"
             raise _error("QUEUE_FULL", message) from None
+
+    async def request(
+        self,
+        topic: str,
+        payload: Payload = b"",
+        timeout: Duration = 10,
+        *,
+        qos: QoS = 1,
+        properties: Properties | None = None,
+    ) -> Message:
+        """Publish a request, and return its answer; see :meth:`mqttsession.Session.request`."""
+        request = self._bind().request
+        return await (await self._in_room(request, topic, payload, timeout, qos, properties))
+
+    async def respond(
+        self,
+        filter: str,
+        function: Callable[[Message], Response | Awaitable[Response]],
+        qos: QoS = 1,
+        *,
+        no_local: bool = False,
+        retain_as_published: bool = False,
+        retain_handling: Literal[0, 1, 2] = 0,
+        properties: Properties | None = None,
+    ) -> SubscribeResult | None:
+        """Subscribe, and answer each message with what ``function(message)`` returns (MQTT 5.0).
+
+        The function or coroutine function returns a payload, ``(payload, properties)``, or None for
+        no answer, now or here: :meth:`reply` answers later. The answer has the QoS of its request.
+        The rest is as with :meth:`subscribe`.
+        """
+        native = self._bind()
+        native.check_requests()
+
+        async def answer(request: Message) -> None:
+            response = function(request)
+            if inspect.isawaitable(response):
+                response = await response
+            if response is None or "response_topic" not in request.properties:
+                return
+            payload, added = response if isinstance(response, tuple) else (response, None)
+            published: _Published = await self._in_room(native.reply, request, payload, None, added)
+            if not isinstance(published, PublishResult):
+                # The next request is answered without waiting for that.
+                published.add_done_callback(_seen)
+
+        return await self.subscribe(
+            filter,
+            answer,
+            qos,
+            no_local=no_local,
+            retain_as_published=retain_as_published,
+            retain_handling=retain_handling,
+            properties=properties,
+        )
+
+    async def reply(
+        self,
+        request: Message,
+        payload: Payload = b"",
+        *,
+        qos: QoS | None = None,
+        properties: Properties | None = None,
+    ) -> PublishResult:
+        """Publish the answer to a request, wait until it has ended, and return how (MQTT 5.0).
+
+        It goes to the request's response topic, with its correlation data, and with its QoS where
+        ``qos`` is None.
+        """
+        reply = self._bind().reply
+        answer: _Published = await self._in_room(reply, request, payload, qos, properties)
+        return answer if isinstance(answer, PublishResult) else await answer
 
     async def flush(self) -> None:
         """Wait until every message published so far has ended."""
@@ -154,41 +269,64 @@ class Session:
         no_local: bool = False,
         retain_as_published: bool = False,
         retain_handling: Literal[0, 1, 2] = 0,
-    ) -> QoS | None:
-        """Subscribe with a handler, and return the QoS that the broker granted.
+        properties: Properties | None = None,
+    ) -> SubscribeResult | None:
+        """Subscribe with a handler, and return what the broker granted; a refusal raises.
 
         The handler is a function or a coroutine function. It is called in the event loop, with one
         message after the other; a message is acknowledged when its call has returned. An exception
-        goes to the loop's exception handler. Before :meth:`connect` the subscription is noted and
-        None is returned.
+        goes to the loop's exception handler, and the option ``on_failure`` says what becomes of the
+        message. Before :meth:`connect` the subscription is noted and None is returned.
         """
         native = self._bind()
         stream = native.stream()
         resting = self.state == "disconnected"
         granted = native.subscribe(
-            filter, stream, qos, no_local, retain_as_published, retain_handling
+            filter, stream, qos, no_local, retain_as_published, retain_handling, properties
         )
-        task = asyncio.create_task(self._handle(filter, stream, handler))
+        self._serve(stream, handler)
+        return await _unless(resting, granted)
+
+    async def subscribe_many(
+        self,
+        filters: Filters,
+        handler: Callable[[Message], object],
+        qos: QoS = 0,
+        *,
+        no_local: bool = False,
+        retain_as_published: bool = False,
+        retain_handling: Literal[0, 1, 2] = 0,
+        properties: Properties | None = None,
+    ) -> list[SubscribeResult] | None:
+        """Subscribe several filters with one packet and one handler; a result for each, in order.
+
+        See :meth:`mqttsession.Session.subscribe_many` for ``filters`` and results, and
+        :meth:`subscribe` for the handler.
+        """
+        native = self._bind()
+        stream = native.stream()
+        resting = self.state == "disconnected"
+        granted = native.subscribe_many(
+            filters, stream, qos, no_local, retain_as_published, retain_handling, properties
+        )
+        self._serve(stream, handler)
+        return await _unless(resting, granted)
+
+    def _serve(self, stream: _native.Stream, handler: Callable[[Message], object]) -> None:
+        task = asyncio.create_task(self._handle(stream, handler))
         self._handlers[task] = stream
         task.add_done_callback(self._handlers.pop)
-        if resting:
-            granted.add_done_callback(_seen)
-            return None
-        return await granted
 
-    async def _handle(
-        self, filter: str, stream: _native.Stream, handler: Callable[[Message], object]
-    ) -> None:
+    async def _handle(self, stream: _native.Stream, handler: Callable[[Message], object]) -> None:
         async for message in Messages._of(stream):
             try:
                 result = handler(message)
                 if inspect.isawaitable(result):
                     await result
             except Exception as error:
-                if not self._acknowledge_failed:
-                    stream.fail()
+                stream.fail()
                 asyncio.get_running_loop().call_exception_handler(
-                    {"message": f"the handler of {filter!r} raised", "exception": error}
+                    {"message": f"the handler of {message.topic!r} raised", "exception": error}
                 )
 
     def messages(
@@ -199,6 +337,7 @@ class Session:
         no_local: bool = False,
         retain_as_published: bool = False,
         retain_handling: Literal[0, 1, 2] = 0,
+        properties: Properties | None = None,
     ) -> Messages:
         """Return an asynchronous iterator over the messages that a filter matches.
 
@@ -208,15 +347,26 @@ class Session:
         ``incoming_limit``. The iterator ends when the filter is unsubscribed or subscribed anew,
         and when the session is closed.
         """
-        native = self._bind()
-        return Messages(native, filter, (qos, no_local, retain_as_published, retain_handling))
+        options = (qos, no_local, retain_as_published, retain_handling, properties)
+        return Messages(self._bind(), filter, options)
 
-    async def unsubscribe(self, filter: str) -> None:
-        """End a subscription; its iterator or handler ends after what it has received."""
-        await self._bind().unsubscribe(filter)
+    async def unsubscribe(
+        self, filter: str, *, properties: Properties | None = None
+    ) -> UnsubscribeResult:
+        """End a subscription; a refusal raises.
+
+        Its iterator or handler ends after what it has received.
+        """
+        return await self._bind().unsubscribe(filter, properties)
+
+    async def unsubscribe_many(
+        self, filters: Iterable[str], *, properties: Properties | None = None
+    ) -> list[UnsubscribeResult]:
+        """End several subscriptions with one packet; a result for each, in order."""
+        return await self._bind().unsubscribe_many(filters, properties)
 
     async def unsubscribe_all(self) -> None:
-        """End every subscription."""
+        """End every subscription; a refusal raises."""
         await self._bind().unsubscribe_all()
 
     @property
@@ -230,6 +380,11 @@ class Session:
     def last_error(self) -> MqttError | None:
         """The last failure of the connection, readable while the session still tries."""
         return self._session.last_error
+
+    @property
+    def connection(self) -> Connected | None:
+        """What the broker said when it accepted the present connection, or the last one."""
+        return self._session.connection
 
     @property
     def statistics(self) -> Statistics:
@@ -297,19 +452,19 @@ class Messages:
         self,
         native: _native.AsyncSession | None,
         filter: str,
-        options: tuple[QoS, bool, bool, int],
+        options: tuple[QoS, bool, bool, int, Properties | None],
     ) -> None:
         """Not to be called: see :meth:`Session.messages`."""
         self._native = native
         self._filter = filter
         self._options = options
         self._stream: _native.Stream | None = None
-        self.granted: QoS | None = None
-        """The QoS that the broker granted, once it has."""
+        self.granted: SubscribeResult | None = None
+        """What the broker granted, once it has."""
 
     @classmethod
     def _of(cls, stream: _native.Stream) -> Messages:
-        messages = cls(None, "", (0, False, False, 0))
+        messages = cls(None, "", (0, False, False, 0, None))
         messages._stream = stream
         return messages
 
@@ -318,6 +473,10 @@ class Messages:
         self._stream = stream = self._native.stream()
         try:
             self.granted = await self._native.subscribe(self._filter, stream, *self._options)
+        except MqttError:
+            # Nothing is subscribed, so there is nothing to tell the broker.
+            stream.close()
+            raise
         except BaseException:
             await self.aclose()
             raise
@@ -356,7 +515,39 @@ class Messages:
     async def aclose(self) -> None:
         """Unsubscribe, unless that has happened in another way."""
         if self._stream is not None and self._stream.close() and self._native is not None:
-            await self._native.unsubscribe(self._filter)
+            await self._native.unsubscribe(self._filter, None)
+
+
+class _Question:
+    """What a thread of the library asks. A coroutine function answers it in the event loop."""
+
+    def __init__(self, callable: Callable[..., Any], patience: float) -> None:
+        self._callable = callable
+        self._patience = patience
+        self.event_loop: Callable[[], asyncio.AbstractEventLoop | None] = lambda: None
+
+    def __call__(self, *arguments: Any) -> Any:
+        answer = self._callable(*arguments)
+        if not inspect.iscoroutine(answer):
+            return answer
+        event_loop = self.event_loop()
+        if event_loop is None:
+            answer.close()
+            raise RuntimeError("the event loop is gone")
+        future = asyncio.run_coroutine_threadsafe(answer, event_loop)
+        try:
+            # The attempt to connect has failed by then, and nobody wants the answer any more.
+            return future.result(self._patience)
+        finally:
+            future.cancel()
+
+
+async def _unless(resting: bool, future: asyncio.Future[_T]) -> _T | None:
+    """Wait for an answer of the broker, unless nobody has told the session to connect."""
+    if resting:
+        future.add_done_callback(_seen)
+        return None
+    return await future
 
 
 def _seconds(duration: Duration | None) -> float:

@@ -7,6 +7,7 @@ names are those of the C library and never change their meaning; ``error_table()
 
 from __future__ import annotations
 
+import traceback
 from typing import NamedTuple
 
 from . import _native
@@ -62,6 +63,10 @@ class MqttError(Exception):
     """The reason code (before MQTT 5.0: the return code) that the broker gave."""
     reason_string: str | None = None
     """The broker's own words (MQTT 5.0)."""
+    server_reference: str | None = None
+    """The server that the broker sends the session to (MQTT 5.0)."""
+    user_properties: tuple[tuple[str, str], ...] = ()
+    """The user properties of the broker's answer, names and values (MQTT 5.0)."""
 
 
 class CallerError(MqttError):
@@ -141,7 +146,7 @@ class ConnackError(MqttError, ConnectionError):
 
 
 class NotAuthorizedError(ConnackError, PermissionError):
-    """The broker does not let this client in: user name, password, rights or a ban."""
+    """The broker does not let this client in: user name, password, proof, rights or a ban."""
 
 
 class ConnackTimeoutError(ConnackError, TimeoutError):
@@ -219,6 +224,7 @@ _CODES: dict[str, type[MqttError]] = {
     "TLS_TIMEOUT": TlsTimeoutError,
     "BAD_CREDENTIALS": NotAuthorizedError,
     "NOT_AUTHORIZED": NotAuthorizedError,
+    "AUTHENTICATION_FAILED": NotAuthorizedError,
     "BANNED": NotAuthorizedError,
     "CONNACK_TIMEOUT": ConnackTimeoutError,
     "KEEP_ALIVE_TIMEOUT": KeepAliveTimeoutError,
@@ -254,6 +260,8 @@ def _make(
     message: str,
     reason_code: int | None = None,
     reason_string: str | None = None,
+    server_reference: str | None = None,
+    user_properties: tuple[tuple[str, str], ...] = (),
 ) -> MqttError:
     """Make the exception for an error of the core."""
     row = _ROWS[code]
@@ -264,9 +272,31 @@ def _make(
     error.retryable = row.retryable
     error.reason_code = reason_code
     error.reason_string = reason_string
+    error.server_reference = server_reference
+    error.user_properties = user_properties
     return error
 
 
 def _error(name: str, message: str) -> MqttError:
     """Make the exception that the core would make for this name of the table."""
     return _make(_CODE_OF[name], message)
+
+
+def _codes_of(which: type[BaseException] | int | str) -> list[int]:
+    """Return the numbers of the errors that a class, a number or a name stands for."""
+    if isinstance(which, type):
+        codes = [row.code for row in _ROWS.values() if issubclass(row.exception, which)]
+    else:
+        codes = [row.code for row in _ROWS.values() if which in (row.code, row.name)]
+    if not codes:
+        raise _error("INVALID_OPTION", f"No error of mqttsession is a {which!r}")
+    return codes
+
+
+def _forget_locals(error: BaseException | None) -> None:
+    """Let go of what the frames of an exception hold; where it was raised is still to be seen."""
+    seen = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        traceback.clear_frames(error.__traceback__)
+        error = error.__cause__ or error.__context__

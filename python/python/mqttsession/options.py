@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from os import PathLike
@@ -16,7 +17,21 @@ else:
     # Python 3.11 has no name for what memoryview() takes.
     Buffer = Any
 
-__all__ = ["Duration", "Payload", "Pem", "Properties", "QoS", "SessionOptions", "Will"]
+__all__ = [
+    "AuthenticationStep",
+    "Authenticator",
+    "Credentials",
+    "Duration",
+    "Filters",
+    "Payload",
+    "Pem",
+    "Properties",
+    "QoS",
+    "Response",
+    "SessionOptions",
+    "SubscribeOptions",
+    "Will",
+]
 
 Duration: TypeAlias = float | timedelta
 """A length of time: seconds as a number, or a timedelta."""
@@ -60,6 +75,32 @@ class Properties(TypedDict, total=False):
     shared_subscription_available: int
 
 
+class SubscribeOptions(TypedDict, total=False):
+    """What a subscription to one of several filters may say for itself."""
+
+    qos: QoS
+    no_local: bool
+    retain_as_published: bool
+    retain_handling: Literal[0, 1, 2]
+
+
+Filters: TypeAlias = Iterable[str] | Mapping[str, QoS | SubscribeOptions | None]
+"""Several filters: their names, or a mapping of names to a QoS or to options of their own."""
+Response: TypeAlias = Payload | tuple[Payload, Properties] | None
+"""What answers a request: a payload, a payload with properties, or None for no answer."""
+AuthenticationStep: TypeAlias = Literal["connect", "reauthenticate", "continue", "success"]
+"""Where it stands: it begins, it begins anew, the broker asks on, the broker has accepted."""
+Authenticator: TypeAlias = Callable[
+    [AuthenticationStep, bytes | None], Payload | Coroutine[Any, Any, Payload | None] | None
+]
+"""``answer(step, data)``: the client's data for this step, or None for none."""
+Credentials: TypeAlias = Callable[
+    [],
+    tuple[str | None, Payload | None] | Coroutine[Any, Any, tuple[str | None, Payload | None]],
+]
+"""``credentials()``: user name and password, each of which may be None."""
+
+
 @dataclass(frozen=True, slots=True)
 class Will:
     """The message that the broker publishes when the session is lost without a disconnect."""
@@ -91,6 +132,16 @@ class SessionOptions(TypedDict, total=False):
     """The user name. Default none."""
     password: Payload | None
     """The password, text or bytes. Default none."""
+    credentials: Credentials | None
+    """Asked for user name and password before each attempt to connect, instead of the fixed ones:
+    for tokens that run out. It runs on a thread of the library and may overlap a callback; a
+    coroutine function, in asyncio only, runs in the event loop. What it raises is the cause of the
+    AUTHENTICATION_FAILED that ends the attempt; ``retry`` says whether another follows."""
+    authentication: tuple[str, Authenticator] | None
+    """Enhanced authentication (MQTT 5.0): the method's name, and what answers the broker's
+    challenges. It runs where ``credentials`` does, and an exception ends the exchange."""
+    scram_sha_256: tuple[str, str] | None
+    """User name and password for enhanced authentication by SCRAM-SHA-256 (MQTT 5.0)."""
     keep_alive: Duration | None
     """The longest silence before the session pings; 0 switches pings off. Default 60 s."""
     connect_timeout: Duration | None
@@ -120,14 +171,33 @@ class SessionOptions(TypedDict, total=False):
     acknowledge: Literal["handled", "on_receipt", "manual"] | None
     """When a received message is acknowledged: when its handlers have returned, before they are
     called, or by ``Message.acknowledge()``. Default "handled"."""
-    acknowledge_failed: bool | None
-    """Whether a message is acknowledged although its handler raised. Default True; False leaves
-    it for the broker to send again on the next connection."""
+    on_failure: Literal["acknowledge", "leave"] | int | None
+    """What becomes of a message whose handler raised: it is acknowledged all the same, it is left
+    for the broker to send again on the next connection, or it is refused with this reason code
+    (MQTT 5.0; before, it is acknowledged). Default "acknowledge"."""
+    time_to_live: Duration | None
+    """How long a message may wait for being sent, where its publish does not say; then it ends as
+    EXPIRED. Default without end. A message expiry interval (MQTT 5.0) counts here too."""
+    topic_alias_limit: int | None
+    """The most topic aliases for the session's own messages (MQTT 5.0), as far as the broker
+    allows; 0 uses none. Default 16."""
+    set_aside_after: int | None
+    """After how many connections in a row that ended on the same message this message is set aside,
+    as an event says; 0 never sets one aside. Default 10."""
     end_on_session_loss: bool | None
     """Whether unconfirmed messages fail when the broker has lost the session, instead of being
     published again as new ones. Default False."""
     reconnect: bool | None
     """Whether the session reconnects by itself. Default True."""
+    retry_first_connect: bool | None
+    """Whether a failure of the very first attempt is followed by further ones. Default False."""
+    retry: Mapping[type[BaseException] | int | str, bool] | None
+    """Whether the session tries again after an error, where that is not to be what the error's
+    ``retryable`` says: by class, number or name; a later entry wins over an earlier one.
+    ``{NotAuthorizedError: True}``, ``{"SERVER_UNAVAILABLE": False}``."""
+    redirect_limit: int | None
+    """How many times in a row the session follows a broker that sends it to another server (MQTT
+    5.0). Default 0."""
     reconnect_delay: tuple[Duration, Duration] | None
     """The first and the longest pause between attempts; each is random below a bound that
     doubles. Default (1, 60)."""

@@ -32,7 +32,7 @@ from . import _native
 from .error import MqttError, _error
 
 if TYPE_CHECKING:
-    from ._native import Message
+    from ._native import Message, PublishResult
     from .options import Payload, SessionOptions
 
 __all__ = [
@@ -378,15 +378,15 @@ class mqttSession:
 
     def _completion(
         self, quality: int, procedure: PublishProcedure
-    ) -> Callable[[int, MqttError | None], object]:
-        def complete(number: int, error: MqttError | None) -> None:
-            if error is None:
-                procedure(self, number if quality else 0)
+    ) -> Callable[[PublishResult], object]:
+        def complete(result: PublishResult) -> None:
+            if result.error is None:
+                procedure(self, result.number if quality else 0)
 
         return complete
 
     @staticmethod
-    def _done(call: Callable[..., None], *arguments: str) -> bool:
+    def _done(call: Callable[..., object], *arguments: str) -> bool:
         try:
             call(*arguments)
         except (MqttError, UnicodeError) as error:

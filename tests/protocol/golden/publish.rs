@@ -38,6 +38,23 @@ fn publish() {
     golden(V3, b"\x34\x08\0\x02\xC3\xBC\xFF\xFFhi", Packet::Publish(twice));
 }
 
+/// [MQTT-1.5.4-3]
+#[test]
+fn a_byte_order_mark_is_a_character_like_any_other() {
+    golden(
+        V3,
+        b"\x30\x09\0\x07\xEF\xBB\xBFa\xEF\xBB\xBF",
+        Packet::Publish(Publish { topic: "\u{FEFF}a\u{FEFF}", payload: b"", ..PUBLISH }),
+    );
+    let properties = block(&[UserProperty("\u{FEFF}", "\u{FEFF}v")]);
+    let properties = properties.as_properties();
+    golden(
+        V5,
+        b"\x30\x10\0\x01a\x0C\x26\0\x03\xEF\xBB\xBF\0\x04\xEF\xBB\xBFv",
+        Packet::Publish(Publish { topic: "a", payload: b"", properties, ..PUBLISH }),
+    );
+}
+
 #[test]
 fn publish_with_every_property() {
     let properties = block(&[

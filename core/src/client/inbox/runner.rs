@@ -9,9 +9,9 @@ use std::{
 
 use super::{Batch, CURRENT, Inbox, Item, Subscription};
 use crate::{
-    client::{Dispatch, Handled, Message, fork, message::Parts, shared::Shared},
+    client::{Dispatch, Failure, Handled, Message, fork, message::Parts, shared::Shared},
     engine::{Ended, RouteId},
-    error::{Code, Result},
+    error::{Code, Error, Result},
     protocol::ReasonCode,
 };
 
@@ -42,12 +42,15 @@ impl Inbox {
         limit: usize,
     ) -> Result<usize> {
         if Self::in_any_callback() {
-            return Err(Code::Busy.into());
+            return Err(Error::new(
+                Code::Busy,
+                "A callback cannot poll; call poll outside callbacks",
+            ));
         }
         let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         let mut state = self.state.lock();
         if state.running || state.polled {
-            return Err(Code::Busy.into());
+            return Err(polled_elsewhere());
         }
         state.polled = true;
         let mut timed_out = false;
@@ -61,12 +64,15 @@ impl Inbox {
         drop(state);
         let ran = self.run(shared, limit);
         shared.check_fork()?;
-        ran.ok_or_else(|| Code::Busy.into())
+        ran.ok_or_else(polled_elsewhere)
     }
 
     /// Runs everything, on the I/O thread.
     pub(in crate::client) fn run_inline(&self, shared: &Arc<Shared>) {
         while self.run(shared, SLICE).is_some_and(|ran| ran >= SLICE) {}
+        if shared.is_inherited() {
+            fork::end_child();
+        }
     }
 
     /// The driver's turn begins: whatever is put in runs at its end without further ado.
@@ -101,7 +107,7 @@ impl Inbox {
         let mut ran = 0;
         let mut run_all = || {
             while ran < limit && !shared.is_inherited() {
-                let Some(item) = self.state.lock().queue.pop_front() else { break };
+                let Some(item) = self.state.lock().pop() else { break };
                 ran += self.run_item(shared, item, limit - ran);
             }
         };
@@ -234,30 +240,33 @@ impl Inbox {
             return;
         }
         let message = Message { parts, shared, deferred: RefCell::new(None) };
-        let mut called = self.call(&message, handlers);
-        if called.is_none() {
-            called = self.call_successors(&message);
+        let mut called = Called::default();
+        self.call(&message, handlers, &mut called);
+        if called.count < parts.matched.routes.len().max(1) && !shared.is_inherited() {
+            self.call_successors(&message, &mut called);
         }
         if shared.is_inherited() {
             return std::mem::forget(message.deferred);
         }
-        let keeps = called == Some(Handled::Failed) && !shared.options.acknowledge_failed;
+        let failure = called.failed.then_some(shared.options.failure);
         if let Some(deferred) = message.deferred.into_inner() {
-            return deferred.handlers_returned(keeps);
+            return deferred.handlers_returned(failure);
         }
         let Some(receipt) = parts.receipt else { return };
         // Where no handler is left, nobody could acknowledge it by hand.
-        let manual = shared.options.manual && called.is_some();
-        if !keeps && !manual {
-            self.handled.lock().push((receipt, ReasonCode::Success));
-        }
+        let manual = shared.options.manual && called.count > 0;
+        let reason = match failure {
+            Some(Failure::Leave) => return,
+            Some(Failure::Refuse(reason)) => reason,
+            _ if manual => return,
+            Some(Failure::Acknowledge) | None => ReasonCode::Success,
+        };
+        self.handled.lock().push((receipt, reason));
     }
 
-    /// Calls those of the handlers that are still there; `Failed` when one of them failed, nothing
-    /// when there was none.
+    /// Calls those of the handlers that are still there.
     #[inline]
-    fn call(&self, message: &Message<'_>, handlers: &[Arc<Subscription>]) -> Option<Handled> {
-        let mut called = None;
+    fn call(&self, message: &Message<'_>, handlers: &[Arc<Subscription>], called: &mut Called) {
         for subscription in handlers {
             // Said before the look at `active`, as whoever ends the subscription does the reverse:
             // one of the two sees the other.
@@ -266,27 +275,26 @@ impl Inbox {
                 continue;
             }
             let call = || subscription.handler.handle(message);
-            if contain(call).unwrap_or(Handled::Failed) == Handled::Failed {
-                called = Some(Handled::Failed);
-            } else {
-                called.get_or_insert(Handled::Done);
-            }
+            called.count += 1;
+            called.failed |= contain(call).unwrap_or(Handled::Failed) == Handled::Failed;
         }
-        called
     }
 
-    /// The subscription has ended while the message waited. If another one took its place the message
-    /// is for that; else nobody wants it any more.
+    /// A subscription has ended while the message waited. It is for those that have taken its place:
+    /// that want the topic now, and did not yet when the message came. The others have been called,
+    /// or get a copy of their own.
     #[cold]
-    fn call_successors(&self, message: &Message<'_>) -> Option<Handled> {
-        let successors = message.shared.handlers(message.topic());
-        let called = self.call(message, &successors);
+    fn call_successors(&self, message: &Message<'_>, called: &mut Called) {
+        let wanting = message.shared.handlers(message.topic());
+        let came_later =
+            |subscription: &&Arc<Subscription>| !message.parts.matched.knew(subscription.route);
+        let successors: Vec<_> = wanting.iter().filter(came_later).cloned().collect();
+        self.call(message, &successors, called);
         if message.shared.is_inherited() {
-            std::mem::forget(successors);
+            std::mem::forget((wanting, successors));
         } else {
-            contain(|| drop(successors));
+            contain(|| drop((wanting, successors)));
         }
-        called
     }
 
     #[inline]
@@ -324,12 +332,23 @@ impl Inbox {
     }
 }
 
+/// What came of calling the handlers of a message.
+#[derive(Default)]
+struct Called {
+    count: usize,
+    failed: bool,
+}
+
 /// A panic of a callback ends that callback only, and is nothing.
 #[inline]
-fn contain<T>(callback: impl FnOnce() -> T) -> Option<T> {
+pub(in crate::client) fn contain<T>(callback: impl FnOnce() -> T) -> Option<T> {
     let returned = catch_unwind(AssertUnwindSafe(callback));
     if returned.is_err() {
         tracing::error!(target: "mqttsession", "a callback panicked");
     }
     returned.ok()
+}
+
+fn polled_elsewhere() -> Error {
+    Error::new(Code::Busy, "Another thread polls this session; one at a time can")
 }

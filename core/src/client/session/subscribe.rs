@@ -2,16 +2,16 @@
 
 use std::sync::{Arc, atomic::Ordering};
 
-use super::Session;
+use super::{Session, check};
 use crate::{
     client::{
-        Granted, Handler, Operation,
+        Granted, Handler, Operation, Unsubscribed,
         inbox::Subscription,
-        shared::{Goal, Subscribing},
+        shared::{Goal, Subscribing, Unsubscribing},
     },
     engine::RouteId,
     error::{Code, Error, Result},
-    protocol::{PropertyBlock, SubscriptionOptions, topic},
+    protocol::{Place, PropertyBlock, SubscriptionOptions, topic},
 };
 
 /// The most levels of a filter: routing steps down a stack frame for each. Brokers take fewer.
@@ -30,14 +30,30 @@ impl Session {
         options: SubscriptionOptions,
         handler: Arc<dyn Handler>,
     ) -> Result<Operation<Granted>> {
+        self.subscribe_route(filter, options, handler).map(|(operation, _)| operation)
+    }
+
+    /// Subscribes; the route of the subscription comes along.
+    pub(in crate::client) fn subscribe_route(
+        &self,
+        filter: &str,
+        options: SubscriptionOptions,
+        handler: Arc<dyn Handler>,
+    ) -> Result<(Operation<Granted>, RouteId)> {
         let (operation, cell) = Operation::new(self.shared());
         let subscribing = Subscribing::One(cell);
-        self.begin_subscribe(&[(filter, options)], PropertyBlock::new(), handler, subscribing)?;
-        Ok(operation)
+        let route =
+            self.begin_subscribe(&[(filter, options)], PropertyBlock::new(), handler, subscribing)?;
+        Ok((operation, route))
     }
 
     /// Subscribes several filters with one packet and one handler. The operation has a result for
     /// each, in order. Properties: a subscription identifier, user properties (MQTT 5.0).
+    ///
+    /// Under 5.0 every subscribe without a subscription identifier is given one, if the broker has
+    /// such: where filters of several calls match the same message, each handler gets it once, be it
+    /// that the broker sends one copy or one for each. A program that gives identifiers itself gives
+    /// each call its own.
     ///
     /// # Errors
     /// Those of `subscribe`; `INVALID_ARGUMENT` without a filter.
@@ -58,7 +74,7 @@ impl Session {
         properties: PropertyBlock,
         handler: Arc<dyn Handler>,
         subscribing: Subscribing,
-    ) -> Result<()> {
+    ) -> Result<RouteId> {
         let shared = self.shared();
         shared.check_fork()?;
         if filters.is_empty() {
@@ -67,12 +83,8 @@ impl Session {
         for (filter, _) in filters {
             check_filter(filter)?;
         }
-        if !properties.is_empty() && !shared.options.settings.version.is_v5() {
-            return Err(Error::new(
-                Code::NotSupported,
-                "Before MQTT 5.0 a subscribe has no properties",
-            ));
-        }
+        let version = shared.options.settings.version;
+        check::request(version, properties.as_properties(), Place::Subscribe)?;
         // The handler must be in its place before a message can find its route.
         let ticket = shared.core.lock().ticket();
         let subscription = Arc::new(Subscription::new(ticket, handler));
@@ -100,7 +112,7 @@ impl Session {
                 return Err(error);
             }
         }
-        Ok(())
+        Ok(ticket)
     }
 
     /// Ends a subscription; a filter that is not subscribed succeeds at once. No call of the
@@ -108,36 +120,67 @@ impl Session {
     ///
     /// # Errors
     /// `INVALID_FILTER`, `CLOSED`, `FORKED`. The operation: `UNSUBSCRIBE_REFUSED`, `CANCELLED`.
-    pub fn unsubscribe(&self, filter: &str) -> Result<Operation<()>> {
-        check_filter(filter)?;
-        self.unsubscribe_filters(&[filter])
+    pub fn unsubscribe(&self, filter: &str) -> Result<Operation<Unsubscribed>> {
+        let (operation, cell) = Operation::new(self.shared());
+        let properties = PropertyBlock::new();
+        self.begin_unsubscribe(&[filter], properties, Unsubscribing::One(cell))?;
+        Ok(operation)
     }
 
-    /// Ends every subscription, with one packet.
+    /// Ends several subscriptions with one packet. The operation has a result for each, in order.
+    /// Properties: user properties (MQTT 5.0).
+    ///
+    /// # Errors
+    /// Those of `unsubscribe`; `INVALID_ARGUMENT` without a filter, `NOT_SUPPORTED` for properties
+    /// before 5.0.
+    pub fn unsubscribe_many(
+        &self,
+        filters: &[&str],
+        properties: PropertyBlock,
+    ) -> Result<Operation<Vec<Result<Unsubscribed>>>> {
+        if filters.is_empty() {
+            let sentence = "An unsubscribe needs at least one filter";
+            return Err(Error::new(Code::InvalidArgument, sentence));
+        }
+        let (operation, cell) = Operation::new(self.shared());
+        self.begin_unsubscribe(filters, properties, Unsubscribing::Many(cell))?;
+        Ok(operation)
+    }
+
+    /// Ends every subscription, with one packet; the operation has a result for each.
     ///
     /// # Errors
     /// Those of `unsubscribe`.
-    pub fn unsubscribe_all(&self) -> Result<Operation<()>> {
+    pub fn unsubscribe_all(&self) -> Result<Operation<Vec<Result<Unsubscribed>>>> {
         self.shared().check_fork()?;
         let filters = self.shared().core.lock().engine.filters();
         let filters: Vec<&str> = filters.iter().map(String::as_str).collect();
-        self.unsubscribe_filters(&filters)
+        let (operation, cell) = Operation::new(self.shared());
+        self.begin_unsubscribe(&filters, PropertyBlock::new(), Unsubscribing::Many(cell))?;
+        Ok(operation)
     }
 
-    fn unsubscribe_filters(&self, filters: &[&str]) -> Result<Operation<()>> {
+    fn begin_unsubscribe(
+        &self,
+        filters: &[&str],
+        properties: PropertyBlock,
+        unsubscribing: Unsubscribing,
+    ) -> Result<()> {
         let shared = self.shared();
         shared.check_fork()?;
-        let (operation, cell) = Operation::new(shared);
+        filters.iter().try_for_each(|filter| check_filter(filter))?;
+        let version = shared.options.settings.version;
+        check::request(version, properties.as_properties(), Place::Unsubscribe)?;
         let mut core = shared.core.lock();
         if matches!(core.goal, Goal::Close) {
             return Err(Code::Closed.into());
         }
         let ticket = core.ticket();
-        core.unsubscribing.insert(ticket, cell);
-        let ended = core.engine.unsubscribe(ticket, filters, PropertyBlock::new());
+        core.unsubscribing.insert(ticket, unsubscribing);
+        let ended = core.engine.unsubscribe(ticket, filters, properties);
         shared.settle(core);
         self.end_subscriptions(&ended);
-        Ok(operation)
+        Ok(())
     }
 
     /// No further call of these handlers begins; outside callbacks none is running afterwards.
@@ -153,10 +196,23 @@ impl Session {
 
 fn check_filter(filter: &str) -> Result<()> {
     if filter.split('/').count() > FILTER_LEVELS {
-        let sentence = format!("A filter has at most {FILTER_LEVELS} levels");
+        let sentence =
+            format!("The filter cannot be used: it has more than {FILTER_LEVELS} levels");
         return Err(Error::new(Code::InvalidFilter, sentence));
     }
     topic::check_filter(filter.as_bytes()).map(drop).map_err(|error| {
-        Error::new(Code::InvalidFilter, format!("The filter {filter:?} cannot be used: {error}"))
+        Error::new(
+            Code::InvalidFilter,
+            format!("The filter {} cannot be used: {error}", shown(filter)),
+        )
     })
+}
+
+/// A filter as it stands in a sentence: it may be long, and hold anything.
+fn shown(filter: &str) -> String {
+    const LONGEST: usize = 80;
+    match filter.char_indices().nth(LONGEST) {
+        None => format!("{filter:?}"),
+        Some((end, _)) => format!("{:?}…", &filter[..end]),
+    }
 }

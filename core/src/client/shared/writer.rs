@@ -120,6 +120,7 @@ impl Shared {
             drop(core);
             unblocked.iter().for_each(|signal| signal.done());
             let wrote = self.write_whole(&mut output, &mut write);
+            let written_at = Instant::now();
             core = self.core.lock();
             if core.connection != connection {
                 // Its connection is gone; the driver of the next one is woken by the caller.
@@ -134,7 +135,7 @@ impl Shared {
                     _ => Wrote::Failed(error),
                 };
             }
-            core.engine.handle_written();
+            core.engine.handle_written(written_at);
             output.clear(KEPT);
             core.spare = output;
             if core.engine.has_news() {

@@ -1,14 +1,15 @@
 //! What each packet from the broker means in each phase.
 
 use std::{
+    ops::Range,
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use super::{Engine, Phase};
+use super::{Engine, Phase, STANDSTILL};
 use crate::{
     engine::{
-        Delivery, Event, Inbound, Match, Route, handshake,
+        Connected, Delivery, Event, Inbound, Match, agreement, handshake,
         incoming::Arrival,
         outgoing::Outgoing,
         packet_id::{PacketIds, Use},
@@ -18,14 +19,15 @@ use crate::{
     },
     error::{Code, Error, Result},
     protocol::{
-        Ack, AckKind, Connack, Cut, Frame, Packet, PacketId, PacketType, Properties, RawPublish,
-        ReasonCode, Sender, Version, Violation, cut, topic,
+        Ack, AckKind, Connack, Cut, Disconnect, Frame, Packet, PacketId, PacketType, Properties,
+        RawPublish, ReasonCode, Sender, Version, Violation, cut, topic,
     },
 };
 
 impl Engine {
     /// Takes in what was read; how many bytes of it were whole packets. The rest is to be given
-    /// again, with what follows it.
+    /// again, with what follows it; so is everything behind a CONNACK that the authenticator has
+    /// still to accept ([`is_verifying`](Self::is_verifying)).
     ///
     /// # Errors
     /// The connection has to be closed, after the output (which may hold a DISCONNECT) is written:
@@ -42,15 +44,16 @@ impl Engine {
         // Any byte shows that the broker lives.
         self.last_received = Some(now);
         self.timers.stop(Timer::PingAnswer);
-        let mut from = 0;
         self.needed = 0;
-        while from < input.len() {
-            match cut(&input[from..], self.settings.maximum_packet_size) {
+        let mut from = self.skip(input).map_err(|violation| self.fail(violation.into()))?;
+        while from < input.len() && self.phase != Phase::Verifying {
+            match cut(&input[from..], self.largest()) {
                 Ok(Cut::Whole { frame, length }) => {
                     let result = if frame.first >> 4 == PacketType::Publish as u8
                         && self.phase == Phase::Online
                     {
-                        self.handle_publish(frame, from + length, inbound).map_err(Fault::from)
+                        self.handle_publish(frame, from..from + length, now, inbound)
+                            .map_err(Fault::from)
                     } else {
                         self.handle_frame(frame, now)
                     };
@@ -59,8 +62,7 @@ impl Engine {
                 }
                 // Something else may never send as much as its first bytes would mean in MQTT.
                 Ok(Cut::Partial { .. })
-                    if self.phase == Phase::Connecting
-                        && input[from] >> 4 != PacketType::Connack as u8 =>
+                    if self.phase == Phase::Connecting && !self.may_answer(input[from]) =>
                 {
                     return Err(self.fail(NO_CONNACK.into()));
                 }
@@ -68,31 +70,53 @@ impl Engine {
                     self.needed = header.map_or(0, |(_, total)| total);
                     break;
                 }
+                Err(violation) if violation.reason == ReasonCode::PacketTooLarge => {
+                    match self.handle_oversized(&input[from..], violation) {
+                        Ok(Some(skipped)) => from += skipped,
+                        Ok(None) => break,
+                        Err(violation) => return Err(self.fail(violation.into())),
+                    }
+                }
                 Err(violation) => return Err(self.fail(violation.into())),
             }
         }
         // Acknowledgements have opened the window and given packet ids free.
-        self.pump();
+        self.pump(now);
         Ok(from)
     }
 
-    /// `end` is where the packet ends in the input.
+    /// `at` is where the packet stands in the input.
     #[inline]
     fn handle_publish(
         &mut self,
         frame: Frame<'_>,
-        end: usize,
+        at: Range<usize>,
+        now: Instant,
         inbound: &mut Inbound,
     ) -> Result<(), Violation> {
-        let publish = RawPublish::decode(frame, self.settings.version)?;
+        let publish = match RawPublish::decode(frame, self.settings.version) {
+            Ok(publish) => publish,
+            Err(violation) => return self.handle_unreadable(frame, at.len(), violation),
+        };
         let found = match publish.properties.topic_alias() {
-            None => self.subscriptions.router.find(publish.topic, checked)?,
-            Some(alias) => self.aliased(alias, publish.topic)?,
+            None => self.subscriptions.router.find(publish.topic, checked),
+            Some(alias) => self.aliased(alias, publish.topic),
+        };
+        let found = match found {
+            Ok(found) => found,
+            Err(violation) => return self.handle_unreadable(frame, at.len(), violation),
         };
         let receipt = match publish.packet_id {
             None => None,
             Some(id) => {
-                match self.incoming.publish(id, publish.qos, publish.duplicate, &mut self.output)? {
+                let duplicate = publish.duplicate;
+                let arrival =
+                    self.incoming.publish(id, publish.qos, duplicate, &mut self.output)?;
+                if !self.timers.is_set(Timer::Standstill) {
+                    self.incoming.watch_order();
+                    self.timers.set(Timer::Standstill, now + STANDSTILL);
+                }
+                match arrival {
                     Arrival::Deliver(receipt) => Some(receipt),
                     Arrival::Duplicate => return Ok(()),
                 }
@@ -101,7 +125,7 @@ impl Engine {
         self.received += 1;
         let receipt = match receipt {
             Some(receipt) if self.settings.acknowledge_on_receipt => {
-                self.incoming.handled(receipt, ReasonCode::Success, &mut self.output);
+                self.acknowledge(receipt, ReasonCode::Success);
                 None
             }
             other => other,
@@ -110,7 +134,8 @@ impl Engine {
             self.unrouted += 1;
             return Ok(());
         }
-        let found = narrowed(found, publish.properties);
+        let found = self.subscriptions.router.narrow(found, publish.properties);
+        let end = at.end;
         let payload = end - publish.payload.len();
         let properties = publish.properties.as_bytes().len();
         match inbound.matches.last() {
@@ -145,62 +170,84 @@ impl Engine {
             return self.handle_first(frame, now);
         }
         let kind = frame.packet_type()?;
-        match Packet::decode_from(Sender::Server, frame, self.settings.version)? {
+        let packet = Packet::decode_from(Sender::Server, frame, self.settings.version)?;
+        agreement::check(&self.settings, &packet)?;
+        match packet {
             Packet::Puback(ack) => self.handle_ack(kind, &ack, Outgoing::acknowledged)?,
             Packet::Pubcomp(ack) => self.handle_ack(kind, &ack, Outgoing::completed)?,
             Packet::Pubrec(ack) => self.handle_pubrec(&ack)?,
-            Packet::Pubrel(ack) => self.incoming.released(ack.packet_id, &mut self.output),
+            Packet::Pubrel(ack) => self.incoming.released(ack.packet_id, &mut self.output)?,
             Packet::Suback(ack) => {
                 self.handle_request_ack(kind, ack.packet_id, ack.codes, ack.properties)?;
             }
             Packet::Unsuback(ack) => {
                 self.handle_request_ack(kind, ack.packet_id, ack.codes, ack.properties)?;
             }
-            Packet::Pingresp => {}
+            Packet::Pingresp => self.outgoing.ping_answered(),
             Packet::Disconnect(disconnect) => {
-                let said = disconnect.properties.reason_string();
-                return Err(Fault::Ended(handshake::disconnected(disconnect.reason, said)));
+                let Disconnect { reason, properties } = disconnect;
+                return Err(Fault::Ended(handshake::disconnected(reason, properties)));
             }
-            // A second CONNACK; an AUTH for a session that asked for no authentication method.
-            _ => return Err(Fault::out_of_place(kind, "at a moment that has no use for one")),
+            Packet::Auth(auth) => self.handle_auth(&auth)?,
+            // [MQTT-3.2.0-2]
+            Packet::Connack(_) => return Err(SECOND_CONNACK.into()),
+            // The decoder has refused what only clients send.
+            _ => return Err(Fault::out_of_place(kind, "although only clients send one")),
         }
         Ok(())
     }
 
-    /// The first packet from the broker must be CONNACK [MQTT-3.2.0-1].
+    /// Whether an answer to CONNECT begins with this byte.
+    fn may_answer(&self, first: u8) -> bool {
+        first >> 4 == PacketType::Connack as u8 || (first == AUTH && self.has_method())
+    }
+
+    /// The first packet from the broker must be CONNACK [MQTT-3.2.0-1], but for the steps of an
+    /// authentication.
     fn handle_first(&mut self, frame: Frame<'_>, now: Instant) -> Result<(), Fault> {
         let kind = frame.packet_type()?;
-        let Packet::Connack(connack) = Packet::decode(frame, self.settings.version)? else {
-            return Err(Fault::out_of_place(kind, "before CONNACK"));
-        };
-        if !connack.is_accepted() {
-            return Err(Fault::Ended(handshake::refused(&connack, self.settings.version)));
+        let packet = Packet::decode_from(Sender::Server, frame, self.settings.version)?;
+        agreement::check(&self.settings, &packet)?;
+        match packet {
+            Packet::Connack(connack) if connack.is_accepted() => {
+                self.handle_accepted(&connack, now)
+            }
+            // [MQTT-4.12.0-4]
+            Packet::Connack(connack) => {
+                Err(Fault::Ended(handshake::refused(&connack, self.settings.version)))
+            }
+            Packet::Auth(auth) => self.handle_auth(&auth).map_err(Fault::early),
+            _ => Err(Fault::Early(EARLY.on(kind))),
         }
-        self.handle_accepted(&connack, now)
     }
 
     fn handle_accepted(&mut self, connack: &Connack<'_>, now: Instant) -> Result<(), Fault> {
-        let version = self.settings.version;
-        // [MQTT-3.2.2-2]
-        if self.clean_start && connack.session_present {
-            return Err(Fault::out_of_place(
-                PacketType::Connack,
-                "with session present for a clean start",
-            ));
+        agreement::check_connack(self.clean_start, connack)?;
+        let verifies = self.check_connack(connack)?;
+        let connected = handshake::accepted(connack, &self.client_id);
+        match verifies {
+            true => self.verify(connected),
+            false => self.go_online(connected, now),
         }
+        Ok(())
+    }
+
+    /// The broker has accepted, and so has the session.
+    pub(super) fn go_online(&mut self, connected: Connected, now: Instant) {
+        let version = self.settings.version;
         // MQTT 3.1 has no session-present flag: what was asked for is what is.
         let resumed = match version {
             Version::V31 => !self.settings.clean_session,
-            _ => connack.session_present,
+            _ => connected.session_present,
         };
-        let connected = handshake::accepted(connack, &self.client_id);
         self.client_id.clone_from(&connected.client_id);
-        self.server = ServerLimits::new(connack.properties);
-        if let Some(seconds) = connack.properties.server_keep_alive() {
+        self.server = ServerLimits::new(connected.properties());
+        if let Some(seconds) = connected.server_keep_alive() {
             self.keep_alive = Duration::from_secs(seconds.into());
         }
         self.phase = Phase::Online;
-        self.incoming.connected(resumed);
+        self.suspicion.connected();
+        self.incoming.connected(resumed, self.server.maximum_packet_size);
         self.outgoing.connected(
             resumed,
             self.settings.end_on_session_loss,
@@ -212,7 +259,11 @@ impl Engine {
         if !self.keep_alive.is_zero() {
             self.timers.set(Timer::KeepAlive, now + self.keep_alive);
         }
-        Ok(())
+        if self.outgoing.asks_for_ping() {
+            // Behind whatever else the broker may end on.
+            self.pump(now);
+            self.ping();
+        }
     }
 
     fn handle_ack(
@@ -225,6 +276,13 @@ impl Engine {
             Some(Use::Message(key)) => apply(&mut self.outgoing, ack, key, &mut self.ids)
                 .map_err(|what| Fault::out_of_place(kind, what)),
             Some(Use::Request(_)) => Err(Fault::out_of_place(kind, FOR_A_REQUEST)),
+            Some(Use::Retired) => {
+                if kind == PacketType::Pubcomp {
+                    // Now the broker knows it no more, either.
+                    self.ids.release(ack.packet_id);
+                }
+                Ok(())
+            }
             // Late or repeated: the message has ended already.
             None => Ok(()),
         }
@@ -237,7 +295,11 @@ impl Engine {
                 .received(ack, key, &mut self.ids, &mut self.output)
                 .map_err(|what| Fault::out_of_place(PacketType::Pubrec, what)),
             Some(Use::Request(_)) => Err(Fault::out_of_place(PacketType::Pubrec, FOR_A_REQUEST)),
-            None => {
+            Some(Use::Retired) if ack.reason.is_error() => {
+                self.ids.release(ack.packet_id);
+                Ok(())
+            }
+            Some(Use::Retired) | None => {
                 if !ack.reason.is_error() {
                     self.release_unknown(ack.packet_id);
                 }
@@ -278,45 +340,53 @@ impl Engine {
                     &mut self.ids,
                     &mut self.events,
                 )
-                .map_err(|what| Fault::out_of_place(kind, what)),
+                .map_err(Fault::from),
             Some(Use::Message(_)) => {
-                Err(Fault::out_of_place(kind, "with the packet id of a message"))
+                Err(Fault::out_of_place(kind, "with the packet id of a PUBLISH"))
             }
-            None => Ok(()),
+            Some(Use::Retired) | None => Ok(()),
+        }
+    }
+
+    /// Whether only a broker breaks the rules in this way, and not something else that listens there.
+    fn is_answer(&self, fault: &Fault) -> bool {
+        let Fault::Violation(violation) = fault else { return true };
+        match violation.packet {
+            Some(PacketType::Connack) => true,
+            Some(PacketType::Auth) => self.has_method(),
+            _ => false,
         }
     }
 
     /// Ends the connection because of what the broker did; under 5.0 it is told why.
     fn fail(&mut self, fault: Fault) -> Error {
-        let connecting = self.phase == Phase::Connecting;
+        let stranger = self.phase == Phase::Connecting && !self.is_answer(&fault);
         self.end_connection();
         match fault {
             Fault::Ended(error) => error,
-            Fault::Violation(violation)
-                if connecting && violation.packet != Some(PacketType::Connack) =>
-            {
-                Error::new(
-                    Code::NotMqtt,
-                    "The server does not speak MQTT on this port: its first bytes are no CONNACK",
-                )
-                .with_source(violation)
-            }
-            Fault::Violation(violation) => {
+            Fault::Violation(violation) if stranger => Error::new(
+                Code::NotMqtt,
+                "The server does not speak MQTT on this port: its first bytes are no CONNACK",
+            )
+            .with_source(violation.in_version(self.settings.version)),
+            Fault::Violation(violation) | Fault::Early(violation) => {
                 self.say_disconnect(violation.reason, Properties::EMPTY);
-                violated(violation)
+                violated(violation.in_version(self.settings.version))
             }
         }
     }
 }
 
-const NO_CONNACK: Violation = Violation {
-    reason: ReasonCode::ProtocolError,
-    packet: None,
-    detail: "the beginning of another packet before CONNACK",
-    statement: "MQTT-3.2.0-1",
-};
+/// The first byte of an AUTH.
+const AUTH: u8 = (PacketType::Auth as u8) << 4;
 
-const FOR_A_REQUEST: &str = "with the packet id of a subscribe or unsubscribe";
+const NO_CONNACK: Violation =
+    Violation::protocol_error("that is not CONNACK and not whole", "MQTT-3.2.0-1");
+
+const EARLY: Violation = Violation::protocol_error("before CONNACK", "MQTT-3.2.0-1");
+const SECOND_CONNACK: Violation =
+    Violation::protocol_error("a second time", "MQTT-3.2.0-2").on(PacketType::Connack);
+const FOR_A_REQUEST: &str = "with the packet id of a SUBSCRIBE or UNSUBSCRIBE";
 
 fn checked(topic: &[u8]) -> Result<&str, Violation> {
     topic::check_name(topic)
@@ -324,17 +394,25 @@ fn checked(topic: &[u8]) -> Result<&str, Violation> {
 }
 
 /// Why a connection cannot go on.
-enum Fault {
+pub(super) enum Fault {
     /// The broker ended it in good order.
     Ended(Error),
     /// The broker broke the rules; it is told the reason.
     Violation(Violation),
+    /// A whole, legal packet instead of CONNACK: the server does speak MQTT.
+    Early(Violation),
 }
 
 impl Fault {
-    fn out_of_place(packet: PacketType, detail: &'static str) -> Self {
-        Violation { reason: ReasonCode::ProtocolError, packet: Some(packet), detail, statement: "" }
-            .into()
+    fn early(self) -> Self {
+        match self {
+            Self::Violation(violation) => Self::Early(violation),
+            other => other,
+        }
+    }
+
+    pub(super) fn out_of_place(packet: PacketType, detail: &'static str) -> Self {
+        Violation::protocol_error(detail, "").on(packet).into()
     }
 }
 
@@ -344,7 +422,7 @@ impl From<Violation> for Fault {
     }
 }
 
-fn violated(violation: Violation) -> Error {
+pub(super) fn violated(violation: Violation) -> Error {
     let code = match violation.reason {
         ReasonCode::MalformedPacket => Code::MalformedPacket,
         ReasonCode::PacketTooLarge => Code::PacketTooLarge,
@@ -353,28 +431,4 @@ fn violated(violation: Violation) -> Error {
         _ => Code::ProtocolError,
     };
     Error::new(code, format!("The broker sent {violation}"))
-}
-
-/// Subscription identifiers narrow the match: a copy that the broker sent for one of several
-/// overlapping subscriptions reaches the handler of that one. Identifiers that leave nobody are of
-/// an earlier subscription; then the topic alone decides.
-fn narrowed(found: Arc<Match>, properties: Properties<'_>) -> Arc<Match> {
-    if properties.is_empty() || found.routes.iter().all(|route| route.identifier.is_none()) {
-        return found;
-    }
-    let identifiers: Vec<u32> = properties.subscription_identifiers().collect();
-    if identifiers.is_empty() {
-        return found;
-    }
-    let meant = |route: &&Route| {
-        route.identifier.is_none_or(|identifier| identifiers.contains(&identifier))
-    };
-    match found.routes.iter().filter(meant).count() {
-        0 => found,
-        all if all == found.routes.len() => found,
-        _ => {
-            let routes = found.routes.iter().filter(meant).copied().collect();
-            Arc::new(Match { topic: found.topic.clone(), routes })
-        }
-    }
 }

@@ -1,0 +1,180 @@
+//! The encoded form in which a message is kept until it has ended.
+
+use std::time::Instant;
+
+use bytes::Bytes;
+
+use super::{
+    Completion, Publication,
+    flight::Wire,
+    lifetime::Deadlines,
+    outgoing_alias::Spelling,
+    output::LARGE_PAYLOAD,
+    publication::{self, OVERHEAD, unsendable_message},
+    server::ServerLimits,
+};
+use crate::{
+    error::{Error, Result},
+    protocol::{PacketId, QoS, Version, encode_again_aliased},
+};
+
+/// A PUBLISH with DUP set differs from the first one in this bit of the first byte.
+const DUP: u8 = 0x08;
+
+/// A message kept until it has ended: the encoded packet with the places to patch.
+pub(super) struct Stored {
+    pub(super) number: u64,
+    pub(super) qos: QoS,
+    pub(super) completion: Option<Completion>,
+    packet: Box<[u8]>,
+    large: Bytes,
+    packet_id_at: u32,
+    topic_at: u8,
+    topic_length: u16,
+    /// The program's own; 0 without one.
+    topic_alias: u16,
+    /// For the few that have a lifetime.
+    deadlines: Option<Box<Deadlines>>,
+}
+
+impl Stored {
+    pub(super) fn new(
+        number: u64,
+        version: Version,
+        publication: Publication<'_>,
+    ) -> Result<Self, Error> {
+        let length = publication.payload.as_slice().len();
+        let beside = length >= LARGE_PAYLOAD;
+        let properties = publication.properties;
+        let whole = publication.packet();
+        let mut packet = Vec::with_capacity(
+            OVERHEAD
+                + whole.topic.len()
+                + properties.as_bytes().len()
+                + if beside { 0 } else { length },
+        );
+        let head = whole.encode_head(version, length, &mut packet).map_err(unsendable_message)?;
+        if !beside {
+            packet.extend_from_slice(whole.payload);
+        }
+        let lengths =
+            packet[1..].iter().position(|byte| byte & 0x80 == 0).expect("a length ends") + 1;
+        let deadlines = publication.lifetime.map(|lifetime| {
+            let interval = properties.message_expiry_interval().and_then(|seconds| {
+                let at = head.properties_at? + properties.message_expiry_interval_at()?;
+                Some((seconds, packet.len() - at))
+            });
+            Box::new(Deadlines::new(*lifetime, interval))
+        });
+        Ok(Self {
+            number,
+            qos: publication.qos,
+            completion: None,
+            packet: packet.into(),
+            packet_id_at: head.packet_id_at.unwrap_or(0) as u32,
+            topic_at: (1 + lengths + 2) as u8,
+            topic_length: publication.topic.len() as u16,
+            topic_alias: publication::alias(properties),
+            deadlines,
+            large: match beside {
+                true => publication.payload.into_shared(),
+                false => Bytes::new(),
+            },
+        })
+    }
+
+    /// The bytes that it takes.
+    pub(super) fn weight(&self) -> usize {
+        self.packet.len() + self.large.len()
+    }
+
+    pub(super) fn topic(&self) -> &[u8] {
+        let from = usize::from(self.topic_at);
+        &self.packet[from..from + usize::from(self.topic_length)]
+    }
+
+    /// When it ends unless it has been sent by then.
+    pub(super) fn gives_up_at(&self) -> Option<Instant> {
+        self.deadlines.as_ref()?.give_up
+    }
+
+    /// Whether it takes a clock to send it.
+    pub(super) fn has_lifetime(&self) -> bool {
+        self.deadlines.is_some()
+    }
+
+    /// Whether this broker takes it. With its topic, whatever alias may stand for that: it may have
+    /// to be sent again on another connection.
+    pub(super) fn check(&self, server: &ServerLimits) -> Result<()> {
+        let retain = self.packet[0] & 1 == 1;
+        server.allow(self.qos, retain, self.weight(), self.topic_alias)
+    }
+
+    /// Frees the message itself; its number and its completion stay.
+    pub(super) fn release(&mut self) {
+        self.packet = Box::default();
+        self.large = Bytes::new();
+        self.deadlines = None;
+    }
+
+    /// Writes it for the first time on its way to this broker, which takes it; the answer is how many
+    /// bytes that were. From now on it does not expire here any more.
+    pub(super) fn write(&mut self, packet_id: Option<PacketId>, wire: &mut Wire<'_>) -> usize {
+        let fits = OVERHEAD + self.weight() <= wire.server.maximum_packet_size;
+        let spelling = match self.topic_alias == 0 && fits {
+            true => wire.aliases.spell(self.topic()),
+            false => Spelling::Plain,
+        };
+        if let Some(deadlines) = &mut self.deadlines {
+            deadlines.give_up = None;
+        }
+        let written = self.encode(spelling, packet_id, wire);
+        match spelling {
+            Spelling::Introduced(alias) => wire.aliases.set(alias, self.topic()),
+            Spelling::Plain => wire.aliases.set(self.topic_alias, self.topic()),
+            Spelling::Abbreviated(_) => {}
+        }
+        written
+    }
+
+    /// Writes it once more, with DUP [MQTT-3.3.1-1] and with its topic: the aliases of the connection
+    /// on which it was sent before are gone [MQTT-3.3.2-7].
+    pub(super) fn write_again(&self, packet_id: PacketId, wire: &mut Wire<'_>) {
+        let start = wire.output.buffer().len();
+        self.encode(Spelling::Plain, Some(packet_id), wire);
+        wire.output.buffer()[start] |= DUP;
+        wire.aliases.set(self.topic_alias, self.topic());
+    }
+
+    fn encode(
+        &self,
+        spelling: Spelling,
+        packet_id: Option<PacketId>,
+        wire: &mut Wire<'_>,
+    ) -> usize {
+        let buffer = wire.output.buffer();
+        let start = buffer.len();
+        let packet_id_at = match spelling {
+            Spelling::Plain => {
+                buffer.extend_from_slice(&self.packet);
+                packet_id.map(|_| self.packet_id_at as usize)
+            }
+            Spelling::Introduced(alias) | Spelling::Abbreviated(alias) => {
+                let abbreviated = matches!(spelling, Spelling::Abbreviated(_));
+                encode_again_aliased(&self.packet, self.large.len(), alias, abbreviated, buffer)
+            }
+        };
+        if let (Some(id), Some(at)) = (packet_id, packet_id_at) {
+            let at = start + at;
+            buffer[at..at + 2].copy_from_slice(&id.get().to_be_bytes());
+        }
+        if let (Some(deadlines), Some(now)) = (&self.deadlines, wire.now) {
+            deadlines.patch(buffer, now);
+        }
+        let length = buffer.len() - start + self.large.len();
+        if !self.large.is_empty() {
+            wire.output.push_large(self.large.clone());
+        }
+        length
+    }
+}
