@@ -4,6 +4,7 @@
 //! messages over, write what came of all that, and sleep until something happens.
 
 mod exchange;
+mod hand_over;
 
 use std::{
     cell::RefCell,
@@ -18,12 +19,7 @@ use std::{
 use bytes::{Buf, BytesMut};
 use tokio::time::Sleep;
 
-use super::{
-    Dispatch, OwnedMessage,
-    inbox::{Batch, Item},
-    message::Parts,
-    shared::{Goal, Shared, Wrote},
-};
+use super::shared::{Goal, Shared, Wrote};
 use crate::{
     engine::Inbound,
     error::{Code, Error, Layer, Result},
@@ -286,58 +282,6 @@ impl<'s> Connection<'s> {
     fn stream_error(&self, error: &io::Error) -> Error {
         let stage = if self.online.is_some() { Layer::Tcp } else { Layer::Connack };
         transport::stream_error(error, stage)
-    }
-
-    /// Step three: hands the messages to their handlers' queue.
-    fn hand_over(&mut self, input: Input, now: Instant) {
-        let Input { mut inbound, chunk } = input;
-        if !inbound.deliveries.is_empty() {
-            if self.shared.claiming.load(Ordering::Acquire) > 0 {
-                self.shared.claim();
-            }
-            if inbound.matches.iter().any(|found| found.routes.is_empty()) {
-                self.set_unclaimed_apart(&mut inbound, &chunk);
-            }
-            if inbound.deliveries.iter().any(|delivery| delivery.receipt.is_some()) {
-                self.acknowledge_at.get_or_insert(now + ACKNOWLEDGE_EVERY);
-            }
-            let handlers = {
-                let subscriptions = self.shared.subscriptions.lock();
-                let of = |route: &crate::engine::Route| subscriptions.get(&route.id).cloned();
-                let found = inbound.matches.iter();
-                found.map(|found| found.routes.iter().filter_map(of).collect()).collect()
-            };
-            let batch = Batch::new(chunk, inbound, handlers);
-            if let Some(route) = self.shared.requests.route() {
-                let is_answer = |parts: &Parts<'_>| {
-                    parts.matched.routes.iter().any(|matched| matched.id == route)
-                };
-                for answer in batch.all_parts().filter(is_answer) {
-                    self.shared.requests.answered(self.shared, &answer);
-                }
-            }
-            self.shared.inbox.push(self.shared, Item::Batch(batch));
-        }
-        if self.shared.options.dispatch == Dispatch::Inline {
-            self.shared.inbox.run_inline(self.shared);
-        }
-    }
-
-    /// Messages of QoS 1 and 2 that nobody wants stay unacknowledged until somebody does.
-    #[cold]
-    fn set_unclaimed_apart(&self, inbound: &mut Inbound, chunk: &bytes::Bytes) {
-        let (unclaimed, wanted) = std::mem::take(&mut inbound.deliveries)
-            .into_iter()
-            .partition(|delivery| inbound.matches[delivery.matched as usize].routes.is_empty());
-        inbound.deliveries = unclaimed;
-        let unclaimed = std::mem::take(inbound);
-        inbound.matches.clone_from(&unclaimed.matches);
-        inbound.deliveries = wanted;
-        let batch = Batch::new(chunk.clone(), unclaimed, Vec::new());
-        for parts in batch.all_parts() {
-            let Some(receipt) = parts.receipt else { continue };
-            self.shared.set_apart(OwnedMessage::new(&parts), receipt);
-        }
     }
 
     /// What the program wants of the connection.

@@ -5,7 +5,9 @@
 //! released ([`Core::collect`]) and acts on them afterwards ([`Shared::apply`]). Who writes, and
 //! when, stands in [`writer`].
 
+mod effects;
 mod publish;
+mod unclaimed;
 mod writer;
 
 use std::{
@@ -33,7 +35,7 @@ use super::{
     runtime::{self, IoThread},
 };
 use crate::{
-    engine::{self, Ended, Engine, Output, Receipt, RouteId, Ticket},
+    engine::{Engine, Output, Receipt, RouteId, Ticket},
     error::{Error, Result},
     protocol::{PropertyBlock, ReasonCode},
 };
@@ -125,27 +127,6 @@ pub(super) struct Core {
     pub(super) flushing: HashMap<Ticket, Arc<Cell<()>>>,
 }
 
-/// What the engine had to tell, to be acted on without the lock.
-#[derive(Default)]
-pub(super) struct Effects {
-    ended: Vec<Ended>,
-    events: Vec<Event>,
-    /// Each ends an operation.
-    endings: Vec<Box<dyn FnOnce() -> Option<Callback> + Send>>,
-    /// Routes whose subscriptions the broker refused.
-    refused: Vec<RouteId>,
-    unblocked: Vec<Arc<Signal>>,
-    wakes: Option<Waker>,
-}
-
-type Callback = Box<dyn FnOnce() + Send>;
-
-impl Effects {
-    fn end<T: Clone + Send + 'static>(&mut self, cell: Arc<Cell<T>>, result: Result<T>) {
-        self.endings.push(Box::new(move || cell.end(result)));
-    }
-}
-
 impl Core {
     fn new(engine: Engine) -> Self {
         Self {
@@ -191,71 +172,6 @@ impl Core {
     /// Whether something waits to be written.
     pub(super) fn has_output(&self) -> bool {
         !self.leftover.is_empty() || self.engine.output_length() > 0
-    }
-
-    /// Takes every output of the engine but the bytes.
-    pub(super) fn collect(&mut self) -> Effects {
-        let mut effects = Effects { ended: self.engine.poll_ended(), ..Effects::default() };
-        while let Some(event) = self.engine.poll_event() {
-            self.translate(event, &mut effects);
-        }
-        effects.refused = self.engine.poll_refused();
-        effects.unblocked = self.take_unblocked();
-        // The driver asks: it knows when a question has lost its connection.
-        if matches!(self.goal, Goal::Disconnect(_)) || self.challenge.is_some() {
-            effects.wakes = self.take_waker();
-        }
-        effects
-    }
-
-    fn translate(&mut self, event: engine::Event, effects: &mut Effects) {
-        match event {
-            engine::Event::Connected(connected) => {
-                self.connected = Some(connected.clone());
-                for cell in self.connecting.drain(..) {
-                    effects.end(cell, Ok(connected.clone()));
-                }
-                effects.events.push(Event::Connected(connected));
-            }
-            engine::Event::Subscribed(ticket, results) => match self.subscribing.remove(&ticket) {
-                Some(Subscribing::One(cell)) => {
-                    let result = results.into_iter().next().expect("one filter has one result");
-                    effects.end(cell, result);
-                }
-                Some(Subscribing::Many(cell)) => effects.end(cell, Ok(results)),
-                None => {}
-            },
-            engine::Event::SubscriptionRefused(filter, error) => {
-                effects.events.push(Event::SubscriptionRefused(filter, error));
-            }
-            engine::Event::Unsubscribed(ticket, results) => {
-                match self.unsubscribing.remove(&ticket) {
-                    Some(Unsubscribing::One(cell)) => {
-                        let result = results.into_iter().next().expect("one filter has one result");
-                        effects.end(cell, result);
-                    }
-                    Some(Unsubscribing::Many(cell)) => effects.end(cell, Ok(results)),
-                    None => {}
-                }
-            }
-            engine::Event::SetAside(what) => effects.events.push(Event::SetAside(what)),
-            engine::Event::AcknowledgementHeld(count) => {
-                effects.events.push(Event::AcknowledgementHeld(count));
-            }
-            engine::Event::Flushed(ticket) => {
-                if let Some(cell) = self.flushing.remove(&ticket) {
-                    effects.end(cell, Ok(()));
-                }
-            }
-            engine::Event::Challenge(step, data) => {
-                self.challenge = Some(Question::Authentication(step, data));
-            }
-            engine::Event::Reauthenticated => {
-                if let Some(cell) = self.reauthenticating.take() {
-                    effects.end(cell, Ok(()));
-                }
-            }
-        }
     }
 
     /// The publishers that have a chance now.
@@ -474,33 +390,6 @@ impl Shared {
         refused
     }
 
-    /// Acts on what the engine had to tell: messages first, as a flush ends after them; operations
-    /// last, so that whoever waited for one finds the state that it led to.
-    pub(super) fn apply(self: &Arc<Self>, effects: Effects) {
-        let Effects { mut ended, events, endings, refused, unblocked, wakes } = effects;
-        unblocked.iter().for_each(|signal| signal.done());
-        wakes.into_iter().for_each(Waker::wake);
-        for one in &mut ended {
-            for watcher in std::mem::take(&mut one.watchers) {
-                watcher(one.number, one.outcome.clone());
-            }
-        }
-        ended.retain(|one| one.completion.is_some());
-        if !ended.is_empty() {
-            self.inbox.push(self, Item::Ended(ended));
-        }
-        for event in events {
-            self.report(event);
-        }
-        for end in endings {
-            end().into_iter().for_each(|call| self.call_back(call));
-        }
-        let refused = self.end_subscriptions(&refused);
-        if !refused.is_empty() {
-            self.drop_there(refused);
-        }
-    }
-
     /// No further call of these handlers begins. The answer is theirs, to be dropped on a callback
     /// thread.
     #[must_use]
@@ -553,34 +442,6 @@ impl Shared {
         if let Some(handler) = handler {
             self.inbox.push(self, Item::Event(event, handler));
         }
-    }
-
-    /// Keeps a message that nobody wants, unless a handler has come meanwhile.
-    pub(super) fn set_apart(self: &Arc<Self>, message: OwnedMessage, receipt: Receipt) {
-        self.inbox.hold(message.payload().len());
-        let mut unclaimed = self.unclaimed.lock();
-        let wanted = !self.handlers(message.topic()).is_empty();
-        unclaimed.push((message, receipt));
-        if wanted {
-            self.hand_out(&mut unclaimed);
-        }
-    }
-
-    /// Gives messages that nobody wanted to handlers that have come since.
-    pub(super) fn claim(self: &Arc<Self>) {
-        self.hand_out(&mut self.unclaimed.lock());
-    }
-
-    /// With the lock held throughout: what the handlers get next must not overtake these.
-    fn hand_out(self: &Arc<Self>, unclaimed: &mut Vec<(OwnedMessage, Receipt)>) {
-        unclaimed.retain(|(message, receipt)| {
-            let handlers = self.handlers(message.topic());
-            if handlers.is_empty() {
-                return true;
-            }
-            self.inbox.push(self, Item::Claimed(message.clone(), *receipt, handlers));
-            false
-        });
     }
 
     /// Drops a program's object on a callback thread.

@@ -3,6 +3,7 @@
 mod aside;
 mod authentication;
 mod input;
+mod time;
 
 use std::{
     collections::VecDeque,
@@ -25,20 +26,12 @@ use super::{
     timer::{Timer, Timers},
 };
 use crate::{
-    error::{Code, Error, Result},
-    protocol::{Properties, PropertyBlock, ReasonCode, SubscriptionOptions, encode_pingreq},
+    error::{Error, Result},
+    protocol::{Properties, PropertyBlock, ReasonCode, SubscriptionOptions},
 };
-
-/// The longest wait for the answer to a ping. Shorter than most keep-alive times, because an answer
-/// that has not come by then will not come.
-const PING_ANSWER: Duration = Duration::from_secs(20);
 
 /// Publishing stops adding to the output at its limit; as much again is left to acknowledgements.
 const CHOKED: usize = 2 * OUTPUT_LIMIT;
-
-/// How long acknowledgements stand still before that is reported: a handler that takes longer is
-/// slow, or forgot to acknowledge.
-const STANDSTILL: Duration = Duration::from_secs(10);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
@@ -351,15 +344,6 @@ impl Engine {
         }
     }
 
-    /// Reading has been paused or resumed. While it is paused an answer to a ping may lie unread, so
-    /// its deadline stands still.
-    pub fn pause(&mut self, paused: bool, now: Instant) {
-        self.paused = paused;
-        if !paused && self.timers.is_set(Timer::PingAnswer) {
-            self.expect_ping_answer(now);
-        }
-    }
-
     /// Completions that were polled and have been called give their places in the queue free.
     pub fn completions_taken(&mut self, count: usize) {
         self.outgoing.completions_taken(count);
@@ -460,67 +444,6 @@ impl Engine {
     pub fn handle_written(&mut self, now: Instant) {
         self.outgoing.output_written();
         self.pump(now);
-    }
-
-    /// A deadline has come. Messages expire in every phase. The keep-alive runs from the last packet sent (so much the protocol
-    /// asks for) and also from the last byte received: a session that only
-    /// publishes at QoS 0 would never learn that nobody listens.
-    ///
-    /// # Errors
-    /// `KEEP_ALIVE_TIMEOUT`: the connection is dead and has to be closed.
-    pub fn handle_timeout(&mut self, now: Instant) -> Result<()> {
-        self.outgoing.expire(now);
-        // What waited behind them may leave.
-        self.pump(now);
-        while let Some(timer) = self.timers.take_due(now) {
-            match timer {
-                Timer::KeepAlive => {
-                    let due = self.keep_alive_deadline(now);
-                    if due > now {
-                        self.timers.set(Timer::KeepAlive, due);
-                        continue;
-                    }
-                    self.timers.set(Timer::KeepAlive, now + self.keep_alive);
-                    if !self.ping_waits {
-                        self.ping();
-                    }
-                    self.shrink();
-                }
-                Timer::Standstill => {
-                    let held = self.incoming.look_at_order();
-                    self.events.extend(held.map(Event::AcknowledgementHeld));
-                    if self.incoming.is_waiting() {
-                        self.timers.set(Timer::Standstill, now + STANDSTILL);
-                    }
-                }
-                Timer::PingAnswer if self.paused => self.expect_ping_answer(now),
-                Timer::PingAnswer => {
-                    self.end_connection();
-                    // "Keep Alive timeout" is for the server to say (table 3-10).
-                    self.say_disconnect(ReasonCode::UnspecifiedError, Properties::EMPTY);
-                    return Err(Code::KeepAliveTimeout.into());
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn ping(&mut self) {
-        encode_pingreq(self.output.buffer());
-        self.ping_waits = true;
-    }
-
-    fn expect_ping_answer(&mut self, now: Instant) {
-        let wait = match self.keep_alive.is_zero() {
-            true => PING_ANSWER,
-            false => PING_ANSWER.min(self.keep_alive),
-        };
-        self.timers.set(Timer::PingAnswer, now + wait);
-    }
-
-    fn keep_alive_deadline(&self, now: Instant) -> Instant {
-        let quiet_since = self.last_sent.min(self.last_received).unwrap_or(now);
-        quiet_since + self.keep_alive
     }
 
     /// The stream is gone; `loss` is why, where it was not this side that wanted it. Messages that

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Engine, Phase, STANDSTILL};
+use super::{Engine, Phase, time::STANDSTILL};
 use crate::{
     engine::{
         Connected, Delivery, Event, Inbound, Match, agreement, handshake,

@@ -1,0 +1,132 @@
+//! What the engine had to tell: taken under the lock, acted on without it.
+
+use std::{sync::Arc, task::Waker};
+
+use super::{Core, Goal, Shared, Subscribing, Unsubscribing};
+use crate::{
+    client::{
+        Event,
+        inbox::Item,
+        operation::{Cell, Signal},
+        question::Question,
+    },
+    engine::{self, Ended, RouteId},
+    error::Result,
+};
+
+/// What the engine had to tell, to be acted on without the lock.
+#[derive(Default)]
+pub(in crate::client) struct Effects {
+    ended: Vec<Ended>,
+    events: Vec<Event>,
+    /// Each ends an operation.
+    endings: Vec<Box<dyn FnOnce() -> Option<Callback> + Send>>,
+    /// Routes whose subscriptions the broker refused.
+    refused: Vec<RouteId>,
+    unblocked: Vec<Arc<Signal>>,
+    wakes: Option<Waker>,
+}
+
+type Callback = Box<dyn FnOnce() + Send>;
+
+impl Effects {
+    fn end<T: Clone + Send + 'static>(&mut self, cell: Arc<Cell<T>>, result: Result<T>) {
+        self.endings.push(Box::new(move || cell.end(result)));
+    }
+}
+
+impl Core {
+    /// Takes every output of the engine but the bytes.
+    pub(in crate::client) fn collect(&mut self) -> Effects {
+        let mut effects = Effects { ended: self.engine.poll_ended(), ..Effects::default() };
+        while let Some(event) = self.engine.poll_event() {
+            self.translate(event, &mut effects);
+        }
+        effects.refused = self.engine.poll_refused();
+        effects.unblocked = self.take_unblocked();
+        // The driver asks: it knows when a question has lost its connection.
+        if matches!(self.goal, Goal::Disconnect(_)) || self.challenge.is_some() {
+            effects.wakes = self.take_waker();
+        }
+        effects
+    }
+
+    fn translate(&mut self, event: engine::Event, effects: &mut Effects) {
+        match event {
+            engine::Event::Connected(connected) => {
+                self.connected = Some(connected.clone());
+                for cell in self.connecting.drain(..) {
+                    effects.end(cell, Ok(connected.clone()));
+                }
+                effects.events.push(Event::Connected(connected));
+            }
+            engine::Event::Subscribed(ticket, results) => match self.subscribing.remove(&ticket) {
+                Some(Subscribing::One(cell)) => {
+                    let result = results.into_iter().next().expect("one filter has one result");
+                    effects.end(cell, result);
+                }
+                Some(Subscribing::Many(cell)) => effects.end(cell, Ok(results)),
+                None => {}
+            },
+            engine::Event::SubscriptionRefused(filter, error) => {
+                effects.events.push(Event::SubscriptionRefused(filter, error));
+            }
+            engine::Event::Unsubscribed(ticket, results) => {
+                match self.unsubscribing.remove(&ticket) {
+                    Some(Unsubscribing::One(cell)) => {
+                        let result = results.into_iter().next().expect("one filter has one result");
+                        effects.end(cell, result);
+                    }
+                    Some(Unsubscribing::Many(cell)) => effects.end(cell, Ok(results)),
+                    None => {}
+                }
+            }
+            engine::Event::SetAside(what) => effects.events.push(Event::SetAside(what)),
+            engine::Event::AcknowledgementHeld(count) => {
+                effects.events.push(Event::AcknowledgementHeld(count));
+            }
+            engine::Event::Flushed(ticket) => {
+                if let Some(cell) = self.flushing.remove(&ticket) {
+                    effects.end(cell, Ok(()));
+                }
+            }
+            engine::Event::Challenge(step, data) => {
+                self.challenge = Some(Question::Authentication(step, data));
+            }
+            engine::Event::Reauthenticated => {
+                if let Some(cell) = self.reauthenticating.take() {
+                    effects.end(cell, Ok(()));
+                }
+            }
+        }
+    }
+}
+
+impl Shared {
+    /// Acts on what the engine had to tell: messages first, as a flush ends after them; operations
+    /// last, so that whoever waited for one finds the state that it led to.
+    pub(in crate::client) fn apply(self: &Arc<Self>, effects: Effects) {
+        let Effects { mut ended, events, endings, refused, unblocked, wakes } = effects;
+        unblocked.iter().for_each(|signal| signal.done());
+        wakes.into_iter().for_each(Waker::wake);
+        for one in &mut ended {
+            for watcher in std::mem::take(&mut one.watchers) {
+                watcher(one.number, one.outcome.clone());
+            }
+        }
+        ended.retain(|one| one.completion.is_some());
+        if !ended.is_empty() {
+            self.inbox.push(self, Item::Ended(ended));
+        }
+        for event in events {
+            self.report(event);
+        }
+        for end in endings {
+            end().into_iter().for_each(|call| self.call_back(call));
+        }
+        let refused = self.end_subscriptions(&refused);
+        if !refused.is_empty() {
+            self.drop_there(refused);
+        }
+    }
+}
