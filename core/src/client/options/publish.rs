@@ -73,7 +73,7 @@ impl Options {
 
     /// The most topic aliases that the session uses for its own messages (MQTT 5.0), as far as the
     /// broker allows; 0 uses none. The topics published to last have one, so that their messages
-    /// carry two bytes instead of the topic. Default 16.
+    /// carry three bytes instead of the topic. Default 16.
     pub fn set_topic_alias_limit(&mut self, limit: u16) -> &mut Self {
         self.settings.topic_alias_limit = limit;
         self

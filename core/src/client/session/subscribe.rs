@@ -115,8 +115,10 @@ impl Session {
         Ok(ticket)
     }
 
-    /// Ends a subscription; a filter that is not subscribed succeeds at once. No call of the
-    /// handler begins after this has returned; outside callbacks, none is running either.
+    /// Ends a subscription. The broker is asked also about a filter that this process has not
+    /// subscribed, which may be left over from an earlier life of the session; without a connection
+    /// it ends at once, and the broker is told on the next one. No call of the handler begins after
+    /// this has returned; outside callbacks, none is running either.
     ///
     /// # Errors
     /// `INVALID_FILTER`, `CLOSED`, `FORKED`. The operation: `UNSUBSCRIBE_REFUSED`, `CANCELLED`.
