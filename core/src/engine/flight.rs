@@ -18,10 +18,10 @@ use slab::Slab;
 
 use super::{
     Delivered, Outcome, Output, Said,
+    kept::Kept,
     outgoing_alias::OutgoingAliases,
     packet_id::{PacketIds, Use},
     server::ServerLimits,
-    stored::Stored,
 };
 use crate::{
     error::{Code, Error},
@@ -37,7 +37,7 @@ const NOT_SENT: &str = "for a message that has not been sent again on this conne
 
 /// A message that has been sent at least once.
 pub(super) struct Flight {
-    pub(super) stored: Stored,
+    pub(super) kept: Kept,
     packet_id: PacketId,
     /// The broker has taken the message (PUBREC): only its id matters now.
     pub(super) released: bool,
@@ -57,7 +57,7 @@ pub(super) struct Wire<'e> {
 }
 
 /// A message that has ended.
-pub(super) type Landed = (Stored, Outcome);
+pub(super) type Landed = (Kept, Outcome);
 
 /// What has become of the next message to be sent again.
 pub(super) enum Again {
@@ -133,7 +133,7 @@ impl Flights {
 
     /// The number of the message with this key.
     pub(super) fn number(&self, key: usize) -> Option<u64> {
-        self.flights.get(key).map(|flight| flight.stored.number)
+        self.flights.get(key).map(|flight| flight.kept.number)
     }
 
     /// The key of the first message, if its number is not above this one.
@@ -150,7 +150,7 @@ impl Flights {
     /// gone past it either.
     pub(super) fn first_unanswered(&self) -> Option<u64> {
         let unanswered = self.live().find(|flight| flight.counted && !flight.released)?;
-        let number = unanswered.stored.number;
+        let number = unanswered.kept.number;
         (number > self.answered).then_some(number)
     }
 
@@ -162,7 +162,7 @@ impl Flights {
     /// Those in flight, in their order.
     fn live(&self) -> impl Iterator<Item = &Flight> {
         self.order.iter().filter_map(|&(number, key)| {
-            self.flights.get(key).filter(|flight| flight.stored.number == number)
+            self.flights.get(key).filter(|flight| flight.kept.number == number)
         })
     }
 
@@ -178,13 +178,13 @@ impl Flights {
     }
 
     /// Sends a message for the first time.
-    pub(super) fn launch(&mut self, mut stored: Stored, packet_id: PacketId, wire: &mut Wire<'_>) {
-        stored.write(Some(packet_id), wire);
+    pub(super) fn launch(&mut self, mut kept: Kept, packet_id: PacketId, wire: &mut Wire<'_>) {
+        kept.write(Some(packet_id), wire);
         self.on_wire += 1;
-        self.exactly_once += u16::from(stored.qos == QoS::ExactlyOnce);
-        self.weight += stored.weight();
-        let number = stored.number;
-        let flight = Flight { stored, packet_id, released: false, confirmed: 0, counted: true };
+        self.exactly_once += u16::from(kept.qos == QoS::ExactlyOnce);
+        self.weight += kept.weight();
+        let number = kept.number;
+        let flight = Flight { kept, packet_id, released: false, confirmed: 0, counted: true };
         self.order.push_back((number, self.flights.insert(flight)));
     }
 
@@ -206,16 +206,16 @@ impl Flights {
             }
             return Again::Sent;
         }
-        if let Err(error) = flight.stored.check(wire.server) {
+        if let Err(error) = flight.kept.check(wire.server) {
             self.resend.pop_front();
             return Again::Refused(self.give_up(key, ids, error));
         }
-        let no_clock = wire.now.is_none() && flight.stored.has_lifetime();
+        let no_clock = wire.now.is_none() && flight.kept.has_lifetime();
         if self.on_wire >= self.window || no_clock {
             return Again::Waits;
         }
         self.resend.pop_front();
-        flight.stored.write_again(flight.packet_id, wire);
+        flight.kept.write_again(flight.packet_id, wire);
         flight.counted = true;
         self.on_wire += 1;
         Again::Sent
@@ -229,13 +229,13 @@ impl Flights {
         ids: &mut PacketIds,
     ) -> Result<Landed, &'static str> {
         let flight = &self.flights[key];
-        if flight.stored.qos != QoS::AtLeastOnce {
+        if flight.kept.qos != QoS::AtLeastOnce {
             return Err("for a message of QoS 2");
         }
         if !flight.counted {
             return Err(NOT_SENT);
         }
-        self.answered = self.answered.max(flight.stored.number);
+        self.answered = self.answered.max(flight.kept.number);
         Ok(self.land(key, ids, outcome(ack)))
     }
 
@@ -248,13 +248,13 @@ impl Flights {
         output: &mut Output,
     ) -> Result<Option<Landed>, &'static str> {
         let flight = &mut self.flights[key];
-        if flight.stored.qos != QoS::ExactlyOnce {
+        if flight.kept.qos != QoS::ExactlyOnce {
             return Err("for a message of QoS 1");
         }
         if !flight.released && !flight.counted {
             return Err(NOT_SENT);
         }
-        self.answered = self.answered.max(flight.stored.number);
+        self.answered = self.answered.max(flight.kept.number);
         if ack.reason.is_error() {
             return Ok(Some(self.land(key, ids, outcome(ack))));
         }
@@ -263,8 +263,8 @@ impl Flights {
             flight.confirmed = self.confirmations;
             self.confirmations += 1;
             // The message must not be sent again [MQTT-4.3.3-7]: free it, only the id matters.
-            self.weight -= flight.stored.weight();
-            flight.stored.release();
+            self.weight -= flight.kept.weight();
+            flight.kept.release();
         }
         encode_short(AckKind::Pubrel, flight.packet_id, output.buffer());
         Ok(None)
@@ -281,7 +281,7 @@ impl Flights {
         if !flight.released {
             return Err("for a message that it had not confirmed with PUBREC");
         }
-        self.answered = self.answered.max(flight.stored.number);
+        self.answered = self.answered.max(flight.kept.number);
         // A PUBREL that was sent again may find that the first one had completed it: then only the
         // PUBCOMP got lost (section 3.7.2.1).
         let completed_before =
@@ -296,11 +296,11 @@ impl Flights {
     fn land(&mut self, key: usize, ids: &mut PacketIds, outcome: Outcome) -> Landed {
         let flight = self.flights.remove(key);
         ids.release(flight.packet_id);
-        self.weight -= flight.stored.weight();
+        self.weight -= flight.kept.weight();
         self.on_wire -= u16::from(flight.counted);
-        self.exactly_once -= u16::from(flight.stored.qos == QoS::ExactlyOnce);
+        self.exactly_once -= u16::from(flight.kept.qos == QoS::ExactlyOnce);
         self.close_gaps();
-        (flight.stored, outcome)
+        (flight.kept, outcome)
     }
 
     /// Those that have landed go at once where they are first, the others when they are more than
@@ -308,7 +308,7 @@ impl Flights {
     fn close_gaps(&mut self) {
         let flights = &self.flights;
         let is_live = |&(number, key): &(u64, usize)| {
-            flights.get(key).is_some_and(|flight| flight.stored.number == number)
+            flights.get(key).is_some_and(|flight| flight.kept.number == number)
         };
         while self.order.front().is_some_and(|first| !is_live(first)) {
             self.order.pop_front();
@@ -385,7 +385,7 @@ impl Flights {
         let flights = keys.into_iter().map(|key| self.flights.remove(key));
         let freed = flights.inspect(|flight| {
             ids.release(flight.packet_id);
-            retire(&flight.stored, flight.packet_id, ids);
+            retire(&flight.kept, flight.packet_id, ids);
         });
         freed.collect()
     }
@@ -405,8 +405,8 @@ impl Flights {
 
 /// The id of a message that was given up is free: the broker may have taken it at QoS 2 all the same,
 /// and would take another one under this id for the same.
-fn retire(stored: &Stored, packet_id: PacketId, ids: &mut PacketIds) {
-    if stored.qos == QoS::ExactlyOnce {
+fn retire(kept: &Kept, packet_id: PacketId, ids: &mut PacketIds) {
+    if kept.qos == QoS::ExactlyOnce {
         ids.retire(packet_id);
     }
 }

@@ -21,12 +21,12 @@ use std::time::Instant;
 use super::{
     Completion, Failed, Output, Publication, QueueLimit, QueuePolicy, Refused, Settings,
     flight::{Again, Flights, Landed, Wire},
+    kept::Kept,
     ledger::Ledger,
     outgoing_alias::OutgoingAliases,
     packet_id::PacketIds,
     queue::Queue,
     server::ServerLimits,
-    stored::Stored,
 };
 use crate::{
     error::Code,
@@ -152,7 +152,7 @@ impl Outgoing {
                 return self.publish_now(publication, completion, output);
             }
         }
-        self.publish_stored(publication, completion, online, ids, output)
+        self.publish_kept(publication, completion, online, ids, output)
     }
 
     /// QoS 0 straight into the output: one copy, nothing kept.
@@ -185,7 +185,7 @@ impl Outgoing {
     }
 
     /// By way of the queue, which it may leave at once.
-    fn publish_stored(
+    fn publish_kept(
         &mut self,
         publication: Publication<'_>,
         completion: &mut Option<Completion>,
@@ -195,23 +195,22 @@ impl Outgoing {
     ) -> Result<u64, Refused> {
         let number = self.last_number + 1;
         let now = publication.lifetime.map(|lifetime| lifetime.now);
-        let mut stored =
-            Stored::new(number, self.version, publication).map_err(Refused::Because)?;
+        let mut kept = Kept::new(number, self.version, publication).map_err(Refused::Because)?;
         if online {
-            stored.check(&self.server).map_err(Refused::Because)?;
+            kept.check(&self.server).map_err(Refused::Because)?;
         }
-        if !self.make_room(&stored) {
+        if !self.make_room(&kept) {
             if self.limit.policy != QueuePolicy::DropNewest || self.is_deaf() {
                 return Err(Refused::Full);
             }
             self.last_number = number;
-            stored.completion = completion.take();
-            self.end((stored, Err(Code::Dropped.into())));
+            kept.completion = completion.take();
+            self.end((kept, Err(Code::Dropped.into())));
             return Ok(number);
         }
         self.last_number = number;
-        stored.completion = completion.take();
-        self.queue.push_back(stored);
+        kept.completion = completion.take();
+        self.queue.push_back(kept);
         if online {
             self.pump(now, ids, output);
         }
@@ -223,7 +222,7 @@ impl Outgoing {
 
     /// Makes room for a message as the policy says; `false` when there is none, and then nothing has
     /// been dropped.
-    fn make_room(&mut self, newer: &Stored) -> bool {
+    fn make_room(&mut self, newer: &Kept) -> bool {
         let weight = newer.weight();
         if !self.limit.drops_older() {
             return self.limit.fits(self.messages(), self.bytes(), weight);
@@ -251,12 +250,12 @@ impl Outgoing {
     }
 
     /// A message that was queued or in flight has ended.
-    fn end(&mut self, (stored, outcome): Landed) {
+    fn end(&mut self, (kept, outcome): Landed) {
         if let Err(error) = &outcome {
             self.failed.count(error, 1);
         }
-        self.acquit(stored.number);
-        self.ledger.end(stored.number, stored.completion, outcome);
+        self.acquit(kept.number);
+        self.ledger.end(kept.number, kept.completion, outcome);
     }
 
     /// The broker has survived this message, or will not see it again.
@@ -310,13 +309,13 @@ impl Outgoing {
                     return;
                 }
             }
-            let Some(mut stored) = self.queue.pop_front() else { return };
+            let Some(mut kept) = self.queue.pop_front() else { return };
             match (allowed, packet_id) {
-                (Err(error), _) => self.end((stored, Err(error))),
-                (Ok(()), Some(id)) => self.flights.launch(stored, id, &mut wire),
+                (Err(error), _) => self.end((kept, Err(error))),
+                (Ok(()), Some(id)) => self.flights.launch(kept, id, &mut wire),
                 (Ok(()), None) => {
-                    let bytes = stored.write(None, &mut wire);
-                    self.put(stored.number, bytes, stored.completion, output);
+                    let bytes = kept.write(None, &mut wire);
+                    self.put(kept.number, bytes, kept.completion, output);
                 }
             }
         }

@@ -2,7 +2,7 @@
 
 use super::{
     super::{Outcome, SetAside},
-    Outgoing, Output, PacketIds, ServerLimits, Stored,
+    Kept, Outgoing, Output, PacketIds, ServerLimits,
     suspicion::{Isolation, may_be_due_to_a_message},
 };
 use crate::error::{Code, Error};
@@ -41,14 +41,14 @@ impl Outgoing {
             return None;
         }
         let error = Error::from(Code::SetAside).with_source(loss.clone());
-        let (stored, outcome) = self.flights.set_aside(number, ids, error.clone())?;
+        let (kept, outcome) = self.flights.set_aside(number, ids, error.clone())?;
         let set_aside = SetAside {
             number: Some(number),
-            topic: Some(String::from_utf8_lossy(stored.topic()).into_owned()),
-            size: stored.weight(),
+            topic: Some(String::from_utf8_lossy(kept.topic()).into_owned()),
+            size: kept.weight(),
             error,
         };
-        self.end((stored, outcome));
+        self.end((kept, outcome));
         Some(set_aside)
     }
 
@@ -74,11 +74,11 @@ impl Outgoing {
             .partition(|flight| flight.released || end_on_loss);
         ids.release_retired();
         for flight in ending {
-            self.end((flight.stored, Err(Code::SessionLost.into())));
+            self.end((flight.kept, Err(Code::SessionLost.into())));
         }
         // Newest first, so that the front of the queue ends up in the original order.
         for flight in returning.into_iter().rev() {
-            self.queue.push_front(flight.stored);
+            self.queue.push_front(flight.kept);
         }
     }
 
@@ -91,12 +91,12 @@ impl Outgoing {
     ) -> usize {
         let cancelled: Outcome = Err(Code::Cancelled.into());
         self.end_output(output, Code::Cancelled.into());
-        let flights = self.flights.take_all(ids).into_iter().map(|flight| flight.stored);
-        let mut ending: Vec<Stored> = flights.collect();
+        let flights = self.flights.take_all(ids).into_iter().map(|flight| flight.kept);
+        let mut ending: Vec<Kept> = flights.collect();
         ending.extend(std::iter::from_fn(|| self.queue.pop_front()));
         let count = ending.len();
-        for stored in ending {
-            self.end((stored, cancelled.clone()));
+        for kept in ending {
+            self.end((kept, cancelled.clone()));
         }
         count
     }

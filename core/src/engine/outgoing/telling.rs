@@ -85,7 +85,7 @@ impl Outgoing {
 
     fn is_unended(&self, witness: Witness, through: u64, output: &Output) -> bool {
         match witness {
-            Witness::Queue => self.queue.front().is_some_and(|stored| stored.number <= through),
+            Witness::Queue => self.queue.front().is_some_and(|kept| kept.number <= through),
             Witness::Flight(key, number) => self.flights.number(key) == Some(number),
             Witness::Output => [self.ledger.first_writing(), output.qos0.first()]
                 .into_iter()

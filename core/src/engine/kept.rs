@@ -22,7 +22,7 @@ use crate::{
 const DUP: u8 = 0x08;
 
 /// A message kept until it has ended: the encoded packet with the places to patch.
-pub(super) struct Stored {
+pub(super) struct Kept {
     pub(super) number: u64,
     pub(super) qos: QoS,
     pub(super) completion: Option<Completion>,
@@ -37,7 +37,7 @@ pub(super) struct Stored {
     deadlines: Option<Box<Deadlines>>,
 }
 
-impl Stored {
+impl Kept {
     pub(super) fn new(
         number: u64,
         version: Version,
