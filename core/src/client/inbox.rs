@@ -105,6 +105,7 @@ impl Batch {
             retain: delivery.retain,
             duplicate: delivery.duplicate,
             receipt: delivery.receipt,
+            redelivered: delivery.redelivered,
         }
     }
 }

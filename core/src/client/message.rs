@@ -42,6 +42,7 @@ pub(super) struct Parts<'a> {
     pub(super) retain: bool,
     pub(super) duplicate: bool,
     pub(super) receipt: Option<Receipt>,
+    pub(super) redelivered: bool,
 }
 
 impl Message<'_> {
@@ -74,6 +75,13 @@ impl Message<'_> {
     #[inline]
     pub fn duplicate(&self) -> bool {
         self.parts.duplicate
+    }
+
+    /// Whether a handler may have seen it before: the process, or the machine, went down while it was being
+    /// handled. Only with a store, and only at QoS 2; without it a message of QoS 2 comes once.
+    #[inline]
+    pub fn redelivered(&self) -> bool {
+        self.parts.redelivered
     }
 
     /// Its properties as they came; none before MQTT 5.0. A subscription identifier among them may be
@@ -128,6 +136,7 @@ struct Owned {
     qos: QoS,
     retain: bool,
     duplicate: bool,
+    redelivered: bool,
 }
 
 impl OwnedMessage {
@@ -143,6 +152,7 @@ impl OwnedMessage {
             qos: parts.qos,
             retain: parts.retain,
             duplicate: parts.duplicate,
+            redelivered: parts.redelivered,
         }))
     }
 
@@ -155,6 +165,7 @@ impl OwnedMessage {
             qos: self.0.qos,
             retain: self.0.retain,
             duplicate: self.0.duplicate,
+            redelivered: self.0.redelivered,
             receipt,
         }
     }
@@ -187,6 +198,11 @@ impl OwnedMessage {
     /// Whether the broker had sent it before.
     pub fn duplicate(&self) -> bool {
         self.0.duplicate
+    }
+
+    /// See [`Message::redelivered`].
+    pub fn redelivered(&self) -> bool {
+        self.0.redelivered
     }
 
     /// See [`Message::properties`].

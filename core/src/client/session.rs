@@ -259,6 +259,27 @@ impl Session {
         outcome.lock().take().expect("the signal comes after the outcome")
     }
 
+    /// Waits until a message has been stored, at most this long; `None` is as long as it takes. A timeout
+    /// changes nothing, and waiting may be repeated. At QoS 0 nothing is stored, and it returns at once.
+    ///
+    /// # Errors
+    /// `NOT_SUPPORTED` without a store; the store's error while it takes nothing, after which it may be
+    /// waited for again; the error with which the message ended before it was stored; `TIMEOUT`;
+    /// `UNKNOWN_MESSAGE`; `WOULD_DEADLOCK`; `FORKED`.
+    pub fn wait_stored(&self, number: u64, timeout: Option<Duration>) -> Result<()> {
+        self.stored(number)?.wait(timeout)
+    }
+
+    /// Ends when a message has been stored; see [`wait_stored`](Self::wait_stored).
+    ///
+    /// # Errors
+    /// `NOT_SUPPORTED` without a store, `UNKNOWN_MESSAGE`, `CLOSED`, `FORKED`; the operation: those of
+    /// `wait_stored`.
+    pub fn stored(&self, number: u64) -> Result<Operation<()>> {
+        let _ = number;
+        todo!()
+    }
+
     /// What the broker said when it accepted the present connection, or the last one.
     pub fn connected(&self) -> Option<Connected> {
         match self.shared().check_fork() {
@@ -388,8 +409,16 @@ impl Session {
             return Statistics::default();
         }
         let counters = shared.core.lock().engine.counters();
-        let Failed { dropped, expired, refused, lost, session_lost, cancelled, set_aside } =
-            counters.failed;
+        let Failed {
+            dropped,
+            expired,
+            refused,
+            lost,
+            session_lost,
+            cancelled,
+            set_aside,
+            left_in_store,
+        } = counters.failed;
         let (incoming_messages, incoming_bytes) = shared.inbox.level();
         let traffic = &shared.traffic;
         Statistics {
@@ -418,6 +447,11 @@ impl Session {
             unacknowledged: counters.unacknowledged,
             held_back: counters.held_back,
             subscriptions: counters.subscriptions,
+            left_in_store,
+            unstored: counters.unstored,
+            store_size: 0,
+            store_writes: 0,
+            store_syncs: 0,
         }
     }
 

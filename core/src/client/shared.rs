@@ -433,7 +433,12 @@ impl Shared {
             Event::SubscriptionRefused(..)
             | Event::SetAside(_)
             | Event::AcknowledgementHeld(_)
-            | Event::Redirected(_) => {}
+            | Event::Redirected(_)
+            | Event::Restored(_)
+            | Event::SessionLost(_)
+            | Event::StoreWithoutSession
+            | Event::StoreFailed(_)
+            | Event::StoreRecovered => {}
         }
         let handler = status.event_handler.clone();
         drop(status);

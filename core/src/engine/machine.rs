@@ -3,6 +3,7 @@
 mod aside;
 mod authentication;
 mod input;
+mod store;
 mod time;
 
 use std::{
@@ -18,6 +19,7 @@ use super::{
     authentication::Exchange,
     handshake,
     incoming::Incoming,
+    journal::Journal,
     outgoing::{OUTPUT_LIMIT, Outgoing},
     packet_id::PacketIds,
     server::ServerLimits,
@@ -57,6 +59,7 @@ pub struct Engine {
     accepted: Option<Connected>,
     server: ServerLimits,
     output: Output,
+    journal: Journal,
     outgoing: Outgoing,
     incoming: Incoming,
     subscriptions: Subscriptions,
@@ -97,6 +100,7 @@ impl Engine {
             accepted: None,
             server: ServerLimits::default(),
             output: Output::default(),
+            journal: Journal::default(),
             outgoing: Outgoing::new(&settings),
             incoming: Incoming::new(version, settings.receive_maximum),
             subscriptions: Subscriptions::new(version, settings.first_subscription_identifier),
@@ -187,6 +191,7 @@ impl Engine {
             unacknowledged: self.incoming.unacknowledged(),
             held_back: self.incoming.held_back(),
             subscriptions: self.subscriptions.len(),
+            unstored: 0,
         }
     }
 
@@ -371,7 +376,8 @@ impl Engine {
     }
 
     /// Ends every message as cancelled; how many there were, without those of QoS 0 that the output
-    /// holds.
+    /// holds. With a store only those of QoS 0 end; the others stay for the next connection, and
+    /// count.
     pub fn cancel_all(&mut self) -> usize {
         let cancelled = self.outgoing.cancel_all(&mut self.ids, &mut self.output);
         self.flush_events();

@@ -25,6 +25,8 @@ pub struct Output {
     written: usize,
     /// The messages of QoS 0 in it, which end when it has been written.
     pub(super) qos0: Numbers,
+    /// The last batch of records that has to be stored before any of it may leave.
+    gate: u64,
 }
 
 impl Output {
@@ -47,6 +49,18 @@ impl Output {
     #[inline]
     pub(super) fn buffer(&mut self) -> &mut Vec<u8> {
         &mut self.bytes
+    }
+
+    /// What it holds follows from the records of this batch, and leaves only when they have been stored.
+    #[inline]
+    pub(super) fn require(&mut self, batch: u64) {
+        self.gate = self.gate.max(batch);
+    }
+
+    /// The last batch that it depends on; 0 for none.
+    #[inline]
+    pub(super) fn gate(&self) -> u64 {
+        self.gate
     }
 
     pub(super) fn push_large(&mut self, payload: Bytes) {
@@ -94,6 +108,7 @@ impl Output {
         self.large.shrink_to(keep / 64);
         self.large_length = 0;
         self.written = 0;
+        self.gate = 0;
         self.qos0.clear();
     }
 }

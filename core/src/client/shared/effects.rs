@@ -90,6 +90,8 @@ impl Core {
                     effects.end(cell, Ok(()));
                 }
             }
+            engine::Event::Stored(..) => todo!(),
+            engine::Event::SessionLost(loss) => effects.events.push(Event::SessionLost(loss)),
             engine::Event::Challenge(step, data) => {
                 self.challenge = Some(Question::Authentication(step, data));
             }

@@ -150,6 +150,7 @@ impl Engine {
             retain: publish.retain,
             duplicate: publish.duplicate,
             receipt,
+            redelivered: false,
         });
         Ok(())
     }

@@ -1,0 +1,105 @@
+//! What a store adds to the machine: records to be stored, and what waits until they have been.
+
+use std::{sync::Arc, time::Instant};
+
+use super::Engine;
+use crate::{
+    engine::{Output, Receipt, Recovered, Settings, Ticket, WallClock},
+    error::{Error, Result},
+};
+
+impl Engine {
+    /// A session that is offline and goes on with what an earlier one left in its store. `clock` is
+    /// now.
+    ///
+    /// # Errors
+    /// Those of [`new`](Self::new).
+    pub fn with_store(
+        settings: Arc<Settings>,
+        any_client_id: bool,
+        recovered: Recovered,
+        clock: WallClock,
+    ) -> Result<Self> {
+        let _ = (settings, any_client_id, recovered, clock);
+        todo!()
+    }
+
+    // ---- getters
+
+    /// Whether records wait to be taken with [`poll_records`](Self::poll_records).
+    #[inline]
+    pub fn has_records(&self) -> bool {
+        todo!()
+    }
+
+    /// Whether every record so far has been stored. Without a store it always is.
+    pub fn is_stored(&self) -> bool {
+        todo!()
+    }
+
+    // ---- verbs
+
+    /// Asks for [`Event::Stored`](crate::engine::Event::Stored) once the message with this number, if it
+    /// is of QoS 1 or 2, has been stored; at once where it has been.
+    ///
+    /// # Errors
+    /// `NOT_SUPPORTED` without a store, `UNKNOWN_MESSAGE` for a number that has not been given, and
+    /// while the store takes nothing its error.
+    pub fn await_stored(&mut self, number: u64, ticket: Ticket) -> Result<()> {
+        let _ = (number, ticket);
+        todo!()
+    }
+
+    /// A handler is about to be called with a received message. The answer is the batch of records that
+    /// has to be written (it need not be synced) before that happens; 0 when none has to.
+    pub fn begin_handling(&mut self, receipt: Receipt) -> u64 {
+        let _ = receipt;
+        todo!()
+    }
+
+    /// The last batch of records that has been begun: what has to be written so that everything that
+    /// happened until now survives the process. 0 when all has been stored.
+    pub fn newest_batch(&self) -> u64 {
+        todo!()
+    }
+
+    /// A received message cannot be handled, and the connection is about to be closed for it: forgets
+    /// it, so that the broker's repetition is delivered.
+    pub fn abandon(&mut self, receipt: Receipt) {
+        let _ = receipt;
+        todo!()
+    }
+
+    /// The session ends and its store stays: every message of QoS 1 and 2 ends here as left in the
+    /// store (one that has not been stored as `STORE_FAILED`), all others as cancelled. How many there
+    /// were, without those of QoS 0 that the output holds. Without a store all end as cancelled.
+    pub fn leave_in_store(&mut self) -> usize {
+        todo!()
+    }
+
+    // ---- what has to be done next
+
+    /// Takes the records that have to be stored next, in one piece, into an empty `spare`; the number
+    /// of the batch, counted from 1. Batches are stored in their order.
+    pub fn poll_records(&mut self, spare: &mut Output) -> Option<u64> {
+        let _ = spare;
+        todo!()
+    }
+
+    // ---- what comes from outside
+
+    /// The batches up to this one have been stored, as durably as the session wants it: what follows
+    /// from them may leave.
+    pub fn handle_stored(&mut self, through: u64, now: Instant) {
+        let _ = (through, now);
+        todo!()
+    }
+
+    /// The store takes nothing at present; what has been taken will be offered to it again. Until
+    /// the next [`handle_stored`](Self::handle_stored) no message of QoS 1 or 2 is accepted, and who
+    /// waits for one to be stored learns why it is not.
+    pub fn handle_store_failed(&mut self, error: Error) {
+        let _ = error;
+        todo!()
+    }
+}
