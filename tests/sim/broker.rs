@@ -280,6 +280,7 @@ impl Broker {
             last_id: 0,
             window: 0,
         });
+        scene.book.owners[owner].session = session.name;
         session.link = Some(link);
         session.passing = passing;
         session.window = window.min(self.habits.window);

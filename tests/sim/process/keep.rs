@@ -37,7 +37,7 @@ impl Process {
             scene.tell(&home.name, || {
                 format!("records in batch {batch}: {}", Witness::describe(&bytes))
             });
-            home.witness.offer(bytes);
+            home.witness.offer(bytes, scene.book.owners[home.index].met);
             self.writer.unwritten = Some((batch, output));
         }
         let Some((batch, output)) = &self.writer.unwritten else { return false };
@@ -109,6 +109,9 @@ impl Process {
             self.writer.told = through;
             self.engine.handle_stored(through, scene.clock.now());
             self.collect(home, scene);
+            let limit = home.plan.settings.store_limit.0.max(self.recovered);
+            let holds = home.witness.stored().messages.len();
+            assert!(holds <= limit, "the store holds {holds} messages, and {limit} were allowed");
         }
     }
 
