@@ -41,6 +41,8 @@ pub(crate) struct Home {
     pub(crate) witness: Witness,
     /// Something is wrong with the disk at present.
     pub(crate) fault: bool,
+    /// It has failed to sync, or will, in the life of this process.
+    pub(crate) cannot_sync: bool,
     pub(crate) wanted: BTreeMap<String, u8>,
     /// Filters whose unsubscribe had no answer when a process ended: the broker may have them still.
     pub(crate) uncertain: BTreeSet<String>,
@@ -105,6 +107,7 @@ impl Home {
             simulated,
             witness: Witness::new(plan.durability),
             fault: false,
+            cannot_sync: false,
             wanted: plan.filters.iter().map(|&(filter, qos)| (filter.to_owned(), qos)).collect(),
             uncertain: BTreeSet::new(),
             end: End::Closed,
@@ -136,6 +139,7 @@ impl Home {
             }
         };
         scene.book.owners[self.index].fate.lives += 1;
+        self.cannot_sync &= self.fault;
         self.look_at(&recovered, scene);
         let found = recovered.messages.len();
         let settings = Arc::clone(&self.plan.settings);
@@ -220,7 +224,9 @@ impl Home {
 
     /// The process has ended.
     fn dies(&mut self, end: End, scene: &mut Scene) {
-        self.end = end;
+        // What was never there cannot miss anything.
+        let made = scene.book.owners[self.index].fate.lives > 0;
+        self.end = if made { end } else { End::Closed };
         self.files.put_out();
         if end == End::PowerCut {
             scene.book.owners[self.index].fate.power_cuts += 1;
@@ -391,6 +397,7 @@ impl Process {
         self.collect(home, scene);
         // What follows from leaving is on nobody's record but the store's.
         while self.save(home, scene) {}
+        home.witness.closes();
         let closed = self.disk.close();
         if home.files.is_dead() {
             return Some(self);
@@ -407,7 +414,7 @@ impl Process {
                 End::Closed
             }
             Err(error) => {
-                assert!(home.fault || self.is_broken(), "the store cannot be closed: {error:?}");
+                assert!(home.fault || home.cannot_sync, "the store cannot be closed: {error:?}");
                 End::Killed
             }
         };

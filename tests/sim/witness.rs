@@ -38,8 +38,8 @@ pub(crate) struct Witness {
     /// What those come to that count as stored, and how many they are.
     stored: State,
     counted: usize,
-    /// The power was cut since the store was last closed in order.
-    doubt: bool,
+    /// The store has been asked to close.
+    closing: bool,
 }
 
 /// How a process ended.
@@ -60,7 +60,7 @@ impl Witness {
             synced: 0,
             stored: State::default(),
             counted: 0,
-            doubt: false,
+            closing: false,
         }
     }
 
@@ -94,6 +94,11 @@ impl Witness {
         self.count(self.synced);
     }
 
+    /// The store is asked to close.
+    pub(crate) fn closes(&mut self) {
+        self.closing = true;
+    }
+
     fn count(&mut self, through: usize) {
         for batch in &self.batches[self.counted.min(through)..through] {
             self.stored.apply(batch);
@@ -113,24 +118,23 @@ impl Witness {
     /// The store has been opened again, and this is what it holds: a beginning of what was handed to it,
     /// and all that it had confirmed. Whether something is missing that had been written.
     pub(crate) fn opened(&mut self, found: &Recovered, end: End) -> bool {
-        // A doubt may outlive the process that had it, not a good end.
-        self.doubt = end == End::PowerCut || self.doubt && end != End::Closed;
-        assert!(!found.doubtful || self.doubt, "the power was not cut");
-        assert!(
-            found.doubtful || end != End::PowerCut,
-            "a power cut that the store has not noticed"
-        );
         let least = if end == End::PowerCut { self.synced } else { self.written };
         let found = plain(found);
+        let expected = |state: &State| {
+            let mut holds = plain(&state.holds);
+            // A store that was closed in order has lost nothing, even if the process did not live to see it.
+            holds.doubtful |= end == End::PowerCut && !(self.closing && !found.doubtful);
+            holds
+        };
         let mut state = self.opened.clone();
         self.batches[..least].iter().for_each(|batch| state.apply(batch));
-        let at_least = plain(&state.holds);
+        let at_least = expected(&state);
         let mut through = least;
-        while plain(&state.holds) != found {
+        while expected(&state) != found {
             let Some(batch) = self.batches.get(through) else {
                 panic!(
                     "after {end:?} the store holds what it was never given, or not all that it had \
-                     confirmed ({least} of {} batches):\n{found:#?}\ninstead of at least\n{at_least:#?}",
+                     confirmed ({least} of {} batches):\n{found:?}\ninstead of at least\n{at_least:?}",
                     self.batches.len(),
                 );
             };
@@ -138,16 +142,16 @@ impl Witness {
             through += 1;
         }
         // Records that change nothing may be missing, too, and nobody can tell.
-        let held = state.clone();
-        while plain(&state.holds) == found && through < self.written {
-            state.apply(&self.batches[through]);
-            through += 1;
+        let mut whole = state.clone();
+        for batch in &self.batches[through..self.written.max(through)] {
+            whole.apply(batch);
         }
-        let lost = plain(&state.holds) != found;
-        let state = held;
+        let lost = expected(&whole) != found;
+        state.holds = found;
         self.opened = state.clone();
         self.stored = state;
         self.batches.clear();
+        self.closing = false;
         (self.written, self.synced, self.counted) = (0, 0, 0);
         lost
     }
@@ -192,7 +196,10 @@ impl Witness {
             Seen::Pubrec(ack) => assert_eq!(self.receiving(ack.id), None, "{packet} leaves"),
             Seen::Pubcomp(ack) => assert_eq!(self.receiving(ack.id), None, "{packet} leaves"),
             Seen::Subscribe(subscribe) => {
-                subscribe.filters.iter().for_each(|asked| self.is_not_granted(&asked.filter, packet));
+                subscribe
+                    .filters
+                    .iter()
+                    .for_each(|asked| self.is_not_granted(&asked.filter, packet));
             }
             Seen::Unsubscribe(unsubscribe) => {
                 unsubscribe.filters.iter().for_each(|filter| self.is_not_granted(filter, packet));
@@ -204,7 +211,10 @@ impl Witness {
     /// What the broker is about to be asked may change what it has granted: until it has answered, no
     /// record may say so.
     fn is_not_granted(&self, filter: &str, packet: &Seen) {
-        assert!(!self.stored.holds.granted.contains_key(filter), "{packet} leaves, and {filter} is on record");
+        assert!(
+            !self.stored.holds.granted.contains_key(filter),
+            "{packet} leaves, and {filter} is on record"
+        );
     }
 
     fn receiving(&self, id: u16) -> Option<Receiving> {
@@ -244,8 +254,6 @@ impl State {
 /// Without what is the store's own business: times, and how it counts the releases.
 fn plain(state: &Recovered) -> Recovered {
     let mut plain = state.clone();
-    plain.doubtful = false;
-    plain.releases = 0;
     let mut released: Vec<u64> = plain.messages.values().filter_map(|m| m.released).collect();
     released.sort_unstable();
     plain.releases = released.len() as u64;

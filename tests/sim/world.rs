@@ -279,5 +279,6 @@ fn disturb(home: &mut Home, hazards: &Hazards, scene: &mut Scene) {
         scene.tally.count(happening);
         home.simulated.set_fault(Some(fault));
         home.fault = true;
+        home.cannot_sync |= fault == Fault::Sync;
     }
 }

@@ -82,7 +82,7 @@ impl Process {
             Ok(()) => drop(self.awaiting.insert(ticket, key)),
             Err(error) => {
                 scene.tell(&home.name, || format!("cannot wait for {number}: {error}"));
-                assert!(home.fault || self.is_broken(), "{error:?}");
+                assert!(home.fault || home.cannot_sync, "{error:?}");
             }
         }
     }

@@ -1,6 +1,10 @@
 //! Records on their way to the store, and the store's answers on their way to the engine.
 
-use mqttsession::{engine::Output, store::Storage};
+use mqttsession::{
+    engine::Output,
+    error::{Code, Error},
+    store::Storage,
+};
 
 use super::{Home, Process};
 use crate::{plan::Durability, scene::Scene, witness::Witness};
@@ -51,7 +55,7 @@ impl Process {
             }
             Err(error) => {
                 scene.tell(&home.name, || format!("cannot write: {error}"));
-                assert!(home.fault, "the store takes nothing, and the disk is well: {error:?}");
+                self.blame_disk(&error, home);
                 self.engine.handle_store_failed(error);
                 self.collect(home, scene);
                 false
@@ -91,7 +95,7 @@ impl Process {
             }
             Err(error) => {
                 scene.tell(&home.name, || format!("cannot sync: {error}"));
-                assert!(home.fault, "the store cannot sync, and the disk is well: {error:?}");
+                self.blame_disk(&error, home);
                 self.writer.broken = true;
                 self.engine.handle_store_failed(error);
                 self.collect(home, scene);
@@ -115,6 +119,14 @@ impl Process {
         }
     }
 
+    /// Nothing fails but what the disk makes fail: at present, or because it failed to sync once, in whatever
+    /// call that was.
+    fn blame_disk(&mut self, error: &Error, home: &Home) {
+        let cannot_sync = home.cannot_sync && error.code() == Code::StoreFailed;
+        assert!(home.fault || cannot_sync, "the store fails, and the disk is well: {error:?}");
+        self.writer.broken |= cannot_sync;
+    }
+
     /// Makes the store smaller.
     pub(crate) fn tidy(&mut self, home: &mut Home, scene: &mut Scene) {
         if self.writer.broken {
@@ -125,7 +137,7 @@ impl Process {
             && !home.files.is_dead()
         {
             scene.tell(&home.name, || format!("cannot tidy: {error}"));
-            assert!(home.fault, "the store cannot be tidied, and the disk is well: {error:?}");
+            self.blame_disk(&error, home);
         }
     }
 
