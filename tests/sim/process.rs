@@ -310,8 +310,9 @@ impl Process {
         self.link
     }
 
-    /// Whether everything has come to its end.
-    pub(crate) fn is_idle(&self) -> bool {
+    /// Whether everything has come to its end. Where `forgiven`, the broker may never send again what waits
+    /// for that.
+    pub(crate) fn is_idle(&self, forgiven: bool) -> bool {
         self.engine.is_online()
             && self.engine.outstanding(false) == 0
             && self.engine.is_stored()
@@ -323,7 +324,7 @@ impl Process {
             && self.subscribing.is_empty()
             && self.unsubscribing.is_empty()
             && self.leaving.is_empty()
-            && self.engine.counters().unacknowledged == 0
+            && (forgiven || self.engine.counters().unacknowledged == 0)
     }
 
     /// Whether the store takes nothing more until it is opened again.

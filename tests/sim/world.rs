@@ -197,8 +197,12 @@ impl World {
     }
 
     fn is_at_rest(&self) -> bool {
-        let idle = |process: &Option<Process>| process.as_ref().is_some_and(Process::is_idle);
-        self.broker.is_idle() && self.processes.iter().all(idle)
+        let owners = &self.scene.book.owners;
+        let mut all = self.processes.iter().zip(owners);
+        self.broker.is_idle()
+            && all.all(|(process, owner)| {
+                process.as_ref().is_some_and(|process| process.is_idle(owner.forgiven))
+            })
     }
 
     /// Everything that a process can do.

@@ -177,7 +177,6 @@ impl Process {
         home.confirmed.clear();
         home.received.clear();
         home.uncertain.clear();
-        self.leaving.clear();
         scene.book.begin_session(home.index);
     }
 }
