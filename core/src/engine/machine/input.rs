@@ -13,6 +13,7 @@ use crate::{
         incoming::Arrival,
         outgoing::Outgoing,
         packet_id::{PacketIds, Use},
+        record::Record,
         request::Kind,
         server::ServerLimits,
         timer::Timer,
@@ -106,18 +107,22 @@ impl Engine {
             Ok(found) => found,
             Err(violation) => return self.handle_unreadable(frame, at.len(), violation),
         };
-        let receipt = match publish.packet_id {
-            None => None,
+        let (receipt, redelivered) = match publish.packet_id {
+            None => (None, false),
             Some(id) => {
-                let duplicate = publish.duplicate;
-                let arrival =
-                    self.incoming.publish(id, publish.qos, duplicate, &mut self.output)?;
+                let arrival = self.incoming.publish(
+                    id,
+                    publish.qos,
+                    publish.duplicate,
+                    &mut self.output,
+                    &mut self.journal,
+                )?;
                 if !self.timers.is_set(Timer::Standstill) {
                     self.incoming.watch_order();
                     self.timers.set(Timer::Standstill, now + STANDSTILL);
                 }
                 match arrival {
-                    Arrival::Deliver(receipt) => Some(receipt),
+                    Arrival::Deliver { receipt, redelivered } => (Some(receipt), redelivered),
                     Arrival::Duplicate => return Ok(()),
                 }
             }
@@ -150,7 +155,7 @@ impl Engine {
             retain: publish.retain,
             duplicate: publish.duplicate,
             receipt,
-            redelivered: false,
+            redelivered,
         });
         Ok(())
     }
@@ -177,7 +182,10 @@ impl Engine {
             Packet::Puback(ack) => self.handle_ack(kind, &ack, Outgoing::acknowledged)?,
             Packet::Pubcomp(ack) => self.handle_ack(kind, &ack, Outgoing::completed)?,
             Packet::Pubrec(ack) => self.handle_pubrec(&ack)?,
-            Packet::Pubrel(ack) => self.incoming.released(ack.packet_id, &mut self.output)?,
+            Packet::Pubrel(ack) => {
+                let (output, journal) = (&mut self.output, &mut self.journal);
+                self.incoming.released(ack.packet_id, output, journal)?;
+            }
             Packet::Suback(ack) => {
                 self.handle_request_ack(kind, ack.packet_id, ack.codes, ack.properties)?;
             }
@@ -248,14 +256,19 @@ impl Engine {
         }
         self.phase = Phase::Online;
         self.suspicion.connected();
-        self.incoming.connected(resumed, self.server.maximum_packet_size);
+        let forgotten = self.incoming.connected(resumed, self.server.maximum_packet_size);
+        if !resumed && (forgotten > 0 || self.subscriptions.is_on_record()) {
+            self.journal.record(&Record::SessionLost);
+            self.output.require(self.journal.newest());
+        }
         self.outgoing.connected(
             resumed,
             self.settings.end_on_session_loss,
             self.server,
             &mut self.ids,
         );
-        self.subscriptions.connected(resumed && version != Version::V31, &self.server);
+        let known = resumed && version != Version::V31;
+        self.subscriptions.connected(known, &self.server, &mut self.journal);
         self.events.push_back(Event::Connected(connected));
         if !self.keep_alive.is_zero() {
             self.timers.set(Timer::KeepAlive, now + self.keep_alive);
@@ -339,6 +352,7 @@ impl Engine {
                     codes,
                     properties,
                     &mut self.ids,
+                    &mut self.journal,
                     &mut self.events,
                 )
                 .map_err(Fault::from),
