@@ -29,7 +29,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar, overload
 
 from . import _native
-from .error import MqttError, _error
+from .error import CallTimeoutError, MqttError, _error
 
 if TYPE_CHECKING:
     from ._native import Message, PublishResult
@@ -92,6 +92,14 @@ def _failed(error: Exception) -> bool:
     """Note what ErrorInfo is to say; False, because that is what the caller is to return."""
     _thread.text = str(error)
     return False
+
+
+def _taken(waiting: list[PublishProcedure]) -> PublishProcedure | None:
+    """Take the procedure that waits; a single step, so that only one of two threads gets it."""
+    try:
+        return waiting.pop()
+    except IndexError:
+        return None
 
 
 def _text(value: str) -> str:
@@ -256,9 +264,9 @@ class mqttSession:
             native.close()
         if unended and self._durable:
             text = (
-                f"{unended} publications had not ended; those of quality 1 and 2 stay in the "
-                "StoreDirectory, and the next session with this ClientID sends them"
+                "those of quality 1 and 2 stay in the StoreDirectory, and the next session with it"
             )
+            text = f"{unended} publications had not ended; {text} and this ClientID sends them"
             return _failed(_error("LEFT_IN_STORE", text))
         if unended:
             text = f"{unended} publications had not ended; they are cancelled"
@@ -281,7 +289,8 @@ class mqttSession:
         """
         try:
             native = self._connected()
-            complete = self._completion(quality, procedure) if procedure else None
+            waiting = [procedure] if procedure else []
+            complete = self._completion(quality, waiting) if procedure else None
             number = native.publish(
                 topic,
                 data,
@@ -290,7 +299,7 @@ class mqttSession:
                 on_complete=complete,
             )
             if quality and self._durable:
-                native.wait_stored(number, self.ConnectionTimeout)
+                self._wait_stored(native, number, procedure, waiting)
         except (MqttError, UnicodeError) as error:
             _failed(error)
             return -1
@@ -404,13 +413,32 @@ class mqttSession:
         return receive
 
     def _completion(
-        self, quality: int, procedure: PublishProcedure
+        self, quality: int, waiting: list[PublishProcedure]
     ) -> Callable[[PublishResult], object]:
         def complete(result: PublishResult) -> None:
-            if result.error is None:
+            if result.error is None and (procedure := _taken(waiting)):
                 procedure(self, result.number if quality else 0)
 
         return complete
+
+    def _wait_stored(
+        self,
+        native: _native.Session,
+        number: int,
+        procedure: PublishProcedure | None,
+        waiting: list[PublishProcedure],
+    ) -> None:
+        try:
+            native.wait_stored(number, self.ConnectionTimeout)
+        except MqttError as error:
+            # Who gets -1 takes the publication for over: its procedure must not come any more. One
+            # that has come says that it is complete.
+            if procedure is not None and _taken(waiting) is None:
+                return
+            if not isinstance(error, CallTimeoutError):
+                raise
+            text = "The message was not in the StoreDirectory when ConnectionTimeout had passed"
+            raise _error("TIMEOUT", f"{text}; it may still be stored and sent") from error
 
     @staticmethod
     def _done(call: Callable[..., object], *arguments: str) -> bool:
