@@ -74,6 +74,10 @@ mqttQualityAtLeastOnce = mqttQualitéAuMoinsUneFois = mqttQualiteAuMoinsUneFois 
 mqttQualityExactlyOnce = mqttQualitéExactementUneFois = mqttQualiteExactementUneFois = 2
 
 _NEVER_EXPIRES = 0xFFFF_FFFF
+_KEPT = (
+    "LEFT_IN_STORE",
+    "those of quality 1 and 2 stay in the StoreDirectory, and the next session with it sends them",
+)
 _UNITS = {"ms": 0.001, "s": 1.0, "min": 60.0, "h": 3600.0}
 _DURATION = re.compile(r"\s*(\d+(?:[.,]\d+)?)\s*([a-z]*)\s*", re.IGNORECASE)
 
@@ -262,15 +266,9 @@ class mqttSession:
             return _failed(error)
         finally:
             native.close()
-        if unended and self._durable:
-            text = (
-                "those of quality 1 and 2 stay in the StoreDirectory, and the next session with it"
-            )
-            text = f"{unended} publications had not ended; {text} and this ClientID sends them"
-            return _failed(_error("LEFT_IN_STORE", text))
         if unended:
-            text = f"{unended} publications had not ended; they are cancelled"
-            return _failed(_error("CANCELLED", text))
+            name, fate = _KEPT if self._durable else ("CANCELLED", "they are cancelled")
+            return _failed(_error(name, f"{unended} publications had not ended; {fate}"))
         return True
 
     def Publish(
