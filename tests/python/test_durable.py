@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Unpack
+from typing import TYPE_CHECKING, Literal, Unpack
 
 import mqttsession
 import pytest
@@ -29,6 +29,8 @@ from mqttsession.error import (
 from conftest import DEADLINE, Events, run_killed, run_python
 
 if TYPE_CHECKING:
+    from mqttsession.options import Duration
+
     from conftest import ScriptedBroker
 
 Scripted = Callable[[str], "ScriptedBroker"]
@@ -53,24 +55,23 @@ KEPT = ACCEPT + "send CONNACK 1 0\n"
 
 
 def _session(
-    address: str, store: Path, **options: Unpack[mqttsession.SessionOptions]
+    address: str, directory: Path, **options: Unpack[mqttsession.SessionOptions]
 ) -> mqttsession.Session:
-    whole: mqttsession.SessionOptions = {
+    common: mqttsession.SessionOptions = {
         "client_id": "me",
         "clean_session": False,
         "reconnect_delay": QUICK,
-        "store": store,
-        **options,
+        "store": directory,
     }
-    return mqttsession.Session(address, **whole)
+    return mqttsession.Session(address, **(common | options))
 
 
 @contextlib.contextmanager
 def _offline(
-    store: Path, **options: Unpack[mqttsession.SessionOptions]
+    directory: Path, **options: Unpack[mqttsession.SessionOptions]
 ) -> Iterator[mqttsession.Session]:
     """A session that tries to connect and cannot."""
-    session = _session(NOWHERE, store, retry_first_connect=True, **options)
+    session = _session(NOWHERE, directory, retry_first_connect=True, **options)
     try:
         with pytest.raises(CallTimeoutError):
             session.connect(0)
@@ -177,10 +178,10 @@ threading.Event().wait()
 
 @pytest.mark.parametrize("durability", ["message", "system", 0.01, datetime.timedelta(seconds=1)])
 def test_under_each_durability_a_message_is_stored(
-    tmp_path: Path, durability: float | datetime.timedelta
+    tmp_path: Path, durability: Literal["message", "system"] | Duration
 ) -> None:
-    with _offline(tmp_path, durability=durability) as session:  # type: ignore[arg-type]
-        numbers = [session.publish("out", str(number), 1 + number % 2) for number in range(10)]
+    with _offline(tmp_path, durability=durability) as session:
+        numbers = [session.publish("out", str(n), 2 if n % 2 else 1) for n in range(10)]
         for number in numbers:
             session.wait_stored(number, DEADLINE)
         statistics = session.statistics

@@ -67,7 +67,7 @@ class Session:
     """
 
     def __init__(self, address: str = "localhost", **options: Unpack[SessionOptions]) -> None:
-        """Make a session. Nothing is sent before it connects."""
+        """Make a session. Nothing is sent before it connects; what its store holds is read."""
         self._patience = _seconds(options.get("connect_timeout"))
         self._room_patience = _seconds(options.get("outgoing_wait"))
         self._questions: list[_Question] = []
