@@ -61,6 +61,7 @@ def _session(
         "client_id": "me",
         "clean_session": False,
         "reconnect_delay": QUICK,
+        "retry_first_connect": True,
         "store": directory,
     }
     return mqttsession.Session(address, **(common | options))
@@ -71,7 +72,7 @@ def _offline(
     directory: Path, **options: Unpack[mqttsession.SessionOptions]
 ) -> Iterator[mqttsession.Session]:
     """A session that tries to connect and cannot."""
-    session = _session(NOWHERE, directory, retry_first_connect=True, **options)
+    session = _session(NOWHERE, directory, **options)
     try:
         with pytest.raises(CallTimeoutError):
             session.connect(0)
