@@ -47,7 +47,8 @@
 //! Text that goes in is UTF-8 and ends with NUL; bytes that go in are a pointer and a size, and
 //! the pointer may be NULL when the size is 0. What comes out is an mqtt_view, which is not ended
 //! with NUL and lives as long as the object that gave it; its `data` is never NULL. Only the
-//! library's own sentences and names come out as NUL-terminated text.
+//! library's own sentences and names, and the client ids of stores, come out as NUL-terminated
+//! text.
 //!
 //! # Numbers
 //!
@@ -103,6 +104,14 @@
 //! another callback of it; a call that would have to wait for the same session answers
 //! MQTT_WOULD_DEADLOCK there.
 //!
+//! # Messages that survive
+//!
+//! A session with a store (mqtt_options_set_store) has its messages of quality of service 1 and 2 on
+//! disk: they survive the process and, as mqtt_options_set_durability says, the machine. Nothing is sent
+//! before it is stored; mqtt_session_wait_stored tells when it is. The next session with the same
+//! directory and client id goes on where the last one ended, however that was. docs/durability.md tells
+//! it step by step; mqtt_store_open looks into a store that no session has open.
+//!
 //! # Growth
 //!
 //! Upgrades within the same soname (libmqttsession.so.0) do not break a compiled program: functions
@@ -127,6 +136,7 @@ pub mod callback;
 pub mod connection;
 pub mod error;
 pub mod event;
+pub mod event_store;
 mod handle;
 pub mod library;
 pub mod log;
@@ -141,6 +151,8 @@ pub mod request;
 pub mod session;
 pub mod statistic;
 pub mod status;
+pub mod store;
+pub mod stored_message;
 pub mod subscribe;
 pub mod unsubscribe;
 pub mod value;
