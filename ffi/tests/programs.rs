@@ -7,6 +7,7 @@ mod artifact;
 mod programs {
     pub(crate) mod compile;
     mod cpp;
+    mod durable;
     pub(crate) mod mqtt5;
     pub(crate) mod run;
 }
@@ -225,7 +226,12 @@ fn the_first_programs_print_what_comes_back() {
 
 #[test]
 fn every_c_program_of_the_directory_is_run() {
-    let here = [include_str!("programs.rs"), include_str!("programs/mqtt5.rs")].concat();
+    let here = [
+        include_str!("programs.rs"),
+        include_str!("programs/durable.rs"),
+        include_str!("programs/mqtt5.rs"),
+    ]
+    .concat();
     for entry in fs::read_dir(repository().join("tests/c")).unwrap() {
         let path = entry.unwrap().path();
         let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
