@@ -73,7 +73,7 @@
  *
  * Three statuses can come from every function and are not repeated at each:
  * MQTT_INVALID_ARGUMENT for NULL where it is not allowed or a value out of range; MQTT_FORKED for
- * a session that was made before fork; MQTT_INTERNAL for a fault of this library, which has been
+ * a session or store from before a fork; MQTT_INTERNAL for a fault of this library, which has been
  * caught and has broken nothing else. After MQTT_CLOSED or MQTT_FORKED a session is of no more
  * use and can only be freed: mqtt_status_ends_session tells these apart.
  *
@@ -121,7 +121,8 @@
  * # fork
  *
  * The child of a fork must not use the sessions of its parent: every call on one answers
- * MQTT_FORKED, mqtt_session_free returns at once, and nothing is sent. New sessions work.
+ * MQTT_FORKED, mqtt_session_free returns at once, and nothing is sent. New sessions work. A store
+ * that the parent looks into is likewise the parent's alone.
  */
 
 #ifndef MQTTSESSION_H
@@ -4385,11 +4386,12 @@ mqtt_status mqtt_library_set_callback_threads(int32_t threads);
 
 /**
  * Ends the library's work in this process, for a host that exits or is about to go on without it:
- * starts no more callbacks, closes all sessions and waits until no callback runs. The handles
- * stay valid and are still to be freed.
+ * starts no more callbacks, closes all sessions and waits until no callback runs and every session
+ * has let go of its store. The handles stay valid and are still to be freed.
  *
  * @param timeout_ms Value. The longest time to wait; 0 does not wait, MQTT_FOREVER has no limit.
- * @return MQTT_OK; MQTT_TIMEOUT when a callback still runs; MQTT_WOULD_DEADLOCK inside a callback.
+ * @return MQTT_OK; MQTT_TIMEOUT when a callback still runs, or a store is still written;
+ *         MQTT_WOULD_DEADLOCK inside a callback.
  * @threads Any.
  * @callbacks None.
  */

@@ -74,7 +74,7 @@
 //!
 //! Three statuses can come from every function and are not repeated at each:
 //! MQTT_INVALID_ARGUMENT for NULL where it is not allowed or a value out of range; MQTT_FORKED for
-//! a session that was made before fork; MQTT_INTERNAL for a fault of this library, which has been
+//! a session or store from before a fork; MQTT_INTERNAL for a fault of this library, which has been
 //! caught and has broken nothing else. After MQTT_CLOSED or MQTT_FORKED a session is of no more
 //! use and can only be freed: mqtt_status_ends_session tells these apart.
 //!
@@ -122,7 +122,8 @@
 //! # fork
 //!
 //! The child of a fork must not use the sessions of its parent: every call on one answers
-//! MQTT_FORKED, mqtt_session_free returns at once, and nothing is sent. New sessions work.
+//! MQTT_FORKED, mqtt_session_free returns at once, and nothing is sent. New sessions work. A store
+//! that the parent looks into is likewise the parent's alone.
 
 #![allow(non_camel_case_types, reason = "the names of the types are those of the C interface")]
 #![allow(

@@ -15,6 +15,7 @@ use crate::{
     boundary::{boundary, boundary_or},
     callback::{self, Inside, UserData, mqtt_destroy},
     handle::{self, Output},
+    library::{self, Born},
     status::mqtt_status,
     stored_message::{mqtt_stored_message, unix_milliseconds},
     value::{self, mqtt_view},
@@ -41,7 +42,10 @@ pub const MQTT_STORE_STATISTIC_LAST_NUMBER: i32 = 8;
 pub const MQTT_STORE_STATISTIC_SIZE: i32 = 9;
 
 /// The store of one client id, opened to be looked into. No session can open it meanwhile.
-pub struct mqtt_store(RwLock<Opened>);
+pub struct mqtt_store {
+    opened: RwLock<Opened>,
+    born: Born,
+}
 
 /// Is shown the client ids of a directory, one after the other.
 ///
@@ -141,9 +145,12 @@ pub unsafe extern "C" fn mqtt_store_repair(
 pub unsafe extern "C" fn mqtt_store_free(store: *mut mqtt_store) {
     boundary_or((), || {
         // SAFETY: the caller's store, by the conventions.
-        if let Some(store) = unsafe { handle::take(store) } {
+        match unsafe { handle::take(store) } {
+            // What the parent of a fork has open is left alone.
+            Some(store) if store.born.is_inherited() => std::mem::forget(store),
             // A handler may free the store whose messages it is being shown.
-            callback::drop_outside(store);
+            Some(store) => callback::drop_outside(store),
+            None => {}
         }
         Ok(())
     });
@@ -165,7 +172,7 @@ pub unsafe extern "C" fn mqtt_store_statistic(
 ) -> mqtt_status {
     boundary(|| {
         // SAFETY: a store of the caller's, by the conventions.
-        let opened = unsafe { handle::borrow(store, "store") }?.read();
+        let opened = unsafe { mqtt_store::borrow(store) }?.read();
         let place = Output::required(number, "number")?;
         let summary = &opened.summary;
         let number = match which {
@@ -204,7 +211,7 @@ pub unsafe extern "C" fn mqtt_store_subscription(
 ) -> mqtt_view {
     boundary_or(mqtt_view::EMPTY, || {
         // SAFETY: a store of the caller's, by the conventions.
-        let opened = unsafe { handle::borrow(store, "store") }?.read();
+        let opened = unsafe { mqtt_store::borrow(store) }?.read();
         let filter = opened.summary.subscriptions.get(place);
         Ok(filter.map_or(mqtt_view::EMPTY, |filter| mqtt_view::new(filter.as_bytes())))
     })
@@ -232,7 +239,7 @@ pub unsafe extern "C" fn mqtt_store_messages(
         let _inside = Inside::enter();
         let user_data = UserData::new(user_data, destroy);
         // SAFETY: a store of the caller's, by the conventions.
-        let opened = unsafe { handle::borrow(store, "store") }?.read();
+        let opened = unsafe { mqtt_store::borrow(store) }?.read();
         let handler = handler.ok_or_else(|| handle::null("handler"))?;
         for message in opened.store.messages() {
             let message = mqtt_stored_message::new(message);
@@ -264,7 +271,7 @@ pub unsafe extern "C" fn mqtt_store_export(
 ) -> mqtt_status {
     boundary(|| {
         // SAFETY: a store of the caller's, by the conventions.
-        let opened = unsafe { handle::borrow(store, "store") }?.read();
+        let opened = unsafe { mqtt_store::borrow(store) }?.read();
         // SAFETY: a text of the caller's, by the conventions.
         let file = unsafe { value::text(file, "file") }?;
         let written = opened.store.export(Path::new(file))?;
@@ -285,8 +292,8 @@ pub unsafe extern "C" fn mqtt_store_export(
 pub unsafe extern "C" fn mqtt_store_clear(store: *mut mqtt_store) -> mqtt_status {
     boundary(|| {
         // SAFETY: a store of the caller's, by the conventions.
-        let store = unsafe { handle::borrow(store, "store") }?;
-        let mut opened = match store.0.try_write() {
+        let store = unsafe { mqtt_store::borrow(store) }?;
+        let mut opened = match store.opened.try_write() {
             Ok(opened) => opened,
             Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
             Err(TryLockError::WouldBlock) => {
@@ -306,8 +313,19 @@ struct Opened {
 }
 
 impl mqtt_store {
+    /// Borrows a store for a call. In a child of the process that opened it, where its lock does not
+    /// hold, it is refused.
+    ///
+    /// # Safety
+    /// The pointer is NULL or points to a store that lives for `'a`.
+    unsafe fn borrow<'a>(store: *const Self) -> Result<&'a Self> {
+        // SAFETY: the caller's promise.
+        let store = unsafe { handle::borrow(store, "store") }?;
+        if store.born.is_inherited() { Err(Code::Forked.into()) } else { Ok(store) }
+    }
+
     fn read(&self) -> RwLockReadGuard<'_, Opened> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner)
+        self.opened.read().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -331,11 +349,12 @@ unsafe fn open(
         // SAFETY: the same.
         let client_id = unsafe { value::text(client_id, "client_id") }?;
         let place = Output::required(store, "store")?;
+        library::watch_forks();
         let store = open(Path::new(directory), client_id)?;
         let summary = store.summary();
-        let opened = mqtt_store(RwLock::new(Opened { store, summary }));
+        let opened = RwLock::new(Opened { store, summary });
         // SAFETY: the caller's place for a pointer.
-        unsafe { place.write(handle::give(opened)) };
+        unsafe { place.write(handle::give(mqtt_store { opened, born: Born::now() })) };
         Ok(())
     })
 }

@@ -17,7 +17,7 @@ use std::{fs, process::Command};
 use mqttsession_tests::{certificate::Certificates, scripted::ScriptedBroker};
 use programs::{
     compile::{Build, compile, repository},
-    run::{real, scenario, script, tls, under_each},
+    run::{real, scenario, script, store, tls, under_each},
 };
 
 /// Milliseconds that no attempt to connect needs.
@@ -125,8 +125,9 @@ fn a_refused_subscription() {
 #[test]
 fn fork() {
     under_each(|under| {
+        let store = store();
         script(SERVE, |parent| {
-            script(SERVE, |child| under.run("fork", &[parent, child]));
+            script(SERVE, |child| under.run("fork", &[parent, child, store.to_str().unwrap()]));
         });
     });
 }
