@@ -162,8 +162,9 @@ pub unsafe extern "C" fn MQTTDisconnect(session: *mut mqttSession) -> i32 {
 /// @param procedure Called when the publication is complete; may be NULL. It is not called for one
 ///        that fails.
 /// @param user_data Given to the procedure.
-/// @return The message number for QoS 1 and 2, 0 for QoS 0, -1 on error. After a -1 because of a time
-///         that has passed the message may still be stored and sent.
+/// @return The message number for QoS 1 and 2, 0 for QoS 0, -1 on error. A -1 because the message did
+///         not come to the disk does not take it back: it may still be stored and sent, without its
+///         procedure, until the session is freed.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn MQTTPublish(
     session: *mut mqttSession,
