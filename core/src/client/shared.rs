@@ -23,11 +23,13 @@ use std::{
 use parking_lot::Mutex;
 use tokio::net::TcpStream;
 
+pub(super) use effects::Effects;
 pub(super) use writer::Wrote;
 
 use super::{
     Connected, Event, EventHandler, Granted, Options, OwnedMessage, State, Unsubscribed, fork,
     inbox::{Inbox, Item, Subscription},
+    keeper::{self, Health, Keeper, Opened},
     operation::{Cell, Signal},
     pool::Pool,
     question::{Lane, Question},
@@ -67,8 +69,10 @@ pub(super) struct Farewell {
 impl Farewell {
     /// Whether nothing is left to wait for, or time is up.
     pub(super) fn is_due(&self, core: &Core, now: Instant) -> bool {
-        now >= self.until
-            || (core.engine.outstanding(self.called) == 0 && !core.has_output() && !core.writing)
+        // What waits for a disk that takes nothing would only have been an acknowledgement.
+        let stored = core.engine.is_stored() || core.store != Health::Well;
+        let ended = core.engine.outstanding(self.called) == 0;
+        now >= self.until || (ended && stored && !core.has_output() && !core.writing)
     }
 }
 
@@ -113,6 +117,11 @@ pub(super) struct Core {
     pub(super) hurry: bool,
     /// The driver has been started.
     pub(super) driven: bool,
+    /// The store's job has been scheduled, and will look for records before it ends.
+    pub(super) storing: bool,
+    pub(super) store: Health,
+    /// Why the connection has to be ended.
+    pub(super) fault: Option<Error>,
     /// Messages that disconnecting has cancelled.
     pub(super) cancelled: usize,
     /// What the broker said last when it accepted.
@@ -125,6 +134,8 @@ pub(super) struct Core {
     pub(super) subscribing: HashMap<Ticket, Subscribing>,
     pub(super) unsubscribing: HashMap<Ticket, Unsubscribing>,
     pub(super) flushing: HashMap<Ticket, Arc<Cell<()>>>,
+    /// Who waits for a message to be stored.
+    pub(super) awaiting_store: HashMap<Ticket, Arc<Cell<()>>>,
 }
 
 impl Core {
@@ -147,6 +158,9 @@ impl Core {
             next_ticket: 0,
             hurry: false,
             driven: false,
+            storing: false,
+            store: Health::Well,
+            fault: None,
             cancelled: 0,
             connected: None,
             challenge: None,
@@ -156,6 +170,7 @@ impl Core {
             subscribing: HashMap::new(),
             unsubscribing: HashMap::new(),
             flushing: HashMap::new(),
+            awaiting_store: HashMap::new(),
         }
     }
 
@@ -172,6 +187,18 @@ impl Core {
     /// Whether something waits to be written.
     pub(super) fn has_output(&self) -> bool {
         !self.leftover.is_empty() || self.engine.output_length() > 0
+    }
+
+    /// Whether records wait to be stored and nobody sees to it yet: the caller does, without the lock.
+    #[inline]
+    #[must_use]
+    pub(super) fn begin_storing(&mut self) -> bool {
+        self.engine.has_records() && !std::mem::replace(&mut self.storing, true)
+    }
+
+    /// Whether [`collect`](Self::collect) would find something.
+    pub(super) fn has_news(&mut self) -> bool {
+        self.engine.has_news() || (self.engine.has_records() && !self.storing)
     }
 
     /// The publishers that have a chance now.
@@ -211,6 +238,7 @@ impl Core {
         self.streaming = false;
         self.wrote_directly = None;
         self.challenge = None;
+        self.fault = None;
         self.leftover.clear(0);
         self.spare.clear(0);
         self.direct.take()
@@ -256,19 +284,34 @@ pub(super) struct Shared {
     /// Subscribes that have their route and have not yet claimed what was there before.
     pub(super) claiming: AtomicUsize,
     pub(super) requests: Requests,
+    /// Of a session with a store.
+    pub(super) keeper: Option<Keeper>,
     born: u32,
     io: IoThread,
     pool: Arc<Pool>,
     question_pool: Arc<Pool>,
+    store_pool: Arc<Pool>,
 }
 
 impl Shared {
-    pub(super) fn new(options: &Options) -> Result<Arc<Self>> {
+    /// A session with what `open` gives it as its store.
+    pub(super) fn new(
+        options: &Options,
+        open: impl FnOnce(&Options) -> Result<Option<Opened>>,
+    ) -> Result<Arc<Self>> {
         let mut options = options.clone();
         options.complete();
         options.check_authentication()?;
-        let engine = Engine::new(Arc::new(options.settings.clone()), options.any_client_id)?;
+        let settings = Arc::new(options.settings.clone());
+        let mut engine = Engine::new(settings.clone(), options.any_client_id)?;
         let runtime = runtime::runtime()?;
+        // Last: what cannot become a session leaves no directory behind.
+        let mut keeper = None;
+        if let Some((storage, recovered)) = open(&options)? {
+            keeper = Some(Keeper::new(&options, storage, &recovered));
+            let clock = keeper::clock();
+            engine = Engine::with_store(settings, options.any_client_id, recovered, clock)?;
+        }
         Ok(Arc::new(Self {
             inbox: Inbox::new(&options),
             questions: Lane::new(&mut options),
@@ -284,10 +327,12 @@ impl Shared {
             unclaimed: Mutex::default(),
             claiming: AtomicUsize::new(0),
             requests: Requests::default(),
+            keeper,
             born: fork::generation(),
             io: runtime.next_io_thread(),
             pool: runtime.pool.clone(),
             question_pool: runtime.question_pool.clone(),
+            store_pool: runtime.store_pool.clone(),
         }))
     }
 
@@ -301,6 +346,10 @@ impl Shared {
 
     pub(super) fn question_pool(&self) -> &Arc<Pool> {
         &self.question_pool
+    }
+
+    pub(super) fn store_pool(&self) -> &Arc<Pool> {
+        &self.store_pool
     }
 
     #[inline]
