@@ -6,6 +6,7 @@
 //! when, stands in [`writer`].
 
 mod effects;
+mod goal;
 mod publish;
 mod unclaimed;
 mod writer;
@@ -24,6 +25,7 @@ use parking_lot::Mutex;
 use tokio::net::TcpStream;
 
 pub(super) use effects::Effects;
+pub(super) use goal::{Farewell, Goal};
 pub(super) use writer::Wrote;
 
 use super::{
@@ -41,40 +43,6 @@ use crate::{
     error::{Error, Result},
     protocol::{PropertyBlock, ReasonCode},
 };
-
-/// What the program wants the driver to do.
-#[derive(Clone, Debug, Default)]
-pub(super) enum Goal {
-    /// Stay as it is: offline before connect, or after a disconnect.
-    #[default]
-    Rest,
-    /// Be connected.
-    Connect,
-    /// Wait until what was accepted has ended, at most until then, and disconnect.
-    Disconnect(Farewell),
-    /// Disconnect at once and end.
-    Close,
-}
-
-/// How to disconnect.
-#[derive(Clone, Debug)]
-pub(super) struct Farewell {
-    pub(super) until: Instant,
-    /// Whether completions must have been called, too.
-    pub(super) called: bool,
-    pub(super) reason: ReasonCode,
-    pub(super) properties: PropertyBlock,
-}
-
-impl Farewell {
-    /// Whether nothing is left to wait for, or time is up.
-    pub(super) fn is_due(&self, core: &Core, now: Instant) -> bool {
-        // What waits for a disk that takes nothing would only have been an acknowledgement.
-        let stored = core.engine.is_stored() || core.store != Health::Well;
-        let ended = core.engine.outstanding(self.called) == 0;
-        now >= self.until || (ended && stored && !core.has_output() && !core.writing)
-    }
-}
 
 /// A subscribe that has not been answered.
 pub(super) enum Subscribing {
