@@ -88,11 +88,7 @@ impl Pool {
     }
 
     /// Has something else done for a session; `run` says whether there is more. Never waits.
-    pub(super) fn add(
-        self: &Arc<Self>,
-        session: Arc<Shared>,
-        run: fn(&Arc<Shared>) -> bool,
-    ) {
+    pub(super) fn add(self: &Arc<Self>, session: Arc<Shared>, run: fn(&Arc<Shared>) -> bool) {
         self.enqueue(&mut self.state.lock(), Work { session, since: Instant::now(), run });
     }
 

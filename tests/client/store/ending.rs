@@ -168,8 +168,7 @@ fn a_session_over_a_store_needs_a_client_id() {
     let broker = ScriptedBroker::start();
     let mut options = options(&broker);
     options.set_client_id("").unwrap();
-    let refused =
-        Session::with_storage(&options, Box::new(Memory::default()), Default::default());
+    let refused = Session::with_storage(&options, Box::new(Memory::default()), Default::default());
     let refused = refused.unwrap_err();
     assert_eq!(refused.code(), Code::InvalidClientId);
     assert_eq!(

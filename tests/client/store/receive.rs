@@ -1,13 +1,21 @@
 //! Receiving messages of QoS 2: what is on record round each handler.
 
-use std::sync::{Arc, Mutex, mpsc::{Receiver, channel}};
+use std::sync::{
+    Arc, Mutex,
+    mpsc::{Receiver, channel},
+};
 
 use mqttsession::{
-    client::{Acknowledge, Acknowledgement, Dispatch, Durability, Event, Handler, Message, Options},
+    client::{
+        Acknowledge, Acknowledgement, Dispatch, Durability, Event, Handler, Message, Options,
+    },
     engine::Receiving,
     error::Code,
 };
-use mqttsession_tests::{scripted::{Peer, ScriptedBroker}, wire};
+use mqttsession_tests::{
+    scripted::{Peer, ScriptedBroker},
+    wire,
+};
 
 use super::support::*;
 use crate::support::*;
@@ -66,7 +74,8 @@ fn a_process_that_dies_inside_a_handler_gets_that_message_again_and_no_other() {
         let session = memory.open(&lasting(&broker));
         let (handler, messages) = marked();
         let events = events(&session);
-        let subscribing = session.subscribe("in", at(mqttsession::protocol::QoS::ExactlyOnce), handler);
+        let subscribing =
+            session.subscribe("in", at(mqttsession::protocol::QoS::ExactlyOnce), handler);
         let mut peer = connect_session(&session, &broker, true);
         assert!(matches!(next(&events), Event::Restored(restored) if restored.interrupted == 1));
         ended(subscribing).unwrap();
@@ -98,8 +107,7 @@ fn a_process_that_dies_between_handlers_gets_nothing_again() {
     let memory = kill(&memory, session, peer);
     let session = memory.open(&lasting(&broker));
     let (handler, messages) = marked();
-    let subscribing =
-        session.subscribe("in", at(mqttsession::protocol::QoS::ExactlyOnce), handler);
+    let subscribing = session.subscribe("in", at(mqttsession::protocol::QoS::ExactlyOnce), handler);
     let mut peer = connect_session(&session, &broker, true);
     ended(subscribing).unwrap();
     send_two(&mut peer, true);
@@ -152,9 +160,8 @@ fn what_is_acknowledged_on_receipt_is_recorded_before_its_handler() {
     session.close();
     let (session, mut peer) = left.connect(&broker, &options, true);
     let (handler, messages) = marked();
-    let _at_once = session
-        .subscribe("in", at(mqttsession::protocol::QoS::ExactlyOnce), handler)
-        .unwrap();
+    let _at_once =
+        session.subscribe("in", at(mqttsession::protocol::QoS::ExactlyOnce), handler).unwrap();
     send_two(&mut peer, true);
     peer.expect_pubrec(1);
     peer.expect_pubrec(2);

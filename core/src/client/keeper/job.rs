@@ -79,7 +79,14 @@ impl Keeper {
                 let mut core = shared.core.lock();
                 // Whoever leaves something behind from now on has the job scheduled.
                 core.storing = core.engine.has_records();
-                if core.storing { Round::Another } else { Round::Done }
+                match core.storing {
+                    true => Round::Another,
+                    false => {
+                        // A session that rests has no buffer.
+                        pen.batch.clear(0);
+                        Round::Done
+                    }
+                }
             }
             Err(_) => Round::Done,
         };
@@ -121,7 +128,9 @@ impl Keeper {
     /// Has the job run when it is time to write again, or to sync.
     pub(super) fn plan(&self, shared: &Arc<Shared>, retry: bool, sync: bool) {
         if retry {
-            after(shared, RETRY_AFTER, |keeper| keeper.retry_planned.store(false, Ordering::SeqCst));
+            after(shared, RETRY_AFTER, |keeper| {
+                keeper.retry_planned.store(false, Ordering::SeqCst)
+            });
         }
         if let Durability::Interval(interval) = self.durability
             && sync
