@@ -79,7 +79,8 @@ pub(crate) struct Counts {
     pub(crate) repeated: usize,
     /// Connections so far.
     connections: usize,
-    socket: Option<TcpStream>,
+    /// The present one, to be ended by somebody else than who reads it.
+    socket: Option<Arc<TcpStream>>,
     ended: bool,
 }
 
@@ -162,7 +163,7 @@ impl Shared {
         if counts.ended {
             return Ok(());
         }
-        counts.socket = connection.socket.try_clone().ok();
+        counts.socket = connection.socket.try_clone().ok().map(Arc::new);
         let first = counts.connections == 0;
         drop(counts);
         if first {

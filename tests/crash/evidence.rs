@@ -15,7 +15,8 @@ use crate::client::number;
 /// The numbers that the broker sent again after it had sent their PUBREL, against [MQTT-4.3.3-1]. To the
 /// session such a message is a new one: its exchange may have ended, and its id is free.
 pub(crate) fn sent_after_release(passed: &[Passed]) -> BTreeSet<u64> {
-    let (mut open, mut released, mut wrong) = (HashMap::new(), BTreeSet::new(), BTreeSet::new());
+    let mut open: HashMap<u16, u64> = HashMap::new();
+    let (mut released, mut wrong) = (BTreeSet::<u64>::new(), BTreeSet::new());
     for packet in passed.iter().filter(|packet| packet.from == Side::Broker) {
         match &packet.seen {
             Seen::Publish(publish) => {
@@ -34,11 +35,12 @@ pub(crate) fn sent_after_release(passed: &[Passed]) -> BTreeSet<u64> {
 
 /// The packets that are about a number, a line each, whichever side sent it first.
 pub(crate) fn story(passed: &[Passed], wanted: u64) -> String {
-    // Each side has packet ids of its own.
-    let mut open: HashMap<(Side, u16), u64> = HashMap::new();
+    // Each side has packet ids of its own: whose they are, and whether the broker's.
+    let mut open: HashMap<(bool, u16), u64> = HashMap::new();
     let mut text = String::new();
     let mut connection = 0;
     for Passed { from, seen } in passed {
+        let broker = *from == Side::Broker;
         let about = match seen {
             Seen::Connect(_) => {
                 connection += 1;
@@ -46,12 +48,12 @@ pub(crate) fn story(passed: &[Passed], wanted: u64) -> String {
             }
             Seen::Publish(publish) => {
                 let number = number(&publish.payload);
-                open.insert((*from, publish.id), number);
+                open.insert((broker, publish.id), number);
                 number == wanted
             }
-            Seen::Pubrel(packet) => open.get(&(*from, packet.id)) == Some(&wanted),
+            Seen::Pubrel(packet) => open.get(&(broker, packet.id)) == Some(&wanted),
             Seen::Pubrec(packet) | Seen::Pubcomp(packet) => {
-                open.get(&(other(*from), packet.id)) == Some(&wanted)
+                open.get(&(!broker, packet.id)) == Some(&wanted)
             }
             _ => false,
         };
@@ -60,11 +62,4 @@ pub(crate) fn story(passed: &[Passed], wanted: u64) -> String {
         }
     }
     text
-}
-
-fn other(side: Side) -> Side {
-    match side {
-        Side::Session => Side::Broker,
-        Side::Broker => Side::Session,
-    }
 }
