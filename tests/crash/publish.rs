@@ -56,27 +56,29 @@ pub(crate) fn run(run: &Run<'_>, choice: &Choice) -> Option<Report> {
     counter.wait_until("it has all", |counts| counts.numbers.contains_key(&0));
 
     let counts = counter.counts();
-    let arrived = |each: &u64| counts.numbers.contains_key(each);
     let mut report =
         Report { kills: choice.kills, cuts, restarts: stage.restarts, ..Report::default() };
     let passed = stage.tap.passed();
-    for missing in stored.iter().filter(|each| !arrived(each)) {
-        report.wrong(format!("{missing} was stored and has not arrived"), || {
-            story(&passed, *missing)
-        });
+    let missing: Vec<u64> =
+        stored.iter().filter(|each| !counts.numbers.contains_key(each)).copied().collect();
+    for each in &missing {
+        report.wrong(format!("{each} was stored and has not arrived"), || story(&passed, *each));
     }
-    for (each, times) in counts.numbers.iter().filter(|(_, times)| **times > 1) {
+    let repeated = counts.numbers.iter().filter(|(_, times)| **times > 1);
+    for (each, times) in repeated.clone() {
         report.wrong(format!("{each} arrived {times} times"), || story(&passed, *each));
     }
     for unknown in counts.numbers.keys().filter(|each| **each > tried) {
         report.wrong(format!("{unknown} was never published"), String::new);
     }
-    let unconfirmed =
-        counts.numbers.keys().filter(|each| **each > 0 && !stored.contains(each)).count();
+    let unconfirmed = counts.numbers.keys().filter(|each| **each > 0 && !stored.contains(each));
     report.broker_faults = counts.repeated;
     report.counted = format!(
-        "{} numbers stored, each arrived once; {unconfirmed} that were not confirmed arrived, once, too",
+        "{} numbers confirmed as stored: {} missing, {} came twice; {} unconfirmed ones came, too",
         stored.len(),
+        missing.len(),
+        repeated.count(),
+        unconfirmed.count(),
     );
     if let Some(witness) = &mut witness {
         report.counted += &witness.judge(&stored, &counts.numbers);

@@ -106,7 +106,8 @@ fn judge(report: &mut Report, lives: &[Life], fed: u64, passed: &[Passed]) {
     let by_broker = sent_after_release(passed);
     // Of each number, whether the last process that began to handle it died over it.
     let mut begun: BTreeMap<u64, bool> = BTreeMap::new();
-    let (mut again, mut marked, mut inside, mut faults) = (0, 0, 0, BTreeSet::new());
+    let (mut again, mut marked, mut inside, mut unmarked) = (0, 0, 0, 0);
+    let mut faults = BTreeSet::new();
     for life in lives {
         for (place, entered) in life.entered.iter().enumerate() {
             let is_last = place + 1 == life.entered.len();
@@ -118,6 +119,7 @@ fn judge(report: &mut Report, lives: &[Life], fed: u64, passed: &[Passed]) {
                 (Some(true), true) => again += 1,
                 (Some(_), _) if by_broker.contains(&number) => drop(faults.insert(number)),
                 (Some(died), redelivered) => {
+                    unmarked += 1;
                     let what = format!(
                         "{number} came again, {}, although its process {}",
                         if redelivered { "marked" } else { "unmarked" },
@@ -129,12 +131,14 @@ fn judge(report: &mut Report, lives: &[Life], fed: u64, passed: &[Passed]) {
             inside += usize::from(is_last && !entered.left);
         }
     }
-    for missing in (0..=fed).filter(|each| !begun.contains_key(each)) {
-        report.wrong(format!("{missing} never came"), || story(passed, missing));
+    let mut missing = 0;
+    for each in (0..=fed).filter(|each| !begun.contains_key(each)) {
+        missing += 1;
+        report.wrong(format!("{each} never came"), || story(passed, each));
     }
     report.broker_faults = faults.len();
     report.counted = format!(
-        "{fed} numbers, each handled once; {inside} kills inside a handler, {again} came again marked, \
-         {marked} were marked before their handler had begun",
+        "{fed} numbers sent: {missing} missing; {inside} kills inside a handler, {again} came again and \
+         marked, {marked} marked had not reached their handler before, {unmarked} came again otherwise",
     );
 }

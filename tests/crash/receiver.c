@@ -13,8 +13,8 @@ static void on_message(const mqtt_message *message, void *user)
     int size = (int)payload.size;
     const char *number = (const char *)payload.data;
     say("enter %.*s %d\n", size, number, mqtt_message_redelivered(message) != 0);
-    /* The work, of up to two milliseconds, in which to die. */
-    struct timespec work = {.tv_nsec = number[size - 1] % 4 * 500000};
+    /* The work, of up to six milliseconds, in which to die. */
+    struct timespec work = {.tv_nsec = number[size - 1] % 4 * 2000000};
     nanosleep(&work, NULL);
     say("leave %.*s\n", size, number);
 }

@@ -16,8 +16,8 @@ from program import connect, make_session, say
 def on_message(message: mqttsession.Message) -> None:
     number = message.payload.decode()
     say(f"enter {number} {int(message.redelivered)}")
-    # The work, of up to two milliseconds, in which to die.
-    time.sleep(int(number) % 4 * 0.0005)
+    # The work, of up to six milliseconds, in which to die.
+    time.sleep(int(number) % 4 * 0.002)
     say(f"leave {number}")
 
 

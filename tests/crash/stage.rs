@@ -43,13 +43,15 @@ impl Stage {
         // The pauses are the fault that is injected; nothing is waited for by them.
         let cutter = thread::spawn(move || {
             let mut random = Random(seed);
-            let mut pause = |from, to| Duration::from_millis(from + random.below(to - from));
-            let mut count = 0_u64;
-            while let Err(RecvTimeoutError::Timeout) = ended.recv_timeout(pause(20, 400)) {
-                count += 1;
-                if count.is_multiple_of(4) {
+            let pause = |random: &mut Random, from, to| {
+                Duration::from_millis(from + random.below(to - from))
+            };
+            while let Err(RecvTimeoutError::Timeout) =
+                ended.recv_timeout(pause(&mut random, 20, 400))
+            {
+                if random.one_in(4) {
                     cutting.shut();
-                    let _ = ended.recv_timeout(pause(5, 80));
+                    let _ = ended.recv_timeout(pause(&mut random, 5, 80));
                     cutting.open();
                 } else {
                     cutting.cut();
