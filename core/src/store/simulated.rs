@@ -10,7 +10,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use self::disk::{Content, SimulatedDisk};
+use self::disk::SimulatedDisk;
 use super::{File, FileSystem};
 use crate::error::{Code, Result};
 

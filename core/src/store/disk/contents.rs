@@ -10,10 +10,15 @@
 //!   synced when it was written: a frame behind the hole that counts what is missing among it is proof of
 //!   damage.
 
-use std::{collections::BTreeMap, io, path::PathBuf, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    io,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use super::{
-    super::File,
+    super::{File, FileSystem},
     base::{self, Folded, Source, Trouble},
     frame::Kind,
     header::{self, Header, Start},
@@ -146,6 +151,24 @@ struct Hole {
     position: u64,
     /// The file ends there, and there is no later one.
     at_end: bool,
+}
+
+/// Whose store is in a directory, where there is one that a client id can be read of.
+pub(in crate::store) fn client_id(files: &Arc<dyn FileSystem>, directory: &Path) -> Option<String> {
+    let place = Place { files: files.clone(), directory: directory.to_owned(), client_id: "".into() };
+    let listing = Listing::read(&place).ok()??;
+    let mut logs = listing.logs.iter().filter_map(|log| open_log(&place, *log).ok()?.ok());
+    logs.next().map(|log| log.header.client_id)
+}
+
+impl Place {
+    /// Whether there is a store.
+    ///
+    /// # Errors
+    /// `STORE_FOREIGN`, `STORE_FAILED`.
+    pub(in crate::store) fn has_store(&self) -> Result<bool> {
+        Listing::read(self)?.map_or(Ok(false), |listing| listing.has_store(self))
+    }
 }
 
 impl Contents {

@@ -35,13 +35,13 @@ use self::{
     header::{Header, Start},
     log::{Log, unix_now},
 };
-use super::{File, FileSystem, Storage};
+use super::{FileSystem, Storage};
 use crate::{
     engine::{Output, Recovered},
     error::Result,
 };
 
-pub(super) use contents::Contents;
+pub(super) use contents::{Contents, client_id};
 pub(super) use place::Place;
 pub(super) use start::{clear, repair};
 

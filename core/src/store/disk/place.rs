@@ -32,7 +32,7 @@ impl Place {
     }
 
     /// Takes the store's lock.
-    pub(super) fn lock(&self) -> Result<Box<dyn Send + Sync>> {
+    pub(in crate::store) fn lock(&self) -> Result<Box<dyn Send + Sync>> {
         self.files.lock(&self.path(name::LOCK)).map_err(|error| self.not_locked(&error))
     }
 
@@ -101,7 +101,7 @@ impl Place {
     }
 
     /// There is no store: to look into one it has to be there.
-    pub(super) fn missing(&self) -> Error {
+    pub(in crate::store) fn missing(&self) -> Error {
         let sentence = format!(
             "There is no store of the client id {:?} in {}; check both",
             self.client_id,

@@ -9,7 +9,7 @@ use std::{
     collections::HashSet,
     fs::{self, OpenOptions},
     io,
-    path::{Path, PathBuf},
+    path::Path,
     sync::{Mutex, MutexGuard, OnceLock, PoisonError},
 };
 
@@ -29,7 +29,7 @@ static FIRST: OnceLock<Box<Registry>> = OnceLock::new();
 #[cfg(unix)]
 type Key = (u64, u64);
 #[cfg(not(unix))]
-type Key = PathBuf;
+type Key = std::path::PathBuf;
 
 impl Registry {
     fn of_this_process() -> &'static Self {
