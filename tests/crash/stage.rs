@@ -1,6 +1,7 @@
 //! What everything happens on: a broker that is restarted, and a way to it that is cut.
 
 use std::{
+    os::unix::process::ExitStatusExt,
     process::Command,
     sync::{
         Arc,
@@ -8,7 +9,7 @@ use std::{
         mpsc::{RecvTimeoutError, Sender, channel},
     },
     thread::{self, JoinHandle},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use mqttsession_tests::{
@@ -101,18 +102,13 @@ pub(crate) fn live(
 ) {
     let mut program = begin(command);
     let life = Duration::from_micros(random.below(longest.as_micros() as u64));
-    let mut lines = Vec::new();
-    let ended = Instant::now() + life;
-    let mut keep = |line: &str| {
-        lines.push(line.to_owned());
-        None::<()>
-    };
-    program.wait_for(life, &mut keep);
-    let early = Instant::now() < ended;
+    program.wait_for(life, |_| None::<()>);
     program.kill();
-    program.wait_for(DEADLINE, &mut keep);
-    assert!(!early, "{command:?} ended by itself:\n{}", lines.join("\n"));
-    lines.iter().for_each(|line| heard(line));
+    let status = program.wait(DEADLINE);
+    let said = program.said();
+    let killed = status.is_some_and(|status| status.signal() == Some(9));
+    assert!(killed, "{command:?} ended by itself, {status:?}:\n{said}");
+    said.lines().for_each(|line| heard(line));
 }
 
 /// Starts a program.

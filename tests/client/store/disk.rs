@@ -39,7 +39,8 @@ fn a_message_survives_from_one_session_to_the_next() {
         peer.send(&wire::pubrec(sent.id));
         peer.expect_pubrel(sent.id);
         peer.send(&wire::pubcomp(sent.id));
-        session.wait(number, Some(DEADLINE)).unwrap();
+        ended(session.flush()).unwrap();
+        assert_eq!(session.statistics().outgoing_messages, 0);
         session.close();
     }
 }
