@@ -20,8 +20,11 @@ impl Engine {
         recovered: Recovered,
         clock: WallClock,
     ) -> Result<Self> {
-        let _ = (settings, any_client_id, recovered, clock);
-        todo!()
+        let mut engine = Self::new(settings, any_client_id)?;
+        engine.journal = crate::engine::journal::Journal::new(clock, recovered.last_number);
+        engine.incoming.recover(recovered.received, recovered.doubtful);
+        engine.subscriptions.recover(recovered.granted);
+        Ok(engine)
     }
 
     // ---- getters
@@ -29,7 +32,7 @@ impl Engine {
     /// Whether records wait to be taken with [`poll_records`](Self::poll_records).
     #[inline]
     pub fn has_records(&self) -> bool {
-        todo!()
+        self.journal.is_waiting()
     }
 
     /// Whether every record so far has been stored. Without a store it always is.
@@ -80,8 +83,7 @@ impl Engine {
     /// Takes the records that have to be stored next, in one piece, into an empty `spare`; the number
     /// of the batch, counted from 1. Batches are stored in their order.
     pub fn poll_records(&mut self, spare: &mut Output) -> Option<u64> {
-        let _ = spare;
-        todo!()
+        self.journal.take(spare)
     }
 
     // ---- what comes from outside
@@ -89,8 +91,8 @@ impl Engine {
     /// The batches up to this one have been stored, as durably as the session wants it: what follows
     /// from them may leave.
     pub fn handle_stored(&mut self, through: u64, now: Instant) {
-        let _ = (through, now);
-        todo!()
+        self.journal.stored(through);
+        self.pump(now);
     }
 
     /// The store takes nothing at present; what has been taken will be offered to it again. Until
