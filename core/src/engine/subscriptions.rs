@@ -20,8 +20,7 @@ use super::{
 use crate::{
     error::{Code, Error, Result},
     protocol::{
-        PacketType, Properties, PropertyBlock, ReasonCode, RetainHandling, SubscriptionOptions,
-        Version, Violation,
+        PacketType, Properties, PropertyBlock, ReasonCode, SubscriptionOptions, Version, Violation,
     },
 };
 
