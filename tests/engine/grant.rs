@@ -173,6 +173,15 @@ fn a_request_that_is_repeated_waits_for_the_record_too() {
         session.sync();
         assert_eq!(session.sent(), ["UNSUBSCRIBE #3 a"]);
     }
+    // Also when the record is that the broker has lost the session.
+    for version in KEPT {
+        let mut session = granted(version, &["a:1"]);
+        session.reconnect(false);
+        assert_eq!(session.write(), ["session lost"]);
+        assert_eq!(session.reconnect(true), NOTHING);
+        session.sync();
+        assert_eq!(session.sent().len(), 1);
+    }
 }
 
 #[test]

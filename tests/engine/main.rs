@@ -24,6 +24,7 @@ mod publish;
 mod queue;
 mod random;
 mod receive;
+mod receive_crash;
 mod receive_seeds;
 mod receive_store;
 mod request;

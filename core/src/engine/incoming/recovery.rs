@@ -30,6 +30,10 @@ impl Doubt {
         Self { settled: Some(Box::new([0; 1024])) }
     }
 
+    fn is_there(&self) -> bool {
+        self.settled.is_some()
+    }
+
     pub(super) fn concerns(&self, packet_id: PacketId) -> bool {
         let (word, bit) = place(packet_id);
         self.settled.as_ref().is_some_and(|settled| settled[word] & bit == 0)
@@ -67,6 +71,11 @@ impl Incoming {
         }
     }
 
+    /// Whether a store may have anything that the loss of the broker's session takes back.
+    pub(in crate::engine) fn is_on_record(&self) -> bool {
+        !self.exactly_once.is_empty() || self.doubt.is_there()
+    }
+
     /// A PUBLISH without DUP is no repetition: what an earlier process knew of its id is over.
     pub(super) fn replace_recovered(&mut self, packet_id: PacketId, journal: &mut Journal) {
         let known = self.exactly_once.get(&packet_id);
@@ -94,9 +103,13 @@ impl Incoming {
 
     /// Nobody will handle this message; its connection is about to be closed, and on the next one
     /// the broker's repetition is delivered.
-    pub(in crate::engine) fn abandon(&mut self, receipt: Receipt) {
+    pub(in crate::engine) fn abandon(&mut self, receipt: Receipt, journal: &mut Journal) {
         let Some((key, entry)) = self.unhandled(receipt) else { return };
         entry.abandoned = true;
+        // Should "delivering" still be written, it is not true.
+        if entry.qos == QoS::ExactlyOnce && !entry.redelivered {
+            journal.record(&Record::Forgotten { packet_id: entry.packet_id });
+        }
         // Until then it keeps what came behind it from being acknowledged first [MQTT-4.6.0-3].
         if !entry.current {
             self.give_back(key);

@@ -256,11 +256,11 @@ impl Engine {
         }
         self.phase = Phase::Online;
         self.suspicion.connected();
-        let forgotten = self.incoming.connected(resumed, self.server.maximum_packet_size);
-        if !resumed && (forgotten > 0 || self.subscriptions.is_on_record()) {
+        if !resumed && (self.incoming.is_on_record() || self.subscriptions.is_on_record()) {
             self.journal.record(&Record::SessionLost);
             self.output.require(self.journal.newest());
         }
+        self.incoming.connected(resumed, self.server.maximum_packet_size);
         self.outgoing.connected(
             resumed,
             self.settings.end_on_session_loss,

@@ -68,7 +68,7 @@ impl Engine {
     /// A received message cannot be handled, and the connection is about to be closed for it: forgets
     /// it, so that the broker's repetition is delivered.
     pub fn abandon(&mut self, receipt: Receipt) {
-        self.incoming.abandon(receipt);
+        self.incoming.abandon(receipt, &mut self.journal);
     }
 
     /// The session ends and its store stays: every message of QoS 1 and 2 ends here as left in the

@@ -34,7 +34,7 @@ pub(super) struct Grants {
     on_record: BTreeMap<String, OnRecord>,
     /// The subscription identifiers that an earlier process used, until the broker's session is gone.
     reserved: HashSet<u32>,
-    /// The batch with the record of the last revocation.
+    /// The batch with the last record that took grants back.
     revoked_in: u64,
 }
 
@@ -105,7 +105,7 @@ impl Subscriptions {
         !self.grants.on_record.is_empty()
     }
 
-    /// The broker's session is gone, which a record of its own says, or under 3.1 nobody knows.
+    /// The broker's session is gone, which a record of its own has just said, or under 3.1 nobody knows.
     pub(super) fn forget_grants(&mut self, journal: &mut Journal) {
         if self.version == Version::V31 {
             let filters: Vec<String> = self.grants.on_record.keys().cloned().collect();
@@ -113,6 +113,7 @@ impl Subscriptions {
         }
         self.grants.on_record.clear();
         self.grants.reserved.clear();
+        self.grants.revoked_in = journal.newest();
     }
 
     /// The broker has granted what a request asked for.
