@@ -311,6 +311,24 @@ fn after_a_power_failure_what_comes_again_is_marked() {
 }
 
 #[test]
+fn the_doubt_about_an_id_ends_with_its_first_message() {
+    let mut session = subscribed(Version::V5).power_failure();
+    resume(&mut session);
+    for (message, marked) in [(again(message2(5, "a", "x")), true), (message2(6, "a", "y"), false)]
+    {
+        let message = only(session.deliver(message));
+        assert_eq!(message.redelivered, marked);
+        session.engine.acknowledge(message.receipt.unwrap(), ReasonCode::QuotaExceeded);
+    }
+    session.reconnect(true);
+    session.store();
+    // Refused, so there is no release.
+    for number in [5, 6] {
+        assert!(!only(session.deliver(again(message2(number, "a", "new")))).redelivered);
+    }
+}
+
+#[test]
 fn the_release_of_a_message_that_is_on_record_as_delivering_is_believed() {
     for version in VERSIONS {
         let mut session = subscribed(version);
