@@ -410,7 +410,7 @@ impl Engine {
     /// Takes what is to be written, into an empty `spare`. `now` is when it will be written.
     pub fn poll_output(&mut self, spare: &mut Output, now: Instant) {
         debug_assert!(spare.is_empty());
-        if !self.output.is_empty() && self.journal.has_stored(self.output.gate()) {
+        if !self.output.is_empty() {
             self.last_sent = Some(now);
             // Not before: a long write that goes on is no sign that the broker is dead.
             if std::mem::take(&mut self.ping_waits) && !self.timers.is_set(Timer::PingAnswer) {

@@ -20,11 +20,8 @@ impl Engine {
         recovered: Recovered,
         clock: WallClock,
     ) -> Result<Self> {
-        let mut engine = Self::new(settings, any_client_id)?;
-        engine.journal = crate::engine::journal::Journal::new(clock, recovered.last_number);
-        engine.incoming.recover(recovered.received, recovered.doubtful);
-        engine.subscriptions.recover(recovered.granted);
-        Ok(engine)
+        let _ = (settings, any_client_id, recovered, clock);
+        todo!()
     }
 
     // ---- getters
@@ -32,7 +29,7 @@ impl Engine {
     /// Whether records wait to be taken with [`poll_records`](Self::poll_records).
     #[inline]
     pub fn has_records(&self) -> bool {
-        self.journal.is_waiting()
+        todo!()
     }
 
     /// Whether every record so far has been stored. Without a store it always is.
@@ -83,7 +80,8 @@ impl Engine {
     /// Takes the records that have to be stored next, in one piece, into an empty `spare`; the number
     /// of the batch, counted from 1. Batches are stored in their order.
     pub fn poll_records(&mut self, spare: &mut Output) -> Option<u64> {
-        self.journal.take(spare)
+        let _ = spare;
+        todo!()
     }
 
     // ---- what comes from outside
@@ -91,8 +89,8 @@ impl Engine {
     /// The batches up to this one have been stored, as durably as the session wants it: what follows
     /// from them may leave.
     pub fn handle_stored(&mut self, through: u64, now: Instant) {
-        self.journal.stored(through);
-        self.pump(now);
+        let _ = (through, now);
+        todo!()
     }
 
     /// The store takes nothing at present; what has been taken will be offered to it again. Until
