@@ -98,6 +98,17 @@ impl Output {
         write(&slices)
     }
 
+    /// All that it holds, in order, with what may have been written.
+    pub fn parts(&self) -> impl Iterator<Item = &[u8]> {
+        let tail = (self.bytes.len(), &[][..]);
+        let large = self.large.iter().map(|(at, payload)| (*at, &payload[..]));
+        let mut from = 0;
+        large.chain([tail]).flat_map(move |(at, payload)| {
+            let before = &self.bytes[std::mem::replace(&mut from, at)..at];
+            [before, payload].into_iter().filter(|part| !part.is_empty())
+        })
+    }
+
     /// Counts bytes as written.
     pub fn advance(&mut self, written: usize) {
         self.written += written;
@@ -115,6 +126,15 @@ impl Output {
         self.gate = 0;
         self.holds_ping = false;
         self.qos0.clear();
+    }
+}
+
+impl From<Vec<Bytes>> for Output {
+    /// These bytes one after the other, none of them copied.
+    fn from(parts: Vec<Bytes>) -> Self {
+        let mut output = Self::default();
+        parts.into_iter().for_each(|part| output.push_large(part));
+        output
     }
 }
 
@@ -222,10 +242,13 @@ mod tests {
         for written in 0..whole.len() {
             assert_eq!(output.len(), whole.len() - written);
             assert_eq!(flat(&output), &whole[written..]);
+            assert_eq!(output.parts().collect::<Vec<_>>().concat(), whole);
             output.advance(1);
         }
         assert!(output.is_empty());
         output.clear(0);
         assert_eq!(flat(&output), b"");
+        let shared = Output::from(vec![Bytes::from_static(b"ab"), Bytes::from_static(b"c")]);
+        assert_eq!((flat(&shared), shared.len()), (b"abc".to_vec(), 3));
     }
 }
