@@ -165,6 +165,12 @@ pub(crate) fn event(event: &Event) -> String {
             loss.renewed, loss.unknown, loss.forgotten
         ),
         Event::AcknowledgementHeld(count) => format!("held back {count}"),
+        Event::Stored(ticket, Ok(())) => format!("stored {ticket}"),
+        Event::Stored(ticket, Err(failure)) => format!("stored {ticket}: {}", error(failure)),
+        Event::SessionLost(loss) => format!(
+            "session lost: {} renewed, {} unknown, {} forgotten",
+            loss.renewed, loss.unknown, loss.forgotten
+        ),
     }
 }
 

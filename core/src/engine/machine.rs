@@ -174,7 +174,8 @@ impl Engine {
             .expect("a str is valid UTF-8")
     }
 
-    /// The filters that are subscribed.
+    /// The filters that are subscribed, and those that the broker has granted to an earlier process
+    /// with the same store.
     pub fn filters(&self) -> Vec<String> {
         self.subscriptions.filters()
     }
@@ -269,7 +270,9 @@ impl Engine {
         Ok(routes)
     }
 
-    /// Ends subscriptions; the answer lists the routes that have no filter left.
+    /// Ends subscriptions; the answer lists the routes that have no filter left. Should the process
+    /// die before the broker has answered, the next one does not know whether the broker still has
+    /// them.
     pub fn unsubscribe(
         &mut self,
         ticket: Ticket,
@@ -293,6 +296,7 @@ impl Engine {
                 &mut self.ids,
                 &self.server,
                 &mut self.output,
+                &mut self.journal,
                 &mut self.events,
             );
         }
@@ -317,7 +321,7 @@ impl Engine {
 
     /// A received message has been handled. `false` when there was nothing left to acknowledge.
     pub fn acknowledge(&mut self, receipt: Receipt, reason: ReasonCode) -> bool {
-        self.incoming.handled(receipt, reason, &mut self.output)
+        self.incoming.handled(receipt, reason, &mut self.output, &mut self.journal)
     }
 
     /// A received message has been refused: [`acknowledge`](Self::acknowledge) with a reason string
@@ -329,7 +333,8 @@ impl Engine {
         reason: ReasonCode,
         properties: PropertyBlock,
     ) -> bool {
-        self.incoming.refused(receipt, reason, properties, &mut self.output)
+        let (output, journal) = (&mut self.output, &mut self.journal);
+        self.incoming.refused(receipt, reason, properties, output, journal)
     }
 
     /// How a message ended; `None` while it has not, and `watcher` has been taken along.

@@ -106,18 +106,22 @@ impl Engine {
             Ok(found) => found,
             Err(violation) => return self.handle_unreadable(frame, at.len(), violation),
         };
-        let receipt = match publish.packet_id {
-            None => None,
+        let (receipt, redelivered) = match publish.packet_id {
+            None => (None, false),
             Some(id) => {
-                let duplicate = publish.duplicate;
-                let arrival =
-                    self.incoming.publish(id, publish.qos, duplicate, &mut self.output)?;
+                let arrival = self.incoming.publish(
+                    id,
+                    publish.qos,
+                    publish.duplicate,
+                    &mut self.output,
+                    &mut self.journal,
+                )?;
                 if !self.timers.is_set(Timer::Standstill) {
                     self.incoming.watch_order();
                     self.timers.set(Timer::Standstill, now + STANDSTILL);
                 }
                 match arrival {
-                    Arrival::Deliver(receipt) => Some(receipt),
+                    Arrival::Deliver { receipt, redelivered } => (Some(receipt), redelivered),
                     Arrival::Duplicate => return Ok(()),
                 }
             }
@@ -150,7 +154,7 @@ impl Engine {
             retain: publish.retain,
             duplicate: publish.duplicate,
             receipt,
-            redelivered: false,
+            redelivered,
         });
         Ok(())
     }
@@ -177,7 +181,10 @@ impl Engine {
             Packet::Puback(ack) => self.handle_ack(kind, &ack, Outgoing::acknowledged)?,
             Packet::Pubcomp(ack) => self.handle_ack(kind, &ack, Outgoing::completed)?,
             Packet::Pubrec(ack) => self.handle_pubrec(&ack)?,
-            Packet::Pubrel(ack) => self.incoming.released(ack.packet_id, &mut self.output)?,
+            Packet::Pubrel(ack) => {
+                let (output, journal) = (&mut self.output, &mut self.journal);
+                self.incoming.released(ack.packet_id, output, journal)?;
+            }
             Packet::Suback(ack) => {
                 self.handle_request_ack(kind, ack.packet_id, ack.codes, ack.properties)?;
             }
@@ -248,11 +255,20 @@ impl Engine {
         }
         self.phase = Phase::Online;
         self.suspicion.connected();
+        let mut loss = SessionLoss::default();
+        if !resumed {
+            self.journal.session_lost();
+            loss.forgotten = self.incoming.unreleased();
+        }
+        // Also on a later connection of the broker's new session: to another process nothing but the
+        // record would tell it from the old one.
+        self.output.require(self.journal.loss());
         self.incoming.connected(resumed, self.server.maximum_packet_size);
         let (end_on_loss, server) = (self.settings.end_on_session_loss, self.server);
         let (outgoing, tools) = self.outgoing();
-        let loss = outgoing.connected(resumed, end_on_loss, server, tools);
-        self.subscriptions.connected(resumed && version != Version::V31, &self.server);
+        (loss.renewed, loss.unknown) = outgoing.connected(resumed, end_on_loss, server, tools);
+        let known = resumed && version != Version::V31;
+        self.subscriptions.connected(known, &self.server, &mut self.journal);
         self.events.push_back(Event::Connected(connected));
         if loss != SessionLoss::default() {
             self.events.push_back(Event::SessionLost(loss));
@@ -348,6 +364,7 @@ impl Engine {
                     codes,
                     properties,
                     &mut self.ids,
+                    &mut self.journal,
                     &mut self.events,
                 )
                 .map_err(Fault::from),

@@ -24,6 +24,8 @@ impl Engine {
         let mut engine = Self::new(settings, any_client_id)?;
         engine.journal = Journal::new(clock, &recovered);
         engine.outgoing.recover(&recovered, &mut engine.ids, clock)?;
+        engine.incoming.recover(recovered.received, recovered.doubtful);
+        engine.subscriptions.recover(recovered.granted);
         Ok(engine)
     }
 
@@ -61,21 +63,19 @@ impl Engine {
     /// A handler is about to be called with a received message. The answer is the batch of records that
     /// has to be written (it need not be synced) before that happens; 0 when none has to.
     pub fn begin_handling(&mut self, receipt: Receipt) -> u64 {
-        let _ = receipt;
-        todo!()
+        self.incoming.begin(receipt, &mut self.journal)
     }
 
     /// The last batch of records that has been begun: what has to be written so that everything that
     /// happened until now survives the process. 0 when all has been stored.
     pub fn newest_batch(&self) -> u64 {
-        todo!()
+        self.journal.newest()
     }
 
     /// A received message cannot be handled, and the connection is about to be closed for it: forgets
     /// it, so that the broker's repetition is delivered.
     pub fn abandon(&mut self, receipt: Receipt) {
-        let _ = receipt;
-        todo!()
+        self.incoming.abandon(receipt, &mut self.journal);
     }
 
     /// The session ends and its store stays: every message of QoS 1 and 2 ends here as left in the
