@@ -30,10 +30,6 @@ impl Doubt {
         Self { settled: Some(Box::new([0; 1024])) }
     }
 
-    fn is_there(&self) -> bool {
-        self.settled.is_some()
-    }
-
     pub(super) fn concerns(&self, packet_id: PacketId) -> bool {
         let (word, bit) = place(packet_id);
         self.settled.as_ref().is_some_and(|settled| settled[word] & bit == 0)
