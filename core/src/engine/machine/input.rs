@@ -255,14 +255,20 @@ impl Engine {
         }
         self.phase = Phase::Online;
         self.suspicion.connected();
+        if !resumed {
+            self.journal.session_lost();
+        }
+        // Also on a later connection of the broker's new session: to another process nothing but the
+        // record would tell it from the old one.
+        self.output.require(self.journal.loss());
         let forgotten = self.incoming.connected(resumed, self.server.maximum_packet_size);
         let (end_on_loss, server) = (self.settings.end_on_session_loss, self.server);
         let (outgoing, tools) = self.outgoing();
-        let loss = outgoing.connected(resumed, end_on_loss, server, tools);
+        let (renewed, unknown) = outgoing.connected(resumed, end_on_loss, server, tools);
         let known = resumed && version != Version::V31;
         self.subscriptions.connected(known, &self.server, &mut self.journal);
         self.events.push_back(Event::Connected(connected));
-        let loss = SessionLoss { forgotten, ..loss };
+        let loss = SessionLoss { renewed, unknown, forgotten };
         if loss != SessionLoss::default() {
             self.events.push_back(Event::SessionLost(loss));
         }
