@@ -97,5 +97,6 @@ fn a_store_survives_the_end_of_the_process_or_the_machine_at_every_step() {
         }
         steps += 1;
     }
+    println!("{steps} steps");
     assert!(steps > 150, "{steps} steps only");
 }
