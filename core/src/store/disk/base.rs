@@ -321,8 +321,7 @@ impl Base {
             if last.sequence != log.end {
                 return Err(Trouble::Damaged);
             }
-            let folded =
-                Folded { log: log.number, sequence: last.sequence - 1, chain: last.chain };
+            let folded = Folded { log: log.number, sequence: last.sequence - 1, chain: last.chain };
             self.bytes = addition.bytes;
             for (key, value) in [
                 (FORMAT_KEY, &FORMAT.to_le_bytes()[..]),

@@ -118,7 +118,10 @@ impl From<header::Flaw> for Unread {
 }
 
 /// Opens a log and reads its header.
-pub(super) fn open_log(place: &Place, number: u64) -> Result<std::result::Result<Opened, header::Flaw>> {
+pub(super) fn open_log(
+    place: &Place,
+    number: u64,
+) -> Result<std::result::Result<Opened, header::Flaw>> {
     let failed = |error| place.failed("read", error);
     let file = place.files.open(&place.path(&name::of_log(number)), false).map_err(failed)?;
     let length = file.length().map_err(failed)?;
@@ -189,8 +192,7 @@ impl Contents {
         let (folded, recovered, base_size) = read_base(place, &listing)?;
         let mut reading = Reading::new(place, recovered, folded);
         reading.surplus(&listing, &logs);
-        let live: Vec<_> =
-            logs.into_iter().filter(|(number, _)| *number > folded.log).collect();
+        let live: Vec<_> = logs.into_iter().filter(|(number, _)| *number > folded.log).collect();
         reading.check_first(&live, listing.base)?;
         reading.go_through(live)?;
         Ok(Some(reading.finish(base_size, listing.logs.last().copied().unwrap_or(0))))
@@ -222,7 +224,11 @@ impl Contents {
         let keep = start == Start::Repaired;
         reading.surplus.extend(listing.drafts.iter().map(|name| (name.clone(), false)));
         reading.surplus.extend(
-            listing.logs.iter().filter(|log| **log != number).map(|log| (name::of_log(*log).into(), keep)),
+            listing
+                .logs
+                .iter()
+                .filter(|log| **log != number)
+                .map(|log| (name::of_log(*log).into(), keep)),
         );
         if listing.base {
             reading.surplus.push((name::BASE.into(), keep));
@@ -320,7 +326,8 @@ impl<'a> Reading<'a> {
         logs: &BTreeMap<u64, std::result::Result<Opened, header::Flaw>>,
     ) {
         self.surplus.extend(listing.drafts.iter().map(|name| (name.clone(), false)));
-        let folded = logs.range(..=self.folded.log).map(|(log, _)| (name::of_log(*log).into(), false));
+        let folded =
+            logs.range(..=self.folded.log).map(|(log, _)| (name::of_log(*log).into(), false));
         self.surplus.extend(folded);
     }
 
@@ -330,9 +337,7 @@ impl<'a> Reading<'a> {
         logs: &[(u64, std::result::Result<Opened, header::Flaw>)],
         has_base: bool,
     ) -> Result<()> {
-        let missing = |number| {
-            self.place.damaged(&format!("{} is missing", name::of_log(number)))
-        };
+        let missing = |number| self.place.damaged(&format!("{} is missing", name::of_log(number)));
         let Some((number, first)) = logs.first() else {
             return Err(missing(self.folded.log + 1));
         };
@@ -359,7 +364,10 @@ impl<'a> Reading<'a> {
         header.first == self.next.sequence && header.chain == self.next.chain
     }
 
-    fn go_through(&mut self, logs: Vec<(u64, std::result::Result<Opened, header::Flaw>)>) -> Result<()> {
+    fn go_through(
+        &mut self,
+        logs: Vec<(u64, std::result::Result<Opened, header::Flaw>)>,
+    ) -> Result<()> {
         let mut hole = None;
         for (at, (number, log)) in logs.iter().enumerate() {
             let last = at + 1 == logs.len();
@@ -396,11 +404,7 @@ impl<'a> Reading<'a> {
     }
 
     /// Adds a log; where it has a hole.
-    fn go_through_one(
-        &mut self,
-        number: u64,
-        log: &Opened,
-    ) -> Result<Option<(u64, log::Flaw)>> {
+    fn go_through_one(&mut self, number: u64, log: &Opened) -> Result<Option<(u64, log::Flaw)>> {
         let failed = |error| self.place.failed("read", error);
         self.machine.clone_from(&log.header.machine);
         let mut walk = Walk::new(log.file.clone(), log.position, log.first).map_err(failed)?;

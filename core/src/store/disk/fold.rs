@@ -31,7 +31,10 @@ impl Disk {
         let (mut sources, has_base) = {
             let writer = self.writer();
             writer.check(&self.place)?;
-            (writer.closed.iter().map(|closed| closed.source.clone()).collect::<Vec<_>>(), writer.base_bytes > 0)
+            (
+                writer.closed.iter().map(|closed| closed.source.clone()).collect::<Vec<_>>(),
+                writer.base_bytes > 0,
+            )
         };
         if sources.is_empty() {
             return Ok(());

@@ -218,9 +218,8 @@ impl Walk {
         };
         let bytes: &[u8; HEAD] = head.try_into().expect("so many were asked for");
         let crc = frame::crc_of(bytes);
-        let head = Head::decode(bytes, self.next.salt).filter(|head| {
-            head.sequence == self.next.sequence && head.chain == self.next.chain
-        });
+        let head = Head::decode(bytes, self.next.salt)
+            .filter(|head| head.sequence == self.next.sequence && head.chain == self.next.chain);
         let Some(head) = head else { return Ok(Step::Hole(Flaw::Damaged)) };
         let whole = (HEAD as u64).saturating_add(head.length);
         let (salt, next) = (self.next.salt, self.next.sequence + 1);

@@ -194,8 +194,7 @@ impl Storage for Disk {
                 return Ok(());
             }
             let closed = writer.closed.iter().filter(|closed| !closed.is_synced);
-            let mut files: Vec<_> =
-                closed.map(|closed| closed.source.file.clone()).collect();
+            let mut files: Vec<_> = closed.map(|closed| closed.source.file.clone()).collect();
             files.push(writer.log.file.clone());
             let log = (writer.synced_log != writer.log.number).then_some(writer.log.number);
             (files, last, log)

@@ -18,11 +18,7 @@ pub(in crate::store) struct Place {
 }
 
 impl Place {
-    pub(in crate::store) fn new(
-        files: Arc<dyn FileSystem>,
-        below: &Path,
-        client_id: &str,
-    ) -> Self {
+    pub(in crate::store) fn new(files: Arc<dyn FileSystem>, below: &Path, client_id: &str) -> Self {
         let directory = below.join(name::of_client(client_id));
         Self { files, directory, client_id: client_id.into() }
     }

@@ -254,9 +254,10 @@ fn write(recovered: &Recovered, draft: &mut Draft<'_>) -> Result<()> {
         draft.append(message.accepted, &records)?;
     }
     records.clear();
-    let released = recovered.messages.iter().filter_map(|(number, message)| {
-        message.released.map(|place| (place, *number))
-    });
+    let released = recovered
+        .messages
+        .iter()
+        .filter_map(|(number, message)| message.released.map(|place| (place, *number)));
     let mut released: Vec<_> = released.collect();
     released.sort_unstable();
     for (_, number) in released {

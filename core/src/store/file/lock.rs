@@ -34,9 +34,7 @@ type Key = std::path::PathBuf;
 impl Registry {
     fn of_this_process() -> &'static Self {
         let process = std::process::id();
-        let new = || {
-            Box::new(Self { process, held: Mutex::default(), of_child: OnceLock::new() })
-        };
+        let new = || Box::new(Self { process, held: Mutex::default(), of_child: OnceLock::new() });
         let mut registry = FIRST.get_or_init(new);
         while registry.process != process {
             registry = registry.of_child.get_or_init(new);

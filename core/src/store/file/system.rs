@@ -144,10 +144,7 @@ mod tests {
     fn what_was_written_in_many_slices_is_read_in_one() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("file");
-        assert_eq!(
-            SystemFiles.open(&path, false).unwrap_err().kind(),
-            io::ErrorKind::NotFound
-        );
+        assert_eq!(SystemFiles.open(&path, false).unwrap_err().kind(), io::ErrorKind::NotFound);
         let file = SystemFiles.open(&path, true).unwrap();
         let parts: Vec<[u8; 3]> = (0..3000u16).map(|n| [n as u8, (n >> 8) as u8, 7]).collect();
         let empty: &[u8] = &[];
@@ -159,10 +156,7 @@ mod tests {
         file.read_at(&mut read, 0).unwrap();
         assert_eq!(&read[..2], [0, 0]);
         assert_eq!(read[2..], parts.concat());
-        assert_eq!(
-            file.read_at(&mut read, 1).unwrap_err().kind(),
-            io::ErrorKind::UnexpectedEof
-        );
+        assert_eq!(file.read_at(&mut read, 1).unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
         file.sync().unwrap();
         SystemFiles.sync_directory(directory.path()).unwrap();
         assert_eq!(SystemFiles.list(directory.path()).unwrap(), [PathBuf::from("file")]);

@@ -162,7 +162,11 @@ impl SimulatedDisk {
     }
 
     pub(super) fn set_content(&mut self, path: &Path, bytes: &[u8]) {
-        self.contents.push(Content { now: bytes.to_vec(), durable: bytes.to_vec(), changes: Vec::new() });
+        self.contents.push(Content {
+            now: bytes.to_vec(),
+            durable: bytes.to_vec(),
+            changes: Vec::new(),
+        });
         let file = self.contents.len() - 1;
         self.names.insert(path.to_owned(), file);
         self.durable_names.insert(path.to_owned(), file);
@@ -238,7 +242,12 @@ impl SimulatedDisk {
     }
 
     /// What has no room is written as far as it has.
-    pub(super) fn write(&mut self, file: usize, mut bytes: Vec<u8>, position: usize) -> io::Result<()> {
+    pub(super) fn write(
+        &mut self,
+        file: usize,
+        mut bytes: Vec<u8>,
+        position: usize,
+    ) -> io::Result<()> {
         self.begin_change()?;
         let mut result = Ok(());
         if let Some(Fault::Full(room)) = &mut self.fault {
