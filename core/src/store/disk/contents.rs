@@ -396,9 +396,13 @@ impl<'a> Reading<'a> {
         Ok(())
     }
 
+    /// The number of the next log.
+    fn expected(&self) -> u64 {
+        self.sources.last().map_or(self.folded.log, |source| source.number) + 1
+    }
+
     fn is_next(&self, number: u64, log: &Opened) -> bool {
-        let before = self.sources.last().map_or(self.folded.log, |source| source.number);
-        number == before + 1
+        number == self.expected()
             && log.header.start == Start::Continued
             && log.header.salt == self.next.salt
             && self.follows(&log.header)
@@ -453,9 +457,13 @@ impl<'a> Reading<'a> {
         hole: &Hole,
         logs: &[(u64, std::result::Result<Opened, header::Flaw>)],
     ) -> Result<()> {
-        let name = name::of_log(logs[hole.log].0);
         let damaged = || {
+            let number = logs[hole.log].0;
+            let name = name::of_log(number);
             let what = match hole.position {
+                0 if self.expected() != number => {
+                    format!("{} is missing", name::of_log(self.expected()))
+                }
                 0 => format!("{name} cannot be read from its beginning"),
                 position => format!("{name} cannot be read from byte {position} on"),
             };
