@@ -63,8 +63,8 @@ lint: $(VENV)/package.stamp ## format, warnings as errors, types of the Python p
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
 	$(CARGO) clippy --locked -p mqttsession --no-default-features -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps -q -p mqttsession
-	$(VPY) -m ruff check python tests/python examples/python benches
-	$(VPY) -m ruff format --check python tests/python examples/python benches
+	$(VPY) -m ruff check python tests/python tests/crash examples/python benches
+	$(VPY) -m ruff format --check python tests/python tests/crash examples/python benches
 	cd python && ../$(VPY) -m mypy --strict python/mqttsession
 	cd python && ../$(VPY) -m mypy.stubtest mqttsession._native
 
@@ -105,6 +105,10 @@ sim: ## the durable session under 100,000 simulated runs (SEEDS=n, FROM=n; SEED=
 mutants: ## puts deliberate faults into engine and store and shows that the simulation finds each (NAME="part of a name")
 	@$(PYTHON) tests/sim/mutants/run.py . $(NAME)
 
+crash-test: setup $(VENV)/package.stamp ## kills publishers and receivers for real, hundreds of times, and counts (KILLS=n a run, SEED=n)
+	MQTTSESSION_REQUIRE_CRASH=1 MQTTSESSION_REQUIRE_MOSQUITTO=1 $(CARGO) test --locked -q -p mqttsession-tests --test crash -- \
+		--kills $(or $(KILLS),75) --seed $(or $(SEED),1)
+
 # ---- measuring
 
 bench: release $(BENCH_VENV)/package.stamp ## measures against the raw limit and the peers that are installed (ROW=pub/0/16 for one row)
@@ -117,6 +121,9 @@ $(BENCH_VENV)/package.stamp: $(PYTHON_SOURCES) benches/requirements.txt
 	$(BENCH_VENV)/bin/python -m pip install -q --disable-pip-version-check -r benches/requirements.txt ./python
 	@touch $@
 
+bench-stores: ## measures the stores that could have been chosen, for docs/store.md (COST=1 for what building costs, too)
+	$(PYTHON) benches/stores/run.py $(if $(COST),--cost)
+
 fuzz: ## fuzzes the codec in both directions and the session, a minute each (nightly Rust, cargo-fuzz)
 	cd fuzz && for target in decode_from_server decode_from_client session_from_server; do $(CARGO) +nightly fuzz run $$target -- -max_total_time=60 || exit 1; done
 
@@ -124,4 +131,4 @@ clean: ## removes everything that was built
 	$(CARGO) clean
 	rm -rf $(BUILD)
 
-.PHONY: help demo library release broker header install test lint setup interop sim mutants bench fuzz clean
+.PHONY: help demo library release broker header install test lint setup interop sim mutants crash-test bench bench-stores fuzz clean
