@@ -21,7 +21,6 @@ use std::{
 };
 
 use parking_lot::Mutex;
-use tokio::net::TcpStream;
 
 pub(super) use writer::Wrote;
 
@@ -38,6 +37,7 @@ use crate::{
     engine::{Engine, Output, Receipt, RouteId, Ticket},
     error::{Error, Result},
     protocol::{PropertyBlock, ReasonCode},
+    transport::Socket,
 };
 
 /// What the program wants the driver to do.
@@ -93,7 +93,7 @@ pub(super) struct Core {
     /// Counts connections, so that a writer notices that its own is gone.
     pub(super) connection: u64,
     /// The socket for a direct write, while the connection has one.
-    pub(super) direct: Option<Arc<TcpStream>>,
+    pub(super) direct: Option<Arc<Socket>>,
     writing: bool,
     /// The driver sleeps; new output has to wake it.
     pub(super) asleep: bool,
@@ -205,7 +205,7 @@ impl Core {
     /// A connection begins or ends. The socket of the last one is the answer, as dropping it may
     /// close it: not under the lock.
     #[must_use]
-    pub(super) fn reset_connection(&mut self) -> Option<Arc<TcpStream>> {
+    pub(super) fn reset_connection(&mut self) -> Option<Arc<Socket>> {
         self.connection += 1;
         self.asleep = false;
         self.streaming = false;
