@@ -116,6 +116,26 @@ pub unsafe extern "C" fn mqtt_message_duplicate(message: *const mqtt_message<'_>
     })
 }
 
+/// Says whether a handler may have seen the message before: an earlier process, or the machine, went
+/// down while it was being handled. Only with a store, and only at quality of service 2; without it a
+/// message of quality of service 2 comes once.
+///
+/// @param message Borrowed.
+/// @return 1 if so, else 0; 0 for NULL.
+/// @threads Any.
+/// @callbacks Any.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mqtt_message_redelivered(message: *const mqtt_message<'_>) -> i32 {
+    boundary_or(0, || {
+        // SAFETY: a message of ours, by the conventions.
+        let message = unsafe { handle::borrow(message, "message") }?;
+        Ok(i32::from(match &message.source {
+            Source::Received(message, _) => message.redelivered(),
+            Source::Kept(message) => message.redelivered(),
+        }))
+    })
+}
+
 /// Gives the properties of the message (MQTT 5.0; before that there are none).
 ///
 /// @param message Borrowed.

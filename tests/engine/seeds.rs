@@ -401,8 +401,17 @@ impl Run {
                 assert_eq!(*times, 1, "QoS 2 message {}", String::from_utf8_lossy(payload));
             }
         }
-        let Failed { dropped, expired, refused, lost, session_lost, cancelled, set_aside } =
-            counters.failed;
+        let Failed {
+            dropped,
+            expired,
+            refused,
+            lost,
+            session_lost,
+            cancelled,
+            set_aside,
+            left_in_store,
+        } = counters.failed;
+        assert_eq!(left_in_store, 0, "there is no store");
         let abbreviated = self.broker.abbreviated;
         [dropped, expired, refused, lost, session_lost, cancelled, set_aside, abbreviated]
     }

@@ -107,6 +107,7 @@ impl Message<'_> {
             Arc::new(Deferred {
                 shared: self.shared.clone(),
                 receipt: self.parts.receipt,
+                exactly_once: self.parts.qos == QoS::ExactlyOnce,
                 bytes,
                 // One for the handlers: none of them can settle it for those that follow.
                 remaining: AtomicUsize::new(1),
@@ -229,6 +230,8 @@ fn properties(raw: &[u8]) -> Properties<'_> {
 pub(super) struct Deferred {
     shared: Arc<Shared>,
     receipt: Option<Receipt>,
+    /// Of QoS 2, which a store is told of.
+    exactly_once: bool,
     bytes: usize,
     remaining: AtomicUsize,
     abandoned: AtomicBool,
@@ -269,7 +272,11 @@ impl Deferred {
             _ => true,
         };
         self.shared.release(1, self.bytes);
-        if acknowledged { Ok(()) } else { Err(Code::SessionLost.into()) }
+        match (acknowledged, self.exactly_once) {
+            (false, _) => Err(Code::SessionLost.into()),
+            (true, true) => self.shared.write_through(),
+            (true, false) => Ok(()),
+        }
     }
 }
 
@@ -279,11 +286,13 @@ impl Deferred {
 pub struct Acknowledgement(Option<Arc<Deferred>>);
 
 impl Acknowledgement {
-    /// Acknowledges the message.
+    /// Acknowledges the message. With a store that of a message of QoS 2 survives the process when this
+    /// returns.
     ///
     /// # Errors
     /// `SESSION_LOST` when the broker has lost the session; there is nothing left to acknowledge.
-    /// `FORKED`.
+    /// The store's error when it does not take the acknowledgement, which leaves when it does; `CLOSED`
+    /// when the store has been closed. `FORKED`.
     pub fn acknowledge(mut self) -> Result<()> {
         let Some(deferred) = self.0.take() else { return Ok(()) };
         deferred.shared.check_fork()?;

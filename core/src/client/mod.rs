@@ -18,6 +18,7 @@ mod event;
 mod fork;
 mod gather;
 mod inbox;
+mod keeper;
 mod live;
 mod message;
 mod operation;

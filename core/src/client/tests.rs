@@ -8,7 +8,7 @@ use super::{
 };
 
 fn shared() -> Arc<Shared> {
-    Shared::new(&Options::new()).unwrap()
+    Shared::new(&Options::new(), |_| Ok(None)).unwrap()
 }
 
 #[test]

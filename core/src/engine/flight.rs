@@ -17,8 +17,10 @@ use std::{collections::VecDeque, time::Instant};
 use slab::Slab;
 
 use super::{
-    Delivered, Outcome, Output, Said,
+    Delivered, Outcome, Output, Record, Said,
+    journal::Journal,
     kept::Kept,
+    outgoing::Tools,
     outgoing_alias::OutgoingAliases,
     packet_id::{PacketIds, Use},
     server::ServerLimits,
@@ -45,6 +47,8 @@ pub(super) struct Flight {
     confirmed: u64,
     /// Its PUBLISH left on this connection and holds a place of the broker's receive maximum.
     counted: bool,
+    /// The batch of records that has to be stored before it, or its release, may leave.
+    gate: u64,
 }
 
 /// What sending a message takes beside the message.
@@ -54,6 +58,7 @@ pub(super) struct Wire<'e> {
     /// Without a clock no message with a lifetime is sent.
     pub(super) now: Option<Instant>,
     pub(super) output: &'e mut Output,
+    pub(super) journal: &'e mut Journal,
 }
 
 /// A message that has ended.
@@ -180,11 +185,41 @@ impl Flights {
     /// Sends a message for the first time.
     pub(super) fn launch(&mut self, mut kept: Kept, packet_id: PacketId, wire: &mut Wire<'_>) {
         kept.write(Some(packet_id), wire);
-        self.on_wire += 1;
-        self.exactly_once += u16::from(kept.qos == QoS::ExactlyOnce);
-        self.weight += kept.weight();
         let number = kept.number;
-        let flight = Flight { kept, packet_id, released: false, confirmed: 0, counted: true };
+        wire.journal.record(&Record::Launched { number, packet_id });
+        // Should the record be lost, one of QoS 1 leaves once more as new, and that is allowed; one
+        // of QoS 2 would arrive under two ids, and twice.
+        let gate = match kept.qos {
+            QoS::ExactlyOnce => wire.journal.newest(),
+            _ => wire.journal.batch_of(number),
+        };
+        wire.output.require(gate);
+        self.on_wire += 1;
+        self.add(Flight { kept, packet_id, released: false, confirmed: 0, counted: true, gate });
+    }
+
+    /// Takes over one that an earlier process sent; those come in the order of their numbers.
+    /// `released` is its place in the order of the releases, where the broker has it.
+    pub(super) fn recover(
+        &mut self,
+        mut kept: Kept,
+        packet_id: PacketId,
+        released: Option<u64>,
+        ids: &mut PacketIds,
+    ) {
+        if let Some(place) = released {
+            kept.release();
+            self.confirmations = self.confirmations.max(place + 1);
+        }
+        ids.reserve(packet_id, Use::Message(self.flights.vacant_key()));
+        let (released, confirmed) = (released.is_some(), released.unwrap_or(0));
+        self.add(Flight { kept, packet_id, released, confirmed, counted: false, gate: 0 });
+    }
+
+    fn add(&mut self, flight: Flight) {
+        self.exactly_once += u16::from(flight.kept.qos == QoS::ExactlyOnce);
+        self.weight += flight.kept.weight();
+        let number = flight.kept.number;
         self.order.push_back((number, self.flights.insert(flight)));
     }
 
@@ -199,6 +234,7 @@ impl Flights {
         if flight.released {
             self.resend.pop_front();
             // MQTT 3.1 marks a repeated PUBREL.
+            wire.output.require(flight.gate);
             let buffer = wire.output.buffer();
             match self.version == Version::V31 {
                 true => encode_pubrel_again(flight.packet_id, buffer),
@@ -208,7 +244,7 @@ impl Flights {
         }
         if let Err(error) = flight.kept.check(wire.server) {
             self.resend.pop_front();
-            return Again::Refused(self.give_up(key, ids, error));
+            return Again::Refused(self.give_up(key, ids, wire.journal, error));
         }
         let no_clock = wire.now.is_none() && flight.kept.has_lifetime();
         if self.on_wire >= self.window || no_clock {
@@ -216,6 +252,7 @@ impl Flights {
         }
         self.resend.pop_front();
         flight.kept.write_again(flight.packet_id, wire);
+        wire.output.require(flight.gate);
         flight.counted = true;
         self.on_wire += 1;
         Again::Sent
@@ -244,8 +281,7 @@ impl Flights {
         &mut self,
         ack: &Ack<'_>,
         key: usize,
-        ids: &mut PacketIds,
-        output: &mut Output,
+        Tools { ids, output, journal }: &mut Tools<'_>,
     ) -> Result<Option<Landed>, &'static str> {
         let flight = &mut self.flights[key];
         if flight.kept.qos != QoS::ExactlyOnce {
@@ -265,7 +301,11 @@ impl Flights {
             // The message must not be sent again [MQTT-4.3.3-7]: free it, only the id matters.
             self.weight -= flight.kept.weight();
             flight.kept.release();
+            // Once it has been released the broker may forget it: sent again then, it would be new.
+            journal.record(&Record::Released { number: flight.kept.number });
+            flight.gate = journal.newest();
         }
+        output.require(flight.gate);
         encode_short(AckKind::Pubrel, flight.packet_id, output.buffer());
         Ok(None)
     }
@@ -323,17 +363,30 @@ impl Flights {
         &mut self,
         number: u64,
         ids: &mut PacketIds,
+        journal: &mut Journal,
         error: Error,
     ) -> Option<Landed> {
         let key = self.key(number)?;
-        Some(self.give_up(key, ids, error))
+        Some(self.give_up(key, ids, journal, error))
     }
 
-    /// Gives up a message that was sent on an earlier connection.
-    fn give_up(&mut self, key: usize, ids: &mut PacketIds, error: Error) -> Landed {
+    /// Gives up a message that was sent on an earlier connection. Its id is free, but the broker may
+    /// have taken it at QoS 2 all the same, and would take another one under this id for the same.
+    fn give_up(
+        &mut self,
+        key: usize,
+        ids: &mut PacketIds,
+        journal: &mut Journal,
+        error: Error,
+    ) -> Landed {
         let packet_id = self.flights[key].packet_id;
         let landed = self.land(key, ids, Err(error));
-        retire(&landed.0, packet_id, ids);
+        if landed.0.qos == QoS::ExactlyOnce {
+            journal.record(&Record::Retired { packet_id });
+            if let Some(packet_id) = ids.retire(packet_id) {
+                journal.record(&Record::Freed { packet_id });
+            }
+        }
         landed
     }
 
@@ -374,7 +427,8 @@ impl Flights {
         next.is_some_and(|flight| flight.is_none_or(|flight| flight.released))
     }
 
-    /// Gives up all of them, in the order of their numbers.
+    /// Gives up all of them, in the order of their numbers. Of ids that are retired nothing is recorded:
+    /// the broker's session is gone, or nothing survives this one.
     pub(super) fn take_all(&mut self, ids: &mut PacketIds) -> Vec<Flight> {
         self.resend.clear();
         self.on_wire = 0;
@@ -385,7 +439,9 @@ impl Flights {
         let flights = keys.into_iter().map(|key| self.flights.remove(key));
         let freed = flights.inspect(|flight| {
             ids.release(flight.packet_id);
-            retire(&flight.kept, flight.packet_id, ids);
+            if flight.kept.qos == QoS::ExactlyOnce {
+                ids.retire(flight.packet_id);
+            }
         });
         freed.collect()
     }
@@ -400,14 +456,6 @@ impl Flights {
         self.flights.shrink_to_fit();
         self.order.shrink_to(16);
         self.resend.shrink_to(16);
-    }
-}
-
-/// The id of a message that was given up is free: the broker may have taken it at QoS 2 all the same,
-/// and would take another one under this id for the same.
-fn retire(kept: &Kept, packet_id: PacketId, ids: &mut PacketIds) {
-    if kept.qos == QoS::ExactlyOnce {
-        ids.retire(packet_id);
     }
 }
 

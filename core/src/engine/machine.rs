@@ -20,7 +20,8 @@ use super::{
     handshake,
     incoming::Incoming,
     journal::Journal,
-    outgoing::{OUTPUT_LIMIT, Outgoing},
+    outbox::Outbox,
+    outgoing::{OUTPUT_LIMIT, Outgoing, Tools},
     packet_id::PacketIds,
     server::ServerLimits,
     subscriptions::Subscriptions,
@@ -58,7 +59,7 @@ pub struct Engine {
     /// What CONNACK said, until the authenticator has accepted it.
     accepted: Option<Connected>,
     server: ServerLimits,
-    output: Output,
+    output: Outbox,
     journal: Journal,
     outgoing: Outgoing,
     incoming: Incoming,
@@ -70,7 +71,7 @@ pub struct Engine {
     last_sent: Option<Instant>,
     last_received: Option<Instant>,
     paused: bool,
-    /// The output holds a PINGREQ.
+    /// An output that has not been taken holds a PINGREQ.
     ping_waits: bool,
     needed: usize,
     /// An oversized message of which the rest is still to be dropped.
@@ -99,7 +100,7 @@ impl Engine {
             exchange: Exchange::None,
             accepted: None,
             server: ServerLimits::default(),
-            output: Output::default(),
+            output: Outbox::default(),
             journal: Journal::default(),
             outgoing: Outgoing::new(&settings),
             incoming: Incoming::new(version, settings.receive_maximum),
@@ -135,10 +136,11 @@ impl Engine {
         self.phase == Phase::Connecting
     }
 
-    /// How many bytes wait to be written.
+    /// How many bytes wait to be written and may be: what follows from a record that has not been
+    /// stored does not count yet.
     #[inline]
     pub fn output_length(&self) -> usize {
-        self.output.len()
+        self.output.leaving_len(&self.journal)
     }
 
     /// Whether more waits to be written than publishing ever makes: answers to a broker that asks
@@ -155,7 +157,7 @@ impl Engine {
 
     /// Whether a publisher that was refused as full has a chance now.
     pub fn has_room(&self) -> bool {
-        self.outgoing.has_room_for_waiting(&self.output)
+        self.outgoing.has_room_for_waiting(&self.output, &self.journal)
     }
 
     /// Accepted messages that have not ended; with `called`, also those that have ended but whose
@@ -172,7 +174,8 @@ impl Engine {
             .expect("a str is valid UTF-8")
     }
 
-    /// The filters that are subscribed.
+    /// The filters that are subscribed, and those that the broker has granted to an earlier process
+    /// with the same store.
     pub fn filters(&self) -> Vec<String> {
         self.subscriptions.filters()
     }
@@ -180,7 +183,7 @@ impl Engine {
     /// What has happened so far.
     pub fn counters(&self) -> Counters {
         Counters {
-            published: self.outgoing.last_number(),
+            published: self.outgoing.published(),
             received: self.received,
             unrouted: self.unrouted,
             failed: self.outgoing.failed(),
@@ -191,7 +194,7 @@ impl Engine {
             unacknowledged: self.incoming.unacknowledged(),
             held_back: self.incoming.held_back(),
             subscriptions: self.subscriptions.len(),
-            unstored: 0,
+            unstored: self.journal.unstored(),
         }
     }
 
@@ -244,14 +247,9 @@ impl Engine {
         completion: &mut Option<Completion>,
         patient: bool,
     ) -> Result<u64, Refused> {
-        self.outgoing.publish(
-            publication,
-            completion,
-            self.phase == Phase::Online,
-            patient,
-            &mut self.ids,
-            &mut self.output,
-        )
+        let online = self.phase == Phase::Online;
+        let (outgoing, tools) = self.outgoing();
+        outgoing.publish(publication, completion, online, patient, tools)
     }
 
     /// Subscribes filters that have been checked; the ticket becomes the route of all of them. The
@@ -272,7 +270,9 @@ impl Engine {
         Ok(routes)
     }
 
-    /// Ends subscriptions; the answer lists the routes that have no filter left.
+    /// Ends subscriptions; the answer lists the routes that have no filter left. Should the process
+    /// die before the broker has answered, the next one does not know whether the broker still has
+    /// them.
     pub fn unsubscribe(
         &mut self,
         ticket: Ticket,
@@ -296,6 +296,7 @@ impl Engine {
                 &mut self.ids,
                 &self.server,
                 &mut self.output,
+                &mut self.journal,
                 &mut self.events,
             );
         }
@@ -306,13 +307,21 @@ impl Engine {
     fn pump(&mut self, now: Instant) {
         self.pump_requests();
         if self.phase == Phase::Online {
-            self.outgoing.pump(Some(now), &mut self.ids, &mut self.output);
+            let (outgoing, mut tools) = self.outgoing();
+            outgoing.pump(Some(now), &mut tools);
         }
+    }
+
+    /// The own messages, and what they need of the rest.
+    #[inline]
+    fn outgoing(&mut self) -> (&mut Outgoing, Tools<'_>) {
+        let Self { outgoing, ids, output, journal, .. } = self;
+        (outgoing, Tools { ids, output, journal })
     }
 
     /// A received message has been handled. `false` when there was nothing left to acknowledge.
     pub fn acknowledge(&mut self, receipt: Receipt, reason: ReasonCode) -> bool {
-        self.incoming.handled(receipt, reason, &mut self.output)
+        self.incoming.handled(receipt, reason, &mut self.output, &mut self.journal)
     }
 
     /// A received message has been refused: [`acknowledge`](Self::acknowledge) with a reason string
@@ -324,7 +333,8 @@ impl Engine {
         reason: ReasonCode,
         properties: PropertyBlock,
     ) -> bool {
-        self.incoming.refused(receipt, reason, properties, &mut self.output)
+        let (output, journal) = (&mut self.output, &mut self.journal);
+        self.incoming.refused(receipt, reason, properties, output, journal)
     }
 
     /// How a message ended; `None` while it has not, and `watcher` has been taken along.
@@ -379,7 +389,8 @@ impl Engine {
     /// holds. With a store only those of QoS 0 end; the others stay for the next connection, and
     /// count.
     pub fn cancel_all(&mut self) -> usize {
-        let cancelled = self.outgoing.cancel_all(&mut self.ids, &mut self.output);
+        let (outgoing, tools) = self.outgoing();
+        let cancelled = outgoing.cancel_all(tools);
         self.flush_events();
         cancelled
     }
@@ -395,8 +406,9 @@ impl Engine {
         self.incoming.shrink();
         self.ids.shrink();
         self.events.shrink_to(4);
+        self.journal.shrink();
         if self.output.is_empty() {
-            self.output.clear(0);
+            self.output.clear();
         }
     }
 
@@ -405,14 +417,15 @@ impl Engine {
     /// Takes what is to be written, into an empty `spare`. `now` is when it will be written.
     pub fn poll_output(&mut self, spare: &mut Output, now: Instant) {
         debug_assert!(spare.is_empty());
-        if !self.output.is_empty() {
+        self.output.take(spare, &self.journal);
+        if !spare.is_empty() {
             self.last_sent = Some(now);
             // Not before: a long write that goes on is no sign that the broker is dead.
-            if std::mem::take(&mut self.ping_waits) && !self.timers.is_set(Timer::PingAnswer) {
+            if spare.holds_ping && !self.timers.is_set(Timer::PingAnswer) {
                 self.expect_ping_answer(now);
             }
-            self.outgoing.output_taken(&mut self.output);
-            std::mem::swap(&mut self.output, spare);
+            self.ping_waits &= !spare.holds_ping;
+            self.outgoing.output_taken(spare);
         }
     }
 
@@ -435,6 +448,9 @@ impl Engine {
     fn flush_events(&mut self) {
         while let Some(ticket) = self.outgoing.take_flushed(&self.output) {
             self.events.push_back(Event::Flushed(ticket));
+        }
+        while let Some((ticket, result)) = self.journal.take_told() {
+            self.events.push_back(Event::Stored(ticket, result));
         }
     }
 
@@ -467,14 +483,11 @@ impl Engine {
         self.ping_waits = false;
         // What was received is no judgement on what was sent.
         let on_received = self.suspicion.disconnected();
-        let set_aside = self.outgoing.disconnected(
-            loss.filter(|_| !on_received),
-            self.subscriptions.is_asking(),
-            &mut self.ids,
-            &mut self.output,
-        );
+        let asked = self.subscriptions.is_asking();
+        let (outgoing, tools) = self.outgoing();
+        let set_aside = outgoing.disconnected(loss.filter(|_| !on_received), asked, tools);
         self.events.extend(set_aside.map(Event::SetAside));
-        self.output.clear(0);
+        self.output.clear();
         self.subscriptions.disconnected(closed_by_broker, &mut self.ids, &mut self.events);
         self.server = ServerLimits::default();
     }

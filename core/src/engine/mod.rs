@@ -65,6 +65,7 @@ mod ledger;
 mod lifetime;
 mod machine;
 mod narrow;
+mod outbox;
 mod outgoing;
 mod outgoing_alias;
 mod output;

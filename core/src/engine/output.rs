@@ -27,6 +27,8 @@ pub struct Output {
     pub(super) qos0: Numbers,
     /// The last batch of records that has to be stored before any of it may leave.
     gate: u64,
+    /// It holds a PINGREQ.
+    pub(super) holds_ping: bool,
 }
 
 impl Output {
@@ -68,30 +70,43 @@ impl Output {
         self.large.push((self.bytes.len(), payload));
     }
 
+    /// What is left to write, in pieces that are not empty.
+    pub fn pieces(&self) -> impl Iterator<Item = &[u8]> {
+        let mut skip = self.written;
+        let mut from = 0;
+        let tail = (self.bytes.len(), &[][..]);
+        let large = self.large.iter().map(|(at, payload)| (*at, &payload[..]));
+        let parts = large.chain([tail]).flat_map(move |(at, payload)| {
+            let small = &self.bytes[from..at];
+            from = at;
+            [small, payload]
+        });
+        parts.filter_map(move |part| {
+            let skipped = skip.min(part.len());
+            skip -= skipped;
+            Some(&part[skipped..]).filter(|rest| !rest.is_empty())
+        })
+    }
+
     /// Calls `write` with the slices that are next; its answer is how many bytes it took.
     pub fn with_slices<R>(&self, write: impl FnOnce(&[IoSlice<'_>]) -> R) -> R {
         if self.large.is_empty() {
             return write(&[IoSlice::new(&self.bytes[self.written..])]);
         }
         let mut slices = Vec::with_capacity(SLICES.min(2 * self.large.len() + 1));
-        let mut skip = self.written;
-        let mut from = 0;
+        slices.extend(self.pieces().take(SLICES).map(IoSlice::new));
+        write(&slices)
+    }
+
+    /// All that it holds, in order, with what may have been written.
+    pub fn parts(&self) -> impl Iterator<Item = &[u8]> {
         let tail = (self.bytes.len(), &[][..]);
         let large = self.large.iter().map(|(at, payload)| (*at, &payload[..]));
-        for (at, payload) in large.chain([tail]) {
-            for part in [&self.bytes[from..at], payload] {
-                let skipped = skip.min(part.len());
-                skip -= skipped;
-                if skipped < part.len() {
-                    slices.push(IoSlice::new(&part[skipped..]));
-                }
-            }
-            from = at;
-            if slices.len() + 2 > SLICES {
-                break;
-            }
-        }
-        write(&slices)
+        let mut from = 0;
+        large.chain([tail]).flat_map(move |(at, payload)| {
+            let before = &self.bytes[std::mem::replace(&mut from, at)..at];
+            [before, payload].into_iter().filter(|part| !part.is_empty())
+        })
     }
 
     /// Counts bytes as written.
@@ -109,7 +124,17 @@ impl Output {
         self.large_length = 0;
         self.written = 0;
         self.gate = 0;
+        self.holds_ping = false;
         self.qos0.clear();
+    }
+}
+
+impl From<Vec<Bytes>> for Output {
+    /// These bytes one after the other, none of them copied.
+    fn from(parts: Vec<Bytes>) -> Self {
+        let mut output = Self::default();
+        parts.into_iter().for_each(|part| output.push_large(part));
+        output
     }
 }
 
@@ -175,7 +200,9 @@ mod tests {
     use super::*;
 
     fn flat(output: &Output) -> Vec<u8> {
-        output.with_slices(|slices| slices.concat_bytes())
+        let flat = output.with_slices(|slices| slices.concat_bytes());
+        assert_eq!(output.pieces().collect::<Vec<_>>().concat(), flat);
+        flat
     }
 
     trait ConcatBytes {
@@ -215,10 +242,13 @@ mod tests {
         for written in 0..whole.len() {
             assert_eq!(output.len(), whole.len() - written);
             assert_eq!(flat(&output), &whole[written..]);
+            assert_eq!(output.parts().collect::<Vec<_>>().concat(), whole);
             output.advance(1);
         }
         assert!(output.is_empty());
         output.clear(0);
         assert_eq!(flat(&output), b"");
+        let shared = Output::from(vec![Bytes::from_static(b"ab"), Bytes::from_static(b"c")]);
+        assert_eq!((flat(&shared), shared.len()), (b"abc".to_vec(), 3));
     }
 }

@@ -7,6 +7,7 @@ use std::{
 };
 
 use super::kept::Kept;
+use crate::protocol::QoS;
 
 /// What happens when the queue has reached a limit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -55,6 +56,8 @@ pub(super) struct Queue {
     entries: VecDeque<(u64, Option<Kept>)>,
     gaps: usize,
     weight: usize,
+    /// Those of QoS 1 and 2 among them, and their bytes: what a store holds of it.
+    lasting: (usize, usize),
     keep_latest: bool,
     /// Under [`QueuePolicy::KeepLatest`]: the newest message of each topic.
     latest: HashMap<Box<[u8]>, u64>,
@@ -72,6 +75,7 @@ impl Queue {
             entries: VecDeque::new(),
             gaps: 0,
             weight: 0,
+            lasting: (0, 0),
             keep_latest: policy == QueuePolicy::KeepLatest,
             latest: HashMap::new(),
             expiring: BinaryHeap::new(),
@@ -92,6 +96,11 @@ impl Queue {
         self.weight
     }
 
+    /// How many of them are of QoS 1 and 2, and their bytes.
+    pub(super) fn lasting(&self) -> (usize, usize) {
+        self.lasting
+    }
+
     pub(super) fn front(&self) -> Option<&Kept> {
         self.entries.front().and_then(|(_, kept)| kept.as_ref())
     }
@@ -104,9 +113,18 @@ impl Queue {
         self.entries.binary_search_by_key(&number, |(number, _)| *number).ok()
     }
 
+    /// A message comes.
+    fn count(&mut self, kept: &Kept) {
+        self.weight += kept.weight();
+        if kept.qos != QoS::AtMostOnce {
+            self.lasting.0 += 1;
+            self.lasting.1 += kept.weight();
+        }
+    }
+
     /// Adds a new message.
     pub(super) fn push_back(&mut self, kept: Kept) {
-        self.weight += kept.weight();
+        self.count(&kept);
         if self.keep_latest {
             self.latest.insert(kept.topic().into(), kept.number);
         }
@@ -142,7 +160,7 @@ impl Queue {
     /// Takes back a message that is older than all that wait. It has been sent once: a newer one of
     /// its topic does not replace it.
     pub(super) fn push_front(&mut self, kept: Kept) {
-        self.weight += kept.weight();
+        self.count(&kept);
         self.entries.push_front((kept.number, Some(kept)));
     }
 
@@ -152,6 +170,14 @@ impl Queue {
         let kept = kept?;
         self.forget(&kept);
         Some(kept)
+    }
+
+    /// Takes out those of QoS 0, the oldest first.
+    pub(super) fn take_qos0(&mut self) -> Vec<Kept> {
+        let qos0 = |kept: &&Kept| kept.qos == QoS::AtMostOnce;
+        let numbers = self.entries.iter().filter_map(|(_, kept)| kept.as_ref()).filter(qos0);
+        let numbers: Vec<u64> = numbers.map(|kept| kept.number).collect();
+        numbers.into_iter().filter_map(|number| self.take(number)).collect()
     }
 
     /// Takes out the message that a newer one of this topic replaces.
@@ -173,6 +199,10 @@ impl Queue {
     /// A message is gone.
     fn forget(&mut self, kept: &Kept) {
         self.weight -= kept.weight();
+        if kept.qos != QoS::AtMostOnce {
+            self.lasting.0 -= 1;
+            self.lasting.1 -= kept.weight();
+        }
         if self.keep_latest && self.latest.get(kept.topic()) == Some(&kept.number) {
             self.latest.remove(kept.topic());
         }

@@ -22,8 +22,9 @@ pub struct Recovered {
     pub received: BTreeMap<PacketId, Receiving>,
     /// What the broker has granted, by filter.
     pub granted: BTreeMap<String, Grant>,
-    /// The machine may have gone down since the last record was written: records that had not been
-    /// synced may be missing.
+    /// The machine may have gone down after a record had been written and before it was synced: what
+    /// was received may miss its record. A store remembers it over further processes until the
+    /// broker's session is lost.
     pub doubtful: bool,
 }
 
@@ -113,6 +114,7 @@ impl Recovered {
                 self.retired.clear();
                 self.received.clear();
                 self.granted.clear();
+                self.doubtful = false;
             }
             Record::Numbered { last } => self.last_number = self.last_number.max(last),
         }

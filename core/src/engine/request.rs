@@ -86,7 +86,8 @@ impl Request {
         self.sent().next().is_some()
     }
 
-    fn sent(&self) -> impl Iterator<Item = &Asked> {
+    /// The filters that are not set aside.
+    pub(super) fn sent(&self) -> impl Iterator<Item = &Asked> {
         self.asked.iter().filter(|asked| asked.refusal.is_none())
     }
 

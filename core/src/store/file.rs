@@ -1,5 +1,8 @@
 //! What a store needs of a file system, and the real one. The simulated one can lose what was not synced.
 
+mod lock;
+mod system;
+
 use std::{
     fmt::Debug,
     io,
@@ -7,9 +10,11 @@ use std::{
     sync::Arc,
 };
 
+pub use system::SystemFiles;
+
 use crate::error::Result;
 
-/// A directory tree as a store sees it. Paths are below the store's own directory.
+/// A directory tree as a store sees it.
 pub trait FileSystem: Debug + Send + Sync + 'static {
     /// Opens a file for reading and writing, and makes it where it is missing and `create` says so.
     ///
@@ -23,7 +28,7 @@ pub trait FileSystem: Debug + Send + Sync + 'static {
     /// The operating system's.
     fn create_directory(&self, path: &Path) -> io::Result<()>;
 
-    /// The names in a directory.
+    /// The names of the files in a directory, without the directory's.
     ///
     /// # Errors
     /// The operating system's.
@@ -90,7 +95,3 @@ pub trait File: Debug + Send + Sync {
     /// The operating system's.
     fn sync(&self) -> io::Result<()>;
 }
-
-/// The files of the operating system.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct SystemFiles;

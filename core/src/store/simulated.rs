@@ -2,9 +2,21 @@
 //! nobody had synced them. What a store does on them is what it does on a disk; tests decide when the
 //! power goes.
 
+mod disk;
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use self::disk::SimulatedDisk;
+use super::{File, FileSystem};
+use crate::error::{Code, Result};
+
 /// A file system in memory. Clones are the same one.
 #[derive(Clone, Debug, Default)]
-pub struct SimulatedFiles {}
+pub struct SimulatedFiles(Arc<Mutex<SimulatedDisk>>);
 
 /// What goes wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,32 +27,169 @@ pub enum Fault {
     ReadOnly,
     /// Syncing fails, once.
     Sync,
+    /// After so many more changes and syncs nothing does anything any more: the process stands still
+    /// there until it is killed or the power is cut, which ends this fault.
+    Halt(u64),
 }
 
 impl SimulatedFiles {
     /// From now on this goes wrong; `None` makes everything well again.
     pub fn set_fault(&self, fault: Option<Fault>) {
-        let _ = fault;
-        todo!()
+        self.disk().fault = fault;
     }
 
     /// The process dies: what was written stays, locks are gone, and objects made before have no effect
     /// any more.
     pub fn kill(&self) {
-        todo!()
+        self.disk().end_process();
     }
 
     /// The machine goes down: of what was not synced, `survives` decides for each write whether it reached
-    /// the disk whole, in part (its first bytes; a part of a write is a multiple of 512 bytes or ends where the write
-    /// ends) or not at all, whatever the order. Locks are gone, and [`machine`](super::FileSystem::machine)
-    /// is another.
+    /// the disk whole, in part (its first bytes; a part ends where a sector of 512 bytes does) or not at
+    /// all, whatever the order; it is given the length of the write. A change of a file's length, and one of
+    /// a directory that was not synced, count as writes of one byte. Locks are gone, and
+    /// [`machine`](FileSystem::machine) is another.
     pub fn cut_power(&self, survives: &mut dyn FnMut(usize) -> usize) {
-        let _ = survives;
-        todo!()
+        let mut disk = self.disk();
+        disk.end_process();
+        disk.cut_power(survives);
     }
 
     /// How many times something was synced.
     pub fn syncs(&self) -> u64 {
-        todo!()
+        self.disk().syncs
+    }
+
+    /// What a file holds, written or synced; nothing where there is none.
+    pub fn content(&self, path: &Path) -> Option<Vec<u8>> {
+        self.disk().find(path).map(|content| content.now.clone())
+    }
+
+    /// Gives a file this content, as another program would, or damage; synced.
+    pub fn set_content(&self, path: &Path, bytes: &[u8]) {
+        self.disk().set_content(path, bytes);
+    }
+
+    /// Every file, in the order of the names.
+    pub fn paths(&self) -> Vec<PathBuf> {
+        self.disk().paths()
+    }
+
+    fn disk(&self) -> MutexGuard<'_, SimulatedDisk> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl FileSystem for SimulatedFiles {
+    fn open(&self, path: &Path, create: bool) -> io::Result<Arc<dyn File>> {
+        let mut disk = self.disk();
+        let file = disk.open(path, create)?;
+        let life = disk.life;
+        drop(disk);
+        Ok(Arc::new(SimulatedFile { files: self.clone(), file, life }))
+    }
+
+    fn create_directory(&self, path: &Path) -> io::Result<()> {
+        self.disk().create_directory(path)
+    }
+
+    fn list(&self, path: &Path) -> io::Result<Vec<PathBuf>> {
+        self.disk().list(path)
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.disk().rename(from, to)
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        self.disk().remove(path)
+    }
+
+    fn sync_directory(&self, path: &Path) -> io::Result<()> {
+        self.disk().sync_directory(path)
+    }
+
+    fn lock(&self, path: &Path) -> Result<Box<dyn Send + Sync>> {
+        let mut disk = self.disk();
+        if !disk.locks.insert(path.to_owned()) {
+            return Err(Code::StoreLocked.into());
+        }
+        let held = SimulatedLock { files: self.clone(), path: path.to_owned(), life: disk.life };
+        Ok(Box::new(held))
+    }
+
+    fn machine(&self) -> String {
+        format!("machine {}", self.disk().machine)
+    }
+}
+
+struct SimulatedLock {
+    files: SimulatedFiles,
+    path: PathBuf,
+    life: u64,
+}
+
+impl Drop for SimulatedLock {
+    fn drop(&mut self) {
+        let mut disk = self.files.disk();
+        if disk.life == self.life {
+            disk.locks.remove(&self.path);
+        }
+    }
+}
+
+#[derive(Debug)]
+struct SimulatedFile {
+    files: SimulatedFiles,
+    file: usize,
+    /// The process that opened it.
+    life: u64,
+}
+
+impl SimulatedFile {
+    fn with<R>(
+        &self,
+        work: impl FnOnce(&mut SimulatedDisk, usize) -> io::Result<R>,
+    ) -> io::Result<R> {
+        let mut disk = self.files.disk();
+        if disk.life != self.life {
+            return Err(io::Error::other("the process that opened this file is dead"));
+        }
+        work(&mut disk, self.file)
+    }
+}
+
+impl File for SimulatedFile {
+    fn read_at(&self, buffer: &mut [u8], position: u64) -> io::Result<()> {
+        self.with(|disk, file| {
+            let content = &disk.content(file).now;
+            let from = usize::try_from(position).unwrap_or(usize::MAX);
+            let read = from.checked_add(buffer.len()).and_then(|to| content.get(from..to));
+            buffer.copy_from_slice(read.ok_or(io::ErrorKind::UnexpectedEof)?);
+            Ok(())
+        })
+    }
+
+    fn write_at(&self, slices: &[io::IoSlice<'_>], position: u64) -> io::Result<()> {
+        let bytes: Vec<u8> = slices.iter().flat_map(|slice| slice.iter().copied()).collect();
+        let position = usize::try_from(position).map_err(|_| io::ErrorKind::FileTooLarge)?;
+        self.with(|disk, file| disk.write(file, bytes, position))
+    }
+
+    fn set_length(&self, length: u64) -> io::Result<()> {
+        let length = usize::try_from(length).map_err(|_| io::ErrorKind::FileTooLarge)?;
+        self.with(|disk, file| disk.set_length(file, length))
+    }
+
+    fn length(&self) -> io::Result<u64> {
+        self.with(|disk, file| Ok(disk.content(file).now.len() as u64))
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.with(|disk, file| {
+            disk.begin_sync()?;
+            disk.content_mut(file).sync();
+            Ok(())
+        })
     }
 }

@@ -28,8 +28,12 @@ impl Options {
     /// knows of received messages of QoS 2 and of its subscriptions: a session that is made later with the
     /// same directory and client id goes on where this one ended. It needs a client id, and
     /// [`set_clean_session`](Self::set_clean_session)`(false)` for the broker's half of the promise (MQTT
-    /// 5.0: a session expiry interval, too). The store is opened when the session is made, and
-    /// belongs to that session until it is closed and dropped.
+    /// 5.0: a session expiry interval, too). The store is opened when the session is made, and belongs to
+    /// that session until it has been closed.
+    ///
+    /// A received message of QoS 2 is recorded before its handlers are called, and again when they have
+    /// returned; where callbacks run on the I/O thread ([`Dispatch::Inline`](super::Dispatch)) it is that
+    /// thread which writes.
     ///
     /// # Errors
     /// `INVALID_OPTION` for an empty path.
@@ -47,6 +51,13 @@ impl Options {
     /// The store's directory.
     pub fn store(&self) -> Option<&Path> {
         self.store.as_deref()
+    }
+
+    /// Whether the broker keeps its half of the session from one process to the next.
+    pub(in crate::client) fn broker_keeps_session(&self) -> bool {
+        let settings = &self.settings;
+        let expiry = settings.properties.as_properties().session_expiry_interval();
+        !settings.clean_session && (!settings.version.is_v5() || expiry.unwrap_or(0) > 0)
     }
 
     /// When the store syncs. Default: each message, before it counts as stored.

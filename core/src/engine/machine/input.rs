@@ -9,10 +9,10 @@ use std::{
 use super::{Engine, Phase, time::STANDSTILL};
 use crate::{
     engine::{
-        Connected, Delivery, Event, Inbound, Match, agreement, handshake,
+        Connected, Delivery, Event, Inbound, Match, Record, SessionLoss, agreement, handshake,
         incoming::Arrival,
-        outgoing::Outgoing,
-        packet_id::{PacketIds, Use},
+        outgoing::{Outgoing, Tools},
+        packet_id::Use,
         request::Kind,
         server::ServerLimits,
         timer::Timer,
@@ -106,18 +106,22 @@ impl Engine {
             Ok(found) => found,
             Err(violation) => return self.handle_unreadable(frame, at.len(), violation),
         };
-        let receipt = match publish.packet_id {
-            None => None,
+        let (receipt, redelivered) = match publish.packet_id {
+            None => (None, false),
             Some(id) => {
-                let duplicate = publish.duplicate;
-                let arrival =
-                    self.incoming.publish(id, publish.qos, duplicate, &mut self.output)?;
+                let arrival = self.incoming.publish(
+                    id,
+                    publish.qos,
+                    publish.duplicate,
+                    &mut self.output,
+                    &mut self.journal,
+                )?;
                 if !self.timers.is_set(Timer::Standstill) {
                     self.incoming.watch_order();
                     self.timers.set(Timer::Standstill, now + STANDSTILL);
                 }
                 match arrival {
-                    Arrival::Deliver(receipt) => Some(receipt),
+                    Arrival::Deliver { receipt, redelivered } => (Some(receipt), redelivered),
                     Arrival::Duplicate => return Ok(()),
                 }
             }
@@ -150,7 +154,7 @@ impl Engine {
             retain: publish.retain,
             duplicate: publish.duplicate,
             receipt,
-            redelivered: false,
+            redelivered,
         });
         Ok(())
     }
@@ -177,7 +181,10 @@ impl Engine {
             Packet::Puback(ack) => self.handle_ack(kind, &ack, Outgoing::acknowledged)?,
             Packet::Pubcomp(ack) => self.handle_ack(kind, &ack, Outgoing::completed)?,
             Packet::Pubrec(ack) => self.handle_pubrec(&ack)?,
-            Packet::Pubrel(ack) => self.incoming.released(ack.packet_id, &mut self.output)?,
+            Packet::Pubrel(ack) => {
+                let (output, journal) = (&mut self.output, &mut self.journal);
+                self.incoming.released(ack.packet_id, output, journal)?;
+            }
             Packet::Suback(ack) => {
                 self.handle_request_ack(kind, ack.packet_id, ack.codes, ack.properties)?;
             }
@@ -248,15 +255,17 @@ impl Engine {
         }
         self.phase = Phase::Online;
         self.suspicion.connected();
-        self.incoming.connected(resumed, self.server.maximum_packet_size);
-        self.outgoing.connected(
-            resumed,
-            self.settings.end_on_session_loss,
-            self.server,
-            &mut self.ids,
-        );
-        self.subscriptions.connected(resumed && version != Version::V31, &self.server);
+        let (end_on_loss, server) = (self.settings.end_on_session_loss, self.server);
+        let (outgoing, tools) = self.outgoing();
+        let loss = outgoing.connected(resumed, end_on_loss, server, tools);
+        let forgotten = self.incoming.connected(resumed, self.server.maximum_packet_size);
+        let loss = SessionLoss { forgotten, ..loss };
+        let known = resumed && version != Version::V31;
+        self.subscriptions.connected(known, &self.server, &mut self.journal);
         self.events.push_back(Event::Connected(connected));
+        if loss != SessionLoss::default() {
+            self.events.push_back(Event::SessionLost(loss));
+        }
         if !self.keep_alive.is_zero() {
             self.timers.set(Timer::KeepAlive, now + self.keep_alive);
         }
@@ -271,16 +280,18 @@ impl Engine {
         &mut self,
         kind: PacketType,
         ack: &Ack<'_>,
-        apply: impl FnOnce(&mut Outgoing, &Ack<'_>, usize, &mut PacketIds) -> Result<(), &'static str>,
+        apply: impl FnOnce(&mut Outgoing, &Ack<'_>, usize, Tools<'_>) -> Result<(), &'static str>,
     ) -> Result<(), Fault> {
         match self.ids.get(ack.packet_id) {
-            Some(Use::Message(key)) => apply(&mut self.outgoing, ack, key, &mut self.ids)
-                .map_err(|what| Fault::out_of_place(kind, what)),
+            Some(Use::Message(key)) => {
+                let (outgoing, tools) = self.outgoing();
+                apply(outgoing, ack, key, tools).map_err(|what| Fault::out_of_place(kind, what))
+            }
             Some(Use::Request(_)) => Err(Fault::out_of_place(kind, FOR_A_REQUEST)),
             Some(Use::Retired) => {
                 if kind == PacketType::Pubcomp {
                     // Now the broker knows it no more, either.
-                    self.ids.release(ack.packet_id);
+                    self.free(ack.packet_id);
                 }
                 Ok(())
             }
@@ -291,13 +302,14 @@ impl Engine {
 
     fn handle_pubrec(&mut self, ack: &Ack<'_>) -> Result<(), Fault> {
         match self.ids.get(ack.packet_id) {
-            Some(Use::Message(key)) => self
-                .outgoing
-                .received(ack, key, &mut self.ids, &mut self.output)
-                .map_err(|what| Fault::out_of_place(PacketType::Pubrec, what)),
+            Some(Use::Message(key)) => {
+                let (outgoing, tools) = self.outgoing();
+                let received = outgoing.received(ack, key, tools);
+                received.map_err(|what| Fault::out_of_place(PacketType::Pubrec, what))
+            }
             Some(Use::Request(_)) => Err(Fault::out_of_place(PacketType::Pubrec, FOR_A_REQUEST)),
             Some(Use::Retired) if ack.reason.is_error() => {
-                self.ids.release(ack.packet_id);
+                self.free(ack.packet_id);
                 Ok(())
             }
             Some(Use::Retired) | None => {
@@ -307,6 +319,12 @@ impl Engine {
                 Ok(())
             }
         }
+    }
+
+    /// A retired id may be used again.
+    fn free(&mut self, packet_id: PacketId) {
+        self.ids.release(packet_id);
+        self.journal.record(&Record::Freed { packet_id });
     }
 
     /// There is nothing to release, but the broker waits for it.
@@ -339,6 +357,7 @@ impl Engine {
                     codes,
                     properties,
                     &mut self.ids,
+                    &mut self.journal,
                     &mut self.events,
                 )
                 .map_err(Fault::from),
