@@ -155,7 +155,8 @@ struct Hole {
 
 /// Whose store is in a directory, where there is one that a client id can be read of.
 pub(in crate::store) fn client_id(files: &Arc<dyn FileSystem>, directory: &Path) -> Option<String> {
-    let place = Place { files: files.clone(), directory: directory.to_owned(), client_id: "".into() };
+    let place =
+        Place { files: files.clone(), directory: directory.to_owned(), client_id: "".into() };
     let listing = Listing::read(&place).ok()??;
     let mut logs = listing.logs.iter().filter_map(|log| open_log(&place, *log).ok()?.ok());
     logs.next().map(|log| log.header.client_id)
@@ -395,9 +396,13 @@ impl<'a> Reading<'a> {
         Ok(())
     }
 
+    /// The number of the next log.
+    fn expected(&self) -> u64 {
+        self.sources.last().map_or(self.folded.log, |source| source.number) + 1
+    }
+
     fn is_next(&self, number: u64, log: &Opened) -> bool {
-        let before = self.sources.last().map_or(self.folded.log, |source| source.number);
-        number == before + 1
+        number == self.expected()
             && log.header.start == Start::Continued
             && log.header.salt == self.next.salt
             && self.follows(&log.header)
@@ -452,9 +457,13 @@ impl<'a> Reading<'a> {
         hole: &Hole,
         logs: &[(u64, std::result::Result<Opened, header::Flaw>)],
     ) -> Result<()> {
-        let name = name::of_log(logs[hole.log].0);
         let damaged = || {
+            let number = logs[hole.log].0;
+            let name = name::of_log(number);
             let what = match hole.position {
+                0 if self.expected() != number => {
+                    format!("{} is missing", name::of_log(self.expected()))
+                }
                 0 => format!("{name} cannot be read from its beginning"),
                 position => format!("{name} cannot be read from byte {position} on"),
             };
@@ -488,7 +497,7 @@ impl<'a> Reading<'a> {
     fn finish(mut self, base_size: u64, highest: u64) -> Contents {
         let machine = self.place.files.machine();
         let same_life = !machine.is_empty() && machine == self.machine;
-        self.recovered.doubtful = !self.is_closed && !same_life;
+        self.recovered.doubtful |= !self.is_closed && !same_life;
         Contents {
             recovered: self.recovered,
             logs: self.sources,
