@@ -155,7 +155,8 @@ struct Hole {
 
 /// Whose store is in a directory, where there is one that a client id can be read of.
 pub(in crate::store) fn client_id(files: &Arc<dyn FileSystem>, directory: &Path) -> Option<String> {
-    let place = Place { files: files.clone(), directory: directory.to_owned(), client_id: "".into() };
+    let place =
+        Place { files: files.clone(), directory: directory.to_owned(), client_id: "".into() };
     let listing = Listing::read(&place).ok()??;
     let mut logs = listing.logs.iter().filter_map(|log| open_log(&place, *log).ok()?.ok());
     logs.next().map(|log| log.header.client_id)
