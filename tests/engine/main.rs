@@ -23,7 +23,6 @@ mod packets;
 mod pair;
 mod publish;
 mod queue;
-mod random;
 mod receive;
 mod receive_crash;
 mod receive_seeds;
