@@ -33,6 +33,7 @@ mod resume;
 mod retired;
 mod route;
 mod seeds;
+mod send_crash;
 mod server;
 mod set_aside;
 mod shelf;
