@@ -234,7 +234,7 @@ impl<'a> Reading<'a> {
     pub(super) fn finish(mut self, base_size: u64, highest: u64) -> Contents {
         let machine = self.place.files.machine();
         let same_life = !machine.is_empty() && machine == self.machine;
-        self.recovered.doubtful = !self.is_closed && !same_life;
+        self.recovered.doubtful |= !self.is_closed && !same_life;
         Contents {
             recovered: self.recovered,
             logs: self.sources,

@@ -83,7 +83,16 @@ fn go_on(place: &Place, contents: Contents, machine: String) -> Result<(Writer, 
         log.file.set_length(log.end).and_then(|()| log.file.sync()).map_err(failed)?;
     }
     // What the process before has written and not synced counts as stored from now on.
-    let appended = log.append(Kind::Opened, unix_now(), contents.synced, &[machine.as_bytes()]);
+    let (now, synced) = (unix_now(), contents.synced);
+    let mut appended = Ok(());
+    if contents.recovered.doubtful {
+        // The next process would not see it in the machine's name any more.
+        let mut doubt = Vec::new();
+        Record::Doubtful.encode(&mut doubt);
+        appended = log.append(Kind::Batch, now, synced, &[&doubt]);
+    }
+    let appended =
+        appended.and_then(|()| log.append(Kind::Opened, now, synced, &[machine.as_bytes()]));
     appended
         .and_then(|()| sources.iter().try_for_each(|source| source.file.sync()))
         .and_then(|()| log.file.sync())
