@@ -37,6 +37,7 @@ mod seeds;
 mod server;
 mod set_aside;
 mod shelf;
+mod store_limit;
 mod subscribe;
 mod trace;
 mod v31;

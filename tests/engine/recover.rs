@@ -200,7 +200,9 @@ fn numbers_go_on_and_only_those_that_have_not_ended_are_known() {
 fn the_limits_refuse_nothing_that_was_accepted() {
     for policy in [QueuePolicy::Reject, QueuePolicy::DropOldest] {
         let mut session = Shelved::new(Version::V311);
-        (0..5).for_each(|_| drop(session.publish(1, "a", "x")));
+        for _ in 0..5 {
+            session.publish(1, "a", "x");
+        }
         session.store();
         let mut session = session.crash_to(|settings| {
             settings.queue = limit(3, 10, policy);
@@ -233,7 +235,9 @@ fn of_what_was_recovered_the_latest_is_kept_too() {
 fn before_5_0_so_many_of_qos_2_are_in_flight_as_ever() {
     let mut session =
         Shelved::with(Version::V311, |settings| settings.exactly_once_limit = 2).connected();
-    (0..3).for_each(|_| drop(session.publish(2, "a", "x")));
+    for _ in 0..3 {
+        session.publish(2, "a", "x");
+    }
     session.store();
     assert_eq!(session.sent().len(), 2);
     session.receive(pubrec(1));

@@ -173,5 +173,6 @@ fn line(record: &Record<'_>) -> String {
         Record::Ungranted { filter } => format!("ungranted {filter}"),
         Record::SessionLost => "session lost".into(),
         Record::Numbered { last } => format!("numbered {last}"),
+        Record::Doubtful => "doubtful".into(),
     }
 }

@@ -18,9 +18,10 @@ const LAYERS: [(&str, &[&str]); 6] = [
     ("protocol", &["protocol"]),
     ("engine", &["engine", "protocol", "error"]),
     ("transport", &["transport", "error"]),
-    ("client", &["client", "engine", "protocol", "transport", "error"]),
+    ("store", &["store", "engine", "protocol", "error"]),
+    ("client", &["client", "engine", "protocol", "store", "transport", "error"]),
     ("error.rs", &[]),
-    ("lib.rs", &["client", "engine", "protocol", "transport", "error"]),
+    ("lib.rs", &["client", "engine", "protocol", "store", "transport", "error"]),
 ];
 
 /// What would let the outside into the sans-IO layers.

@@ -99,7 +99,6 @@ impl Journal {
             last_message: recovered.last_number,
             stored_message: recovered.last_number,
             holds_session: is_in_flight
-                || recovered.doubtful
                 || !recovered.retired.is_empty()
                 || !recovered.received.is_empty()
                 || !recovered.granted.is_empty()
