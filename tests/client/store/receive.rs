@@ -216,6 +216,26 @@ fn a_manual_acknowledgement_is_recorded_when_it_returns() {
 }
 
 #[test]
+fn it_is_recorded_inside_the_handler_too() {
+    let memory = Memory::default();
+    let broker = ScriptedBroker::start();
+    let options = options_of(&broker, Acknowledge::Manual);
+    let (session, mut peer) = memory.connect(&broker, &options, false);
+    let (sender, recorded) = channel();
+    let (sender, seen) = (Mutex::new(sender), memory.clone());
+    let handler = move |message: &Message<'_>| {
+        message.acknowledgement().acknowledge().unwrap();
+        sender.lock().unwrap().send(received(&seen)).unwrap();
+    };
+    subscribe(&session, &mut peer, "in", Arc::new(handler));
+    send_two(&mut peer, false);
+    use Receiving::Handled;
+    assert_eq!(next(&recorded), [(1, Handled)]);
+    assert_eq!(next(&recorded), [(1, Handled), (2, Handled)]);
+    session.close();
+}
+
+#[test]
 fn what_cannot_be_recorded_is_not_handled_and_comes_again() {
     let memory = Memory::default();
     let (broker, session, mut peer) = connected_over(&memory, Durability::System);
