@@ -94,6 +94,17 @@ interop: setup broker ## what holds at seven brokers, printed as a matrix (ROW="
 		$(CARGO) test --locked -q -p mqttsession-tests --test interop -- --all \
 		$(if $(BROKER),--broker $(BROKER)) $(if $(WRITE),--write $(abspath $(WRITE))) $(if $(ROW),"$(ROW)")
 
+# With the checks that only debug builds have: they are part of what the simulation looks at.
+SIM_PROFILE := CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 CARGO_PROFILE_RELEASE_DEBUG_ASSERTIONS=true
+SEEDS ?= 100000
+
+sim: ## the durable session under 100,000 simulated runs (SEEDS=n, FROM=n; SEED=n tells the story of one)
+	@$(SIM_PROFILE) $(CARGO) test --locked -q --release --target-dir $(BUILD)/sim -p mqttsession-tests --test sim -- \
+		$(if $(SEED),--seed $(SEED),--seeds $(SEEDS) $(if $(FROM),--from $(FROM)))
+
+mutants: ## puts deliberate faults into engine and store and shows that the simulation finds each (NAME="part of a name")
+	@$(PYTHON) tests/sim/mutants/run.py . $(NAME)
+
 crash-test: setup $(VENV)/package.stamp ## kills publishers and receivers for real, hundreds of times, and counts (KILLS=n a run, SEED=n)
 	MQTTSESSION_REQUIRE_CRASH=1 MQTTSESSION_REQUIRE_MOSQUITTO=1 $(CARGO) test --locked -q -p mqttsession-tests --test crash -- \
 		--kills $(or $(KILLS),75) --seed $(or $(SEED),1)
@@ -120,4 +131,4 @@ clean: ## removes everything that was built
 	$(CARGO) clean
 	rm -rf $(BUILD)
 
-.PHONY: help demo library release broker header install test lint setup interop crash-test bench bench-stores fuzz clean
+.PHONY: help demo library release broker header install test lint setup interop sim mutants crash-test bench bench-stores fuzz clean

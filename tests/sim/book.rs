@@ -47,7 +47,7 @@ pub(crate) struct Copy {
     pub(crate) session: u64,
     /// How many times the subscriber's process had ended, and its power been cut, when it was first sent.
     pub(crate) sent: Option<Fate>,
-    /// In which process the store was asked to note that a handler is about to see it.
+    /// In which process the store was first asked to note that a handler is about to see it.
     pub(crate) begun: Option<u32>,
     /// In which processes a handler was called with it.
     pub(crate) starts: Vec<u32>,
@@ -74,10 +74,15 @@ pub(crate) struct Owner {
     pub(crate) publications: Vec<Publication>,
     pub(crate) fate: Fate,
     /// A power cut has taken records that were stored, not synced, and the broker still has the session
-    /// that they were about.
+    /// that they were about; or the session was misled.
     pub(crate) forgiven: bool,
+    /// The broker's session, and the one that the program's session takes it for.
+    pub(crate) session: u64,
+    pub(crate) met: u64,
     /// Messages are acknowledged before they are handled.
     pub(crate) on_receipt: bool,
+    /// The process does not know what the power cut before it took: what comes again may have been handled.
+    pub(crate) doubtful: bool,
 }
 
 #[derive(Debug)]
@@ -202,7 +207,7 @@ impl Book {
     /// A handler is called with a copy.
     pub(crate) fn start(&mut self, index: usize, redelivered: bool) {
         let to = self.copies[index].to;
-        let Owner { fate, on_receipt, .. } = self.owners[to];
+        let Owner { fate, on_receipt, doubtful, .. } = self.owners[to];
         self.check_delivery_order(index);
         let copy = &mut self.copies[index];
         let sent = copy.sent.expect("what was not sent cannot arrive");
@@ -222,7 +227,7 @@ impl Book {
         if redelivered {
             let begun = copy.begun.is_some_and(|life| life < fate.lives);
             assert_eq!(copy.qos, 2, "only a message of QoS 2 can be known to come again");
-            assert!(begun || power_cut, "copy {index} is new, and says that it comes again");
+            assert!(begun || doubtful, "copy {index} is new, and says that it comes again");
         }
         copy.starts.push(fate.lives);
     }
@@ -244,10 +249,27 @@ impl Book {
         }
     }
 
-    // ---- the end of a process
+    // ---- what excuses
 
-    /// The power was cut from a session that had stored without syncing: nothing that it had under way
-    /// is certain any more.
+    /// The broker says that it has the session. It may be another one: where the CONNACK got lost that would
+    /// have said so, MQTT has no way to tell. Whether it is.
+    pub(crate) fn resume(&mut self, owner: usize) -> bool {
+        let misled = self.owners[owner].met != self.owners[owner].session;
+        if misled {
+            self.forgive(owner);
+        }
+        misled
+    }
+
+    /// The broker says that it does not have the session.
+    pub(crate) fn begin_session(&mut self, owner: usize) {
+        let owner = &mut self.owners[owner];
+        owner.met = owner.session;
+        owner.forgiven = false;
+    }
+
+    /// The power was cut from a session that had stored without syncing, or it was misled: nothing that it had
+    /// under way is certain any more.
     pub(crate) fn forgive(&mut self, owner: usize) {
         let forgiven = &mut self.owners[owner];
         forgiven.forgiven = true;
@@ -301,7 +323,7 @@ impl Publication {
                 Code::SessionLost,
                 Code::SetAside,
                 Code::PublishRefused,
-                Code::NotSupported,
+                Code::PayloadTooLarge,
             ];
             assert!(
                 allowed.contains(&code),

@@ -21,7 +21,7 @@ use reception::Held;
 pub(crate) struct Habits {
     /// A message of QoS 2 goes to its subscribers when it is released, not when it comes.
     pub(crate) routes_on_release: bool,
-    /// Answers may overtake each other.
+    /// Acknowledgements of messages may overtake each other.
     pub(crate) shuffles_answers: bool,
     /// Packet ids go round, or the lowest that is free is used at once again.
     pub(crate) rotates_ids: bool,
@@ -35,6 +35,11 @@ pub(crate) struct Habits {
     /// It refuses one message in so many (5.0), 0 being none.
     pub(crate) refuses: u64,
 }
+
+/// First bytes of packets.
+const CONNACK: u8 = 0x20;
+const SUBACK: u8 = 0x90;
+const UNSUBACK: u8 = 0xB0;
 
 /// The packets that a stingy broker takes: small ones.
 const STINGY: u32 = 60;
@@ -280,6 +285,7 @@ impl Broker {
             last_id: 0,
             window: 0,
         });
+        scene.book.owners[owner].session = session.name;
         session.link = Some(link);
         session.passing = passing;
         session.window = window.min(self.habits.window);
@@ -309,11 +315,15 @@ impl Broker {
         let Some(connection) = self.connections.get_mut(&link) else { return };
         let Some(client_id) = &connection.client_id else { return };
         let session = self.sessions.get_mut(client_id).expect("a connection has a session");
-        let mut at = 0;
         // CONNACK overtakes nothing, and nothing overtakes it.
-        let opened = connection.answers.front().is_none_or(|answer| answer[0] != 0x20);
+        let opened = connection.answers.front().is_none_or(|answer| answer[0] != CONNACK);
+        let mut at = 0;
         if self.habits.shuffles_answers && opened && !connection.answers.is_empty() {
-            at = scene.random.below(connection.answers.len() as u64) as usize;
+            let chosen = scene.random.below(connection.answers.len() as u64) as usize;
+            // Subscribing and unsubscribing take effect in their order.
+            if !matches!(connection.answers[chosen][0], SUBACK | UNSUBACK) {
+                at = chosen;
+            }
         }
         let answers = !connection.answers.is_empty() && (!opened || !scene.random.one_in(3));
         let bytes = match answers {

@@ -111,7 +111,7 @@ fn tell(seed: u64) -> ExitCode {
 fn play(seed: u64, tells: bool) -> Result<Tally, Failure> {
     catch_unwind(|| world::play(seed, tells)).map_err(|panic| Failure {
         seed,
-        why: format!("{} ({})", words(&*panic), PLACE.with_borrow(Clone::clone)),
+        why: format!("{}: {}", PLACE.with_borrow(Clone::clone), words(&*panic)),
     })
 }
 
@@ -163,7 +163,7 @@ fn report(choice: &Choice, tally: &Tally, failures: &mut [Failure]) -> ExitCode 
     failures.sort_unstable_by_key(|failure| failure.seed);
     if !failures.is_empty() {
         for Failure { seed, why } in &*failures {
-            println!("simulation: seed {seed} FAILS: {why}");
+            println!("simulation: seed {seed} FAILS: {}", why.lines().next().unwrap_or_default());
             println!("  its story: cargo test -p mqttsession-tests --test sim -- --seed {seed}");
         }
         return ExitCode::FAILURE;

@@ -84,13 +84,17 @@ impl Links {
 
     /// At most so many bytes of what is on its way to the broker.
     pub(crate) fn receive_up(&mut self, id: LinkId, most: usize) -> Arrival {
-        let Some(link) = self.links.get_mut(&id) else { return Arrival::End };
+        let Some(link) = self.links.get_mut(&id).filter(|link| !link.broker_left) else {
+            return Arrival::Nothing;
+        };
         arrive(&mut link.up, most, link.cut || link.session_left)
     }
 
     /// At most so many bytes of what is on its way to the session.
     pub(crate) fn receive_down(&mut self, id: LinkId, most: usize) -> Arrival {
-        let Some(link) = self.links.get_mut(&id) else { return Arrival::End };
+        let Some(link) = self.links.get_mut(&id).filter(|link| !link.session_left) else {
+            return Arrival::Nothing;
+        };
         arrive(&mut link.down, most, link.cut || link.broker_left)
     }
 

@@ -132,11 +132,9 @@ fn session(index: u64, random: &mut Random) -> SessionPlan {
         ..Settings::default()
     };
     if version.is_v5() {
-        let mut push = |property| settings.properties.push(property).expect("a first one");
-        push(Property::SessionExpiryInterval(if settings.clean_session { 0 } else { 1_000_000 }));
-        if settings.receive_maximum < u16::MAX {
-            push(Property::ReceiveMaximum(settings.receive_maximum));
-        }
+        let expiry = if settings.clean_session { 0 } else { 1_000_000 };
+        let expiry = Property::SessionExpiryInterval(expiry);
+        settings.properties.push(expiry).expect("a first property");
     }
     let mut filters = Vec::new();
     for (filter, one_in) in [("a", 2), ("b", 3), ("topic/c", 3), ("#", 4)] {

@@ -41,6 +41,8 @@ pub(crate) struct Home {
     pub(crate) witness: Witness,
     /// Something is wrong with the disk at present.
     pub(crate) fault: bool,
+    /// It has failed to sync, or will, in the life of this process.
+    pub(crate) cannot_sync: bool,
     pub(crate) wanted: BTreeMap<String, u8>,
     /// Filters whose unsubscribe had no answer when a process ended: the broker may have them still.
     pub(crate) uncertain: BTreeSet<String>,
@@ -67,6 +69,8 @@ pub(crate) struct Process {
     disk: Disk,
     writer: Writer,
     link: Option<LinkId>,
+    /// How many messages were in the store when it was opened: no limit refuses those.
+    recovered: usize,
     /// It has been online.
     resumes: bool,
     input: Vec<u8>,
@@ -80,7 +84,10 @@ pub(crate) struct Process {
     /// Who waits for a message to be stored.
     awaiting: BTreeMap<Ticket, (usize, usize)>,
     subscribing: BTreeMap<Ticket, String>,
-    unsubscribing: BTreeMap<Ticket, Vec<String>>,
+    unsubscribing: BTreeSet<Ticket>,
+    /// Filters that the broker has still to be rid of, and those of each UNSUBSCRIBE on this connection.
+    leaving: BTreeSet<String>,
+    unsubscribes: BTreeMap<u16, Vec<String>>,
     /// The filters that the broker was asked for.
     asked: BTreeSet<String>,
     /// Its messages, by number.
@@ -100,6 +107,7 @@ impl Home {
             simulated,
             witness: Witness::new(plan.durability),
             fault: false,
+            cannot_sync: false,
             wanted: plan.filters.iter().map(|&(filter, qos)| (filter.to_owned(), qos)).collect(),
             uncertain: BTreeSet::new(),
             end: End::Closed,
@@ -131,7 +139,9 @@ impl Home {
             }
         };
         scene.book.owners[self.index].fate.lives += 1;
+        self.cannot_sync &= self.fault;
         self.look_at(&recovered, scene);
+        let found = recovered.messages.len();
         let settings = Arc::clone(&self.plan.settings);
         let engine = Engine::with_store(settings, false, recovered, scene.clock.wall());
         let mut process = Process {
@@ -139,6 +149,7 @@ impl Home {
             disk,
             writer: Writer::default(),
             link: None,
+            recovered: found,
             resumes: false,
             input: Vec::new(),
             writing: Vec::new(),
@@ -148,7 +159,9 @@ impl Home {
             last_ticket: 0,
             awaiting: BTreeMap::new(),
             subscribing: BTreeMap::new(),
-            unsubscribing: BTreeMap::new(),
+            unsubscribing: BTreeSet::new(),
+            leaving: BTreeSet::new(),
+            unsubscribes: BTreeMap::new(),
             asked: BTreeSet::new(),
             numbers: BTreeMap::new(),
             confirmed_here: BTreeSet::new(),
@@ -179,6 +192,11 @@ impl Home {
             scene.tell(&self.name, || "has lost what was not synced");
             scene.book.forgive(self.index);
         }
+        // Of a session that began when nothing of it could be stored any more, this process knows nothing.
+        if let Some(session) = self.witness.session() {
+            scene.book.owners[self.index].met = session;
+        }
+        scene.book.owners[self.index].doubtful = recovered.doubtful;
         scene.tally.add(Happening::Recovered, recovered.messages.len() as u64);
         let life = scene.book.owners[self.index].fate.lives;
         let Owner { publications, .. } = &mut scene.book.owners[self.index];
@@ -206,14 +224,27 @@ impl Home {
 
     /// The process has ended.
     fn dies(&mut self, end: End, scene: &mut Scene) {
-        self.end = end;
+        // What was never there cannot miss anything.
+        let made = scene.book.owners[self.index].fate.lives > 0;
+        self.end = if made { end } else { End::Closed };
         self.files.put_out();
         if end == End::PowerCut {
             scene.book.owners[self.index].fate.power_cuts += 1;
         }
     }
 
+    /// The machine loses power, and no process of it lives.
+    pub(crate) fn lose_power(&mut self, scene: &mut Scene) {
+        scene.tell(&self.name, || "loses power, and was not running");
+        self.cut_power(scene);
+        // What was closed in order has been synced.
+        if self.end != End::Closed {
+            self.dies(End::PowerCut, scene);
+        }
+    }
+
     fn cut_power(&mut self, scene: &mut Scene) {
+        scene.tally.count(Happening::CutPower);
         let random = &mut scene.random;
         let kind = random.below(3);
         self.simulated.cut_power(&mut |length| match kind {
@@ -227,7 +258,6 @@ impl Home {
             }
             _ => random.below(length as u64 + 1) as usize,
         });
-        self.fault = false;
     }
 }
 
@@ -280,8 +310,9 @@ impl Process {
         self.link
     }
 
-    /// Whether everything has come to its end.
-    pub(crate) fn is_idle(&self) -> bool {
+    /// Whether everything has come to its end. Where `forgiven`, the broker may never send again what waits
+    /// for that.
+    pub(crate) fn is_idle(&self, forgiven: bool) -> bool {
         self.engine.is_online()
             && self.engine.outstanding(false) == 0
             && self.engine.is_stored()
@@ -292,7 +323,8 @@ impl Process {
             && self.held.is_empty()
             && self.subscribing.is_empty()
             && self.unsubscribing.is_empty()
-            && self.engine.counters().unacknowledged == 0
+            && self.leaving.is_empty()
+            && (forgiven || self.engine.counters().unacknowledged == 0)
     }
 
     /// Whether the store takes nothing more until it is opened again.
@@ -304,7 +336,7 @@ impl Process {
     pub(crate) fn describe(&self) -> String {
         format!(
             "online {}, outstanding {}, stored {}, output {}, inbox {}, held {}, subscribing {:?}, \
-             unsubscribing {:?}, {:?}",
+             leaving {:?}, {:?}",
             self.engine.is_online(),
             self.engine.outstanding(false),
             self.engine.is_stored(),
@@ -312,7 +344,7 @@ impl Process {
             self.inbox.len(),
             self.held.len(),
             self.subscribing,
-            self.unsubscribing,
+            self.leaving,
             self.engine.counters(),
         )
     }
@@ -325,7 +357,7 @@ impl Process {
     // ---- how it ends
 
     fn leaves_behind(&mut self, home: &mut Home, scene: &mut Scene) {
-        home.uncertain.extend(std::mem::take(&mut self.unsubscribing).into_values().flatten());
+        home.uncertain.append(&mut self.leaving);
         if let Some(link) = self.link.take() {
             scene.links.leave_session(link);
         }
@@ -343,7 +375,6 @@ impl Process {
     /// Its machine loses power.
     pub(crate) fn lose_power(mut self, home: &mut Home, scene: &mut Scene) {
         scene.tell(&home.name, || "loses power");
-        scene.tally.count(Happening::CutPower);
         // The other side does not learn of it from the machine.
         if let Some(link) = self.link {
             scene.links.cut(link, &mut scene.random);
@@ -367,6 +398,7 @@ impl Process {
         self.collect(home, scene);
         // What follows from leaving is on nobody's record but the store's.
         while self.save(home, scene) {}
+        home.witness.closes();
         let closed = self.disk.close();
         if home.files.is_dead() {
             return Some(self);
@@ -377,21 +409,20 @@ impl Process {
             assert!(publication.life < life || ended, "closed, and {publication:?} has not ended");
         }
         self.leaves_behind(home, scene);
-        match closed {
-            Ok(()) => scene.tally.count(Happening::ClosedInOrder),
-            Err(error) => {
-                assert!(home.fault || self.is_broken(), "the store cannot be closed: {error:?}");
+        let end = match closed {
+            Ok(()) => {
+                scene.tally.count(Happening::ClosedInOrder);
+                End::Closed
             }
-        }
-        let end = if closed_in_order(&self, home) { End::Closed } else { End::Killed };
+            Err(error) => {
+                assert!(home.fault || home.cannot_sync, "the store cannot be closed: {error:?}");
+                End::Killed
+            }
+        };
         home.simulated.kill();
         home.dies(end, scene);
         None
     }
-}
-
-fn closed_in_order(process: &Process, home: &Home) -> bool {
-    !home.fault && !process.is_broken()
 }
 
 /// Whether acknowledging is the program's business.

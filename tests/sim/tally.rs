@@ -34,6 +34,7 @@ happenings! {
     BrokerEmptied "brokers that forgot everything",
     SessionDropped "sessions dropped by the broker",
     SessionLost "session losses reported",
+    Misled "new sessions taken for old ones because a CONNACK got lost",
     TakenOver "connections taken over",
     LimitReached "publishes refused or dropped at a limit",
     Expired "messages expired",

@@ -12,18 +12,34 @@ use crate::{book::Book, plan::Durability, program};
 /// The times at which batches were written are the store's.
 const WHENEVER: u64 = 0;
 
+/// What records come to.
+#[derive(Clone, Default)]
+struct State {
+    holds: Recovered,
+    /// The broker's session that they are about.
+    session: u64,
+}
+
+/// A batch of records, and the broker's session at its time.
+struct Batch {
+    bytes: Vec<u8>,
+    session: u64,
+}
+
 pub(crate) struct Witness {
     durability: Durability,
     /// What the store held when it was opened.
-    opened: Recovered,
-    /// What was handed to it since, batch by batch.
-    batches: Vec<Vec<u8>>,
+    opened: State,
+    /// What was handed to it since.
+    batches: Vec<Batch>,
     /// How many of them it has written, and synced.
     written: usize,
     synced: usize,
     /// What those come to that count as stored, and how many they are.
-    stored: Recovered,
+    stored: State,
     counted: usize,
+    /// The store has been asked to close.
+    closing: bool,
 }
 
 /// How a process ended.
@@ -38,24 +54,30 @@ impl Witness {
     pub(crate) fn new(durability: Durability) -> Self {
         Self {
             durability,
-            opened: Recovered::default(),
+            opened: State::default(),
             batches: Vec::new(),
             written: 0,
             synced: 0,
-            stored: Recovered::default(),
+            stored: State::default(),
             counted: 0,
+            closing: false,
         }
     }
 
     pub(crate) fn stored(&self) -> &Recovered {
-        &self.stored
+        &self.stored.holds
+    }
+
+    /// The broker's session that the store knows of, if it knows anything about one.
+    pub(crate) fn session(&self) -> Option<u64> {
+        self.stored.is_about_a_session().then_some(self.stored.session)
     }
 
     // ---- what the store is asked and answers
 
     /// A batch is handed to the store.
-    pub(crate) fn offer(&mut self, batch: Vec<u8>) {
-        self.batches.push(batch);
+    pub(crate) fn offer(&mut self, bytes: Vec<u8>, session: u64) {
+        self.batches.push(Batch { bytes, session });
     }
 
     /// The store has written all that was handed to it.
@@ -72,9 +94,14 @@ impl Witness {
         self.count(self.synced);
     }
 
+    /// The store is asked to close.
+    pub(crate) fn closes(&mut self) {
+        self.closing = true;
+    }
+
     fn count(&mut self, through: usize) {
         for batch in &self.batches[self.counted.min(through)..through] {
-            apply(batch, &mut self.stored);
+            self.stored.apply(batch);
         }
         self.counted = self.counted.max(through);
     }
@@ -91,37 +118,40 @@ impl Witness {
     /// The store has been opened again, and this is what it holds: a beginning of what was handed to it,
     /// and all that it had confirmed. Whether something is missing that had been written.
     pub(crate) fn opened(&mut self, found: &Recovered, end: End) -> bool {
-        assert!(!found.doubtful || end == End::PowerCut, "the power was not cut");
-        assert!(
-            found.doubtful || end != End::PowerCut,
-            "a power cut that the store has not noticed"
-        );
         let least = if end == End::PowerCut { self.synced } else { self.written };
         let found = plain(found);
-        let mut state = self.opened.clone();
-        let mut held = None;
-        for through in 0..=self.batches.len() {
-            if through > 0 {
-                apply(&self.batches[through - 1], &mut state);
-            }
-            if through >= least && plain(&state) == found {
-                held = Some(through);
-            }
-        }
-        let Some(held) = held else {
-            let mut least_state = self.opened.clone();
-            self.batches[..least].iter().for_each(|batch| apply(batch, &mut least_state));
-            panic!(
-                "after {end:?} the store holds what it was never given, or not all that it had \
-                 confirmed ({least} of {} batches):\n{found:#?}\ninstead of at least\n{:#?}",
-                self.batches.len(),
-                plain(&least_state)
-            );
+        let expected = |state: &State| {
+            let mut holds = plain(&state.holds);
+            // A store that was closed in order has lost nothing, even if the process did not live to see it.
+            holds.doubtful |= end == End::PowerCut && !(self.closing && !found.doubtful);
+            holds
         };
-        let lost = held < self.written;
-        self.opened = found.clone();
-        self.stored = found;
+        let mut state = self.opened.clone();
+        self.batches[..least].iter().for_each(|batch| state.apply(batch));
+        let at_least = expected(&state);
+        let mut through = least;
+        while expected(&state) != found {
+            let Some(batch) = self.batches.get(through) else {
+                panic!(
+                    "after {end:?} the store holds what it was never given, or not all that it had \
+                     confirmed ({least} of {} batches):\n{found:?}\ninstead of at least\n{at_least:?}",
+                    self.batches.len(),
+                );
+            };
+            state.apply(batch);
+            through += 1;
+        }
+        // Records that change nothing may be missing, too, and nobody can tell.
+        let mut whole = state.clone();
+        for batch in &self.batches[through..self.written.max(through)] {
+            whole.apply(batch);
+        }
+        let lost = expected(&whole) != found;
+        state.holds = found;
+        self.opened = state.clone();
+        self.stored = state;
         self.batches.clear();
+        self.closing = false;
         (self.written, self.synced, self.counted) = (0, 0, 0);
         lost
     }
@@ -133,7 +163,7 @@ impl Witness {
         match packet {
             Seen::Publish(publish) if publish.qos > 0 => {
                 let number = book.publication(program::origin(&publish.payload)).number;
-                let stored = self.stored.messages.get(&number);
+                let stored = self.stored.holds.messages.get(&number);
                 let stored = stored.unwrap_or_else(|| panic!("{packet} leaves, and is not stored"));
                 if publish.qos == 2 {
                     assert!(
@@ -148,7 +178,7 @@ impl Witness {
                 let of = |(_, message): &(&u64, &mqttsession::engine::RecoveredMessage)| {
                     message.packet_id == PacketId::new(release.id)
                 };
-                match self.stored.messages.iter().find(of) {
+                match self.stored.holds.messages.iter().find(of) {
                     Some((number, message)) => {
                         assert!(
                             message.released.is_some(),
@@ -165,19 +195,30 @@ impl Witness {
             }
             Seen::Pubrec(ack) => assert_eq!(self.receiving(ack.id), None, "{packet} leaves"),
             Seen::Pubcomp(ack) => assert_eq!(self.receiving(ack.id), None, "{packet} leaves"),
+            Seen::Subscribe(subscribe) => {
+                subscribe
+                    .filters
+                    .iter()
+                    .for_each(|asked| self.is_not_granted(&asked.filter, packet));
+            }
             Seen::Unsubscribe(unsubscribe) => {
-                let granted = |filter: &String| self.stored.granted.contains_key(filter);
-                assert!(
-                    !unsubscribe.filters.iter().any(granted),
-                    "{packet} leaves, and is on record"
-                );
+                unsubscribe.filters.iter().for_each(|filter| self.is_not_granted(filter, packet));
             }
             _ => {}
         }
     }
 
+    /// What the broker is about to be asked may change what it has granted: until it has answered, no
+    /// record may say so.
+    fn is_not_granted(&self, filter: &str, packet: &Seen) {
+        assert!(
+            !self.stored.holds.granted.contains_key(filter),
+            "{packet} leaves, and {filter} is on record"
+        );
+    }
+
     fn receiving(&self, id: u16) -> Option<Receiving> {
-        PacketId::new(id).and_then(|id| self.stored.received.get(&id).copied())
+        PacketId::new(id).and_then(|id| self.stored.holds.received.get(&id).copied())
     }
 
     /// The number of the message that has this packet id, if its release is stored.
@@ -185,21 +226,34 @@ impl Witness {
         let of = |(_, message): &(&u64, &mqttsession::engine::RecoveredMessage)| {
             message.packet_id == PacketId::new(id) && message.released.is_some()
         };
-        self.stored.messages.iter().find(of).map(|(number, _)| *number)
+        self.stored.holds.messages.iter().find(of).map(|(number, _)| *number)
     }
 }
 
-fn apply(batch: &[u8], state: &mut Recovered) {
-    for record in Record::all(batch) {
-        state.apply(&record.expect("a record that can be read"), WHENEVER);
+impl State {
+    fn apply(&mut self, batch: &Batch) {
+        let mut begins = !self.is_about_a_session();
+        for record in Record::all(&batch.bytes) {
+            let record = record.expect("a record that can be read");
+            begins |= matches!(record, Record::SessionLost);
+            self.holds.apply(&record, WHENEVER);
+        }
+        if begins {
+            self.session = batch.session;
+        }
+    }
+
+    /// Whether any of it means something only to the broker's session.
+    fn is_about_a_session(&self) -> bool {
+        let Recovered { messages, retired, received, granted, .. } = &self.holds;
+        !(retired.is_empty() && received.is_empty() && granted.is_empty())
+            || messages.values().any(|message| message.packet_id.is_some())
     }
 }
 
 /// Without what is the store's own business: times, and how it counts the releases.
 fn plain(state: &Recovered) -> Recovered {
     let mut plain = state.clone();
-    plain.doubtful = false;
-    plain.releases = 0;
     let mut released: Vec<u64> = plain.messages.values().filter_map(|m| m.released).collect();
     released.sort_unstable();
     plain.releases = released.len() as u64;

@@ -62,15 +62,13 @@ impl World {
         self.scene.clock.pass(Duration::from_millis(self.scene.random.below(200)));
         self.befall_broker();
         let index = self.scene.random.below(self.homes.len() as u64) as usize;
+        disturb(&mut self.homes[index], &self.plan.hazards, &mut self.scene);
         let Some(mut process) = self.processes[index].take() else {
-            if self.scene.random.one_in(3) {
-                self.begin(index);
-            }
-            return;
+            self.begin(index);
+            return self.run_broker();
         };
         let Self { scene, homes, plan, .. } = self;
         let home = &mut homes[index];
-        disturb(home, &plan.hazards, scene);
         if chance(plan.hazards.kill, scene) {
             return process.kill(home, scene);
         }
@@ -111,10 +109,16 @@ impl World {
         self.run_broker();
     }
 
-    /// Opens the store of a session and begins a process.
+    /// Opens the store of a session and begins a process, sooner or later.
     fn begin(&mut self, index: usize) {
         let Self { scene, homes, plan, .. } = self;
         let home = &mut homes[index];
+        if chance(plan.hazards.power, scene) {
+            home.lose_power(scene);
+        }
+        if !scene.random.one_in(3) {
+            return;
+        }
         if chance(plan.hazards.kill_writing / 8, scene) {
             home.files.light(scene.random.below(12), scene.random.below(1001));
         }
@@ -193,8 +197,12 @@ impl World {
     }
 
     fn is_at_rest(&self) -> bool {
-        let idle = |process: &Option<Process>| process.as_ref().is_some_and(Process::is_idle);
-        self.broker.is_idle() && self.processes.iter().all(idle)
+        let owners = &self.scene.book.owners;
+        let mut all = self.processes.iter().zip(owners);
+        self.broker.is_idle()
+            && all.all(|(process, owner)| {
+                process.as_ref().is_some_and(|process| process.is_idle(owner.forgiven))
+            })
     }
 
     /// Everything that a process can do.
@@ -275,5 +283,6 @@ fn disturb(home: &mut Home, hazards: &Hazards, scene: &mut Scene) {
         scene.tally.count(happening);
         home.simulated.set_fault(Some(fault));
         home.fault = true;
+        home.cannot_sync |= fault == Fault::Sync;
     }
 }

@@ -98,6 +98,8 @@ pub enum Record<'a> {
         /// The number.
         last: u64,
     },
+    /// The machine may have gone down: records that come before this may be missing.
+    Doubtful,
 }
 
 /// A record of a kind that this version of the library does not know, or one that is cut off.
@@ -118,6 +120,7 @@ const GRANTED: u8 = 10;
 const UNGRANTED: u8 = 11;
 const SESSION_LOST: u8 = 12;
 const NUMBERED: u8 = 13;
+const DOUBTFUL: u8 = 14;
 
 impl<'a> Record<'a> {
     /// Appends it.
@@ -141,7 +144,7 @@ impl<'a> Record<'a> {
             Self::Forgotten { packet_id } => identified(FORGOTTEN, packet_id, to),
             Self::Granted { filter, options, identifier, qos } => {
                 to.extend_from_slice(&[GRANTED, options.to_byte(), qos as u8]);
-                // 0 is no subscription identifier [MQTT-3.8.2.1.2].
+                // 0 is no subscription identifier (section 3.8.2.1.2).
                 to.extend_from_slice(&identifier.unwrap_or(0).to_le_bytes());
                 text(filter, to);
             }
@@ -151,6 +154,7 @@ impl<'a> Record<'a> {
             }
             Self::SessionLost => to.push(SESSION_LOST),
             Self::Numbered { last } => numbered(NUMBERED, last, to),
+            Self::Doubtful => to.push(DOUBTFUL),
         }
     }
 
@@ -187,6 +191,7 @@ impl<'a> Record<'a> {
             UNGRANTED => Self::Ungranted { filter: fields.text()? },
             SESSION_LOST => Self::SessionLost,
             NUMBERED => Self::Numbered { last: fields.number()? },
+            DOUBTFUL => Self::Doubtful,
             _ => return Err(Unreadable),
         };
         *from = fields.0;
@@ -308,6 +313,7 @@ pub(super) mod tests {
                 qos: QoS::AtLeastOnce,
             },
             Record::Ungranted { filter: "a/#" },
+            Record::Doubtful,
             Record::SessionLost,
             Record::Numbered { last: 12 },
         ]

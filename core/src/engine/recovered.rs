@@ -117,6 +117,7 @@ impl Recovered {
                 self.doubtful = false;
             }
             Record::Numbered { last } => self.last_number = self.last_number.max(last),
+            Record::Doubtful => self.doubtful = true,
         }
     }
 }

@@ -133,7 +133,7 @@ fn an_acknowledgement_leaves_when_it_is_synced() {
     let before = session.statistics().bytes_out;
     drop(syncs);
     peer.expect_pubrec(7);
-    assert!(session.statistics().bytes_out > before, "it had left before the sync");
+    eventually("it leaves after the sync", || session.statistics().bytes_out > before);
     session.close();
 }
 
@@ -194,6 +194,26 @@ fn a_manual_acknowledgement_is_recorded_when_it_returns() {
     memory.set_full(None);
     peer.expect_pubrec(2);
     assert_eq!(received(&memory), [(1, Handled), (2, Handled)]);
+    session.close();
+}
+
+#[test]
+fn it_is_recorded_inside_the_handler_too() {
+    let memory = Memory::default();
+    let broker = ScriptedBroker::start();
+    let options = options_of(&broker, Acknowledge::Manual);
+    let (session, mut peer) = memory.connect(&broker, &options, false);
+    let (sender, recorded) = channel();
+    let (sender, seen) = (Mutex::new(sender), memory.clone());
+    let handler = move |message: &Message<'_>| {
+        message.acknowledgement().acknowledge().unwrap();
+        sender.lock().unwrap().send(received(&seen)).unwrap();
+    };
+    subscribe(&session, &mut peer, "in", Arc::new(handler));
+    send_two(&mut peer, false);
+    use Receiving::Handled;
+    assert_eq!(next(&recorded), [(1, Handled)]);
+    assert_eq!(next(&recorded), [(1, Handled), (2, Handled)]);
     session.close();
 }
 

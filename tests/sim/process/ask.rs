@@ -9,7 +9,13 @@ use mqttsession::{
 };
 
 use super::{Home, Process};
-use crate::{book::Ending, plan::TOPICS, program, scene::Scene, tally::Happening};
+use crate::{
+    book::Ending,
+    plan::{Acknowledging, TOPICS},
+    program,
+    scene::Scene,
+    tally::Happening,
+};
 
 /// A payload that stands beside the buffer.
 const LARGE: usize = 17 << 10;
@@ -38,6 +44,7 @@ impl Process {
             lifetime: time_to_live.is_some().then_some(&lifetime),
         };
         let completion: Completion = Box::new(|_, _| {});
+        let waited = self.engine.outstanding(false);
         match self.engine.publish(publication, &mut Some(completion), false) {
             Ok(number) => {
                 scene.tell(&home.name, || {
@@ -47,6 +54,9 @@ impl Process {
                 assert_eq!(scene.book.publish(home.index, topic, qos, number), index);
                 let before = self.numbers.insert(number, (home.index, index));
                 assert_eq!(before, None, "number {number} is given twice");
+                let limit = home.plan.settings.queue.messages.max(waited);
+                let waiting = self.engine.outstanding(false);
+                assert!(waiting <= limit, "{waiting} messages wait, and {limit} were allowed");
                 if scene.random.one_in(3) {
                     self.await_stored(number, (home.index, index), home, scene);
                 }
@@ -72,13 +82,17 @@ impl Process {
             Ok(()) => drop(self.awaiting.insert(ticket, key)),
             Err(error) => {
                 scene.tell(&home.name, || format!("cannot wait for {number}: {error}"));
-                assert!(home.fault || self.is_broken(), "{error:?}");
+                assert!(home.fault || home.cannot_sync, "{error:?}");
             }
         }
     }
 
     /// Subscribes or unsubscribes something.
     pub(crate) fn change_mind(&mut self, home: &mut Home, scene: &mut Scene) {
+        // What comes after an unsubscribe is acknowledged on receipt, too, and nobody handles it.
+        if home.plan.acknowledging == Acknowledging::OnReceipt {
+            return;
+        }
         let topic = TOPICS[scene.random.below(TOPICS.len() as u64) as usize];
         if home.wanted.remove(topic).is_some() {
             return self.unsubscribe(topic, home, scene);
@@ -99,13 +113,15 @@ impl Process {
             self.engine.subscribe(self.last_ticket, &[(filter, options)], PropertyBlock::new());
         asked.expect("a legal filter");
         home.uncertain.remove(filter);
+        self.leaving.remove(filter);
         self.subscribing.insert(self.last_ticket, filter.to_owned());
     }
 
     pub(super) fn unsubscribe(&mut self, filter: &str, home: &mut Home, scene: &mut Scene) {
         self.last_ticket += 1;
         scene.tell(&home.name, || format!("unsubscribes {filter}"));
-        self.unsubscribing.insert(self.last_ticket, vec![filter.to_owned()]);
+        self.unsubscribing.insert(self.last_ticket);
+        self.leaving.insert(filter.to_owned());
         self.engine.unsubscribe(self.last_ticket, &[filter], PropertyBlock::new());
         self.collect(home, scene);
     }
@@ -150,7 +166,7 @@ impl Process {
                 Ending::Failed(Code::Dropped) => scene.tally.count(Happening::LimitReached),
                 Ending::Failed(Code::Expired) => scene.tally.count(Happening::Expired),
                 Ending::Failed(Code::SetAside) => scene.tally.count(Happening::SetAside),
-                Ending::Failed(Code::NotSupported) => scene.tally.count(Happening::GivenUp),
+                Ending::Failed(Code::PayloadTooLarge) => scene.tally.count(Happening::GivenUp),
                 _ => {}
             }
             let told = completions + ended.watchers.len();
@@ -170,7 +186,7 @@ impl Process {
                     }
                 }
                 Event::Unsubscribed(ticket, _) => {
-                    self.unsubscribing.remove(&ticket).expect("an unsubscribe is answered once");
+                    assert!(self.unsubscribing.remove(&ticket), "an unsubscribe is answered once");
                 }
                 Event::SessionLost(loss) => {
                     scene.tell(&home.name, || format!("is told of {loss:?}"));

@@ -28,7 +28,7 @@ impl Process {
             let life = scene.book.owners[home.index].fate.lives;
             match item.receipt {
                 Some(receipt) => {
-                    scene.book.copies[item.copy].begun = Some(life);
+                    scene.book.copies[item.copy].begun.get_or_insert(life);
                     batch = self.engine.begin_handling(receipt);
                 }
                 // Marked as handled when it came.

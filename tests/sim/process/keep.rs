@@ -1,6 +1,10 @@
 //! Records on their way to the store, and the store's answers on their way to the engine.
 
-use mqttsession::{engine::Output, store::Storage};
+use mqttsession::{
+    engine::Output,
+    error::{Code, Error},
+    store::Storage,
+};
 
 use super::{Home, Process};
 use crate::{plan::Durability, scene::Scene, witness::Witness};
@@ -37,7 +41,7 @@ impl Process {
             scene.tell(&home.name, || {
                 format!("records in batch {batch}: {}", Witness::describe(&bytes))
             });
-            home.witness.offer(bytes);
+            home.witness.offer(bytes, scene.book.owners[home.index].met);
             self.writer.unwritten = Some((batch, output));
         }
         let Some((batch, output)) = &self.writer.unwritten else { return false };
@@ -51,7 +55,7 @@ impl Process {
             }
             Err(error) => {
                 scene.tell(&home.name, || format!("cannot write: {error}"));
-                assert!(home.fault, "the store takes nothing, and the disk is well: {error:?}");
+                self.blame_disk(&error, home);
                 self.engine.handle_store_failed(error);
                 self.collect(home, scene);
                 false
@@ -91,7 +95,7 @@ impl Process {
             }
             Err(error) => {
                 scene.tell(&home.name, || format!("cannot sync: {error}"));
-                assert!(home.fault, "the store cannot sync, and the disk is well: {error:?}");
+                self.blame_disk(&error, home);
                 self.writer.broken = true;
                 self.engine.handle_store_failed(error);
                 self.collect(home, scene);
@@ -109,7 +113,18 @@ impl Process {
             self.writer.told = through;
             self.engine.handle_stored(through, scene.clock.now());
             self.collect(home, scene);
+            let limit = home.plan.settings.store_limit.0.max(self.recovered);
+            let holds = home.witness.stored().messages.len();
+            assert!(holds <= limit, "the store holds {holds} messages, and {limit} were allowed");
         }
+    }
+
+    /// Nothing fails but what the disk makes fail: at present, or because it failed to sync once, in whatever
+    /// call that was.
+    fn blame_disk(&mut self, error: &Error, home: &Home) {
+        let cannot_sync = home.cannot_sync && error.code() == Code::StoreFailed;
+        assert!(home.fault || cannot_sync, "the store fails, and the disk is well: {error:?}");
+        self.writer.broken |= cannot_sync;
     }
 
     /// Makes the store smaller.
@@ -122,7 +137,7 @@ impl Process {
             && !home.files.is_dead()
         {
             scene.tell(&home.name, || format!("cannot tidy: {error}"));
-            assert!(home.fault, "the store cannot be tidied, and the disk is well: {error:?}");
+            self.blame_disk(&error, home);
         }
     }
 

@@ -19,6 +19,7 @@ impl Process {
         scene.tell(&home.name, || format!("connects as {link}"));
         self.link = Some(link);
         self.confirmed_here.clear();
+        self.unsubscribes.clear();
         self.last_release = None;
         self.engine.connect(self.resumes, scene.clock.now()).expect("options fit into CONNECT");
         self.collect(home, scene);
@@ -70,11 +71,14 @@ impl Process {
             home.witness.leaves(&packet, &asked, &mut scene.book);
             match packet {
                 Seen::Publish(publish) if publish.qos == 2 => {
-                    drop(home.confirmed.remove(&publish.id))
+                    home.confirmed.remove(&publish.id);
                 }
                 Seen::Pubrel(release) => self.release(release.id, home, scene),
                 Seen::Subscribe(subscribe) => {
                     self.asked.extend(subscribe.filters.into_iter().map(|filter| filter.filter));
+                }
+                Seen::Unsubscribe(unsubscribe) => {
+                    self.unsubscribes.insert(unsubscribe.id, unsubscribe.filters);
                 }
                 _ => {}
             }
@@ -122,13 +126,25 @@ impl Process {
                     self.forget_session(home, scene);
                     expected = Some(in_flight);
                 }
-                Seen::Connack(_) => self.resumes = true,
+                Seen::Connack(_) => {
+                    self.resumes = true;
+                    if scene.book.resume(home.index) {
+                        scene.tell(&home.name, || "takes this session for the one before");
+                        scene.tally.count(Happening::Misled);
+                    }
+                }
                 Seen::Pubrec(ack) if ack.reason < 0x80 => {
                     self.confirmed_here.insert(ack.id);
                     home.confirmations += 1;
                     home.confirmed.entry(ack.id).or_insert(home.confirmations);
                 }
-                Seen::Pubcomp(ack) => drop(home.confirmed.remove(&ack.id)),
+                Seen::Pubcomp(ack) => {
+                    home.confirmed.remove(&ack.id);
+                }
+                Seen::Unsuback(answer) => {
+                    let gone = self.unsubscribes.remove(&answer.id).unwrap_or_default();
+                    gone.iter().for_each(|filter| drop(self.leaving.take(filter)));
+                }
                 Seen::Publish(publish) if publish.qos == 2 => {
                     home.received.insert(publish.id, program::copy_of(&publish.payload));
                 }
@@ -161,7 +177,7 @@ impl Process {
         home.confirmed.clear();
         home.received.clear();
         home.uncertain.clear();
-        scene.book.owners[home.index].forgiven = false;
+        scene.book.begin_session(home.index);
     }
 }
 

@@ -229,6 +229,9 @@ fn decode(key: u64, value: &[u8]) -> Option<(Record<'_>, UnixMillis)> {
 pub(super) fn rest(recovered: &Recovered) -> Vec<u8> {
     let mut bytes = Vec::new();
     Record::Numbered { last: recovered.last_number }.encode(&mut bytes);
+    if recovered.doubtful {
+        Record::Doubtful.encode(&mut bytes);
+    }
     for &packet_id in &recovered.retired {
         Record::Retired { packet_id }.encode(&mut bytes);
     }

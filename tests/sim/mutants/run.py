@@ -1,0 +1,135 @@
+"""Puts one deliberate fault after another into a copy of the sources and demands that the simulation finds it.
+
+usage: run.py ROOT [--seeds N] [NAME...]
+
+The faults stand in mutants.txt beside this file. The copy and what is built from it are in ROOT/build/mutants.
+"""
+
+import argparse
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import typing
+
+HERE = pathlib.Path(__file__).resolve().parent
+
+# Optimised as far as that pays for a program that is built once for each fault.
+PROFILE = {
+    "CARGO_PROFILE_DEV_OPT_LEVEL": "1",
+    "CARGO_PROFILE_DEV_DEBUG": "0",
+    "CARGO_INCREMENTAL": "1",
+}
+
+
+class Mutant(typing.NamedTuple):
+    """A fault: where it is put, and what it changes."""
+
+    name: str
+    words: str
+    changes: list[tuple[str, str, str]]
+
+
+def read(text: str) -> list[Mutant]:
+    """The faults of mutants.txt."""
+    mutants = []
+    for part in re.split(r"^## ", text, flags=re.MULTILINE)[1:]:
+        head, _, body = part.partition("\n")
+        name, _, words = head.partition(": ")
+        changes = re.findall(r"^(\S+)\n<<<<\n(.*?)\n====\n(.*?)\n?>>>>$", body, flags=re.MULTILINE | re.DOTALL)
+        if not words or not changes:
+            raise SystemExit(f"mutants: {name} has no words or no changes")
+        mutants.append(Mutant(name, words, changes))
+    return mutants
+
+
+def copy_tree(root: pathlib.Path, tree: pathlib.Path) -> None:
+    """Brings the copy up to date with the sources; what has not changed keeps its time, so that little is built anew."""
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
+        cwd=root,
+        check=True,
+        capture_output=True,
+    )
+    for name in filter(None, listed.stdout.decode().split("\0")):
+        source, target = root / name, tree / name
+        if not source.is_file():
+            continue
+        content = source.read_bytes()
+        if not target.exists() or target.read_bytes() != content:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(content)
+
+
+def build(tree: pathlib.Path) -> str | None:
+    """Builds the simulation; its path, or nothing when it cannot be built."""
+    # Only the package of the simulation, and not from this process's own settings.
+    environment = {**os.environ, **PROFILE, "CARGO_TARGET_DIR": str(tree.parent / "target")}
+    command = ["cargo", "test", "--locked", "-p", "mqttsession-tests", "--test", "sim", "--no-run"]
+    built = subprocess.run(command, cwd=tree, env=environment, capture_output=True, text=True)
+    found = re.search(r"Executable .*\((.*)\)", built.stderr)
+    if built.returncode != 0 or not found:
+        print(built.stderr, file=sys.stderr)
+        return None
+    return str(tree / found[1])
+
+
+def play(program: str, seeds: int) -> tuple[int | None, str]:
+    """Plays seeds until one fails: how many that took, and why it failed."""
+    played = subprocess.run([program, "--seeds", str(seeds)], capture_output=True, text=True)
+    failed = re.search(r"seed (\d+) FAILS: (.*)", played.stdout)
+    if failed:
+        return int(failed[1]) + 1, failed[2]
+    return None, played.stdout.strip().splitlines()[-1] if played.stdout.strip() else "it printed nothing"
+
+
+def main() -> int:
+    """Tries every fault; whether all were found."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("root", type=pathlib.Path)
+    parser.add_argument("--seeds", type=int, default=20_000)
+    parser.add_argument("names", nargs="*", help="parts of names; none means all")
+    choice = parser.parse_args()
+    root = choice.root.resolve()
+    tree = root / "build" / "mutants" / "tree"
+    mutants = read((HERE / "mutants.txt").read_text())
+    chosen = [m for m in mutants if not choice.names or any(part in m.name for part in choice.names)]
+    copy_tree(root, tree)
+    sound = build(tree)
+    if sound is None:
+        raise SystemExit("mutants: the sources themselves do not build")
+    taken, why = play(sound, 2000)
+    if taken is not None:
+        raise SystemExit(f"mutants: the sources themselves fail: {why}")
+    print("| fault | found after | as |\n|---|---:|---|", flush=True)
+    missed = []
+    for mutant in chosen:
+        kept = {path: (tree / path).read_text() for path, _, _ in mutant.changes}
+        for path, before, after in mutant.changes:
+            text = (tree / path).read_text()
+            if text.count(before) != 1:
+                raise SystemExit(f"mutants: {mutant.name}: {path} has its text {text.count(before)} times")
+            (tree / path).write_text(text.replace(before, after))
+        program = build(tree)
+        taken, why = play(program, choice.seeds) if program else (None, "it does not build")
+        if taken is None:
+            missed.append(mutant.name)
+        after = f"{taken} seed{'' if taken == 1 else 's'}" if taken else "**never**"
+        print(f"| {mutant.words} | {after} | {shorten(why)} |", flush=True)
+        for path, text in kept.items():
+            (tree / path).write_text(text)
+    print(f"\n{len(chosen) - len(missed)} of {len(chosen)} faults found")
+    if missed:
+        print("not found: " + ", ".join(missed))
+    return 1 if missed else 0
+
+
+def shorten(why: str) -> str:
+    """A reason short enough for a table, without the place in the sources."""
+    words = re.sub(r" \(tests/\S+\)$", "", why).split(":")[0].replace("|", "/")
+    return words if len(words) <= 90 else words[:87] + "..."
+
+
+if __name__ == "__main__":
+    sys.exit(main())
