@@ -42,7 +42,7 @@ pub(crate) fn run(run: &Run<'_>, choice: &Choice) -> Option<Report> {
                 _ => panic!("the publisher says {line:?}"),
             }
         });
-        if kill % 20 == 10 {
+        if kill % 20 == choice.kills.min(20) / 2 {
             stage.restart_broker();
             counter.broker_is_up();
         }

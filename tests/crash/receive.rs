@@ -38,7 +38,7 @@ pub(crate) fn run(run: &Run<'_>, choice: &Choice) -> Option<Report> {
         let mut life = Life::default();
         live(&mut receiver(), &mut random, run.longest(), |line| life.hear(line));
         lives.push(life);
-        if kill % 20 == 10 {
+        if kill % 20 == choice.kills.min(20) / 2 {
             stage.restart_broker();
         }
     }
