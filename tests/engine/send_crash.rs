@@ -13,11 +13,11 @@ use mqttsession::{
     engine::{Engine, Output, QueuePolicy, Record, Recovered, Settings, WallClock},
     protocol::{Cut, Packet, QoS, ReasonCode, Version, cut},
 };
+use mqttsession_tests::random::Random;
 
 use crate::{
     packets::{because, connack, puback, pubcomp, pubrec},
     pair::{Pair, VERSIONS, limit, message, persist},
-    random::Random,
 };
 
 /// Each seed takes about a millisecond.
