@@ -91,7 +91,10 @@ fn a_sync_that_fails_ends_what_this_object_writes() {
     for refused in [append(&disk, &records(3)), disk.sync(), disk.tidy(), disk.close()] {
         assert_eq!(refused.unwrap_err().to_string(), sentence);
     }
-    // It has let go of it all the same.
+    // It has let go of it all the same; and what the system had in memory only is given to the disk
+    // again by who opens the store.
+    model.expect_all(&open(&files, LOG_BYTES).unwrap().1);
+    files.cut_power(&mut |_| 0);
     model.expect_all(&open(&files, LOG_BYTES).unwrap().1);
 }
 
