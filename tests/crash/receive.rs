@@ -36,7 +36,7 @@ pub(crate) fn run(run: &Run<'_>, choice: &Choice) -> Option<Report> {
         feed(stage.broker.port(), fed + 1..=fed + more);
         fed += more;
         let mut life = Life::default();
-        live(&mut receiver(), &mut random, run.longest(), |line| life.hear(line));
+        live(&mut receiver(), &mut random, run.longest()).lines().for_each(|line| life.hear(line));
         lives.push(life);
         if kill % 20 == choice.kills.min(20) / 2 {
             stage.restart_broker();
@@ -76,6 +76,7 @@ struct Life {
 }
 
 /// A call of the handler.
+#[derive(Debug)]
 struct Entered {
     number: u64,
     redelivered: bool,
@@ -96,7 +97,7 @@ impl Life {
                 assert_eq!(entered.number, number(each.as_bytes()), "handlers overlap");
                 entered.left = true;
             }
-            _ => panic!("the receiver says {line:?}"),
+            _ => panic!("the receiver says {line:?}, after {:?}", self.entered.last()),
         }
     }
 }

@@ -90,16 +90,11 @@ impl Drop for Stage {
     }
 }
 
-/// A program's life: started, listened to, and killed at a random moment of its first `longest`.
+/// A program's life: started, and killed at a random moment of its first `longest`; what it said.
 ///
 /// # Panics
 /// It ended by itself.
-pub(crate) fn live(
-    command: &mut Command,
-    random: &mut Random,
-    longest: Duration,
-    mut heard: impl FnMut(&str),
-) {
+pub(crate) fn live(command: &mut Command, random: &mut Random, longest: Duration) -> String {
     let mut program = begin(command);
     let life = Duration::from_micros(random.below(longest.as_micros() as u64));
     program.wait_for(life, |_| None::<()>);
@@ -108,7 +103,7 @@ pub(crate) fn live(
     let said = program.said();
     let killed = status.is_some_and(|status| status.signal() == Some(9));
     assert!(killed, "{command:?} ended by itself, {status:?}:\n{said}");
-    said.lines().for_each(|line| heard(line));
+    said
 }
 
 /// Starts a program.
