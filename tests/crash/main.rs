@@ -13,9 +13,6 @@ mod publish;
 mod receive;
 mod stage;
 
-#[path = "../engine/random.rs"]
-mod random;
-
 use std::{env, path::Path, process::ExitCode, time::Duration};
 
 use mqttsession_tests::real::Mosquitto;

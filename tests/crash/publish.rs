@@ -1,5 +1,6 @@
 //! The first part: a publisher is killed, and who subscribes counts.
 
+use mqttsession_tests::random::Random;
 use std::{
     collections::{BTreeMap, BTreeSet},
     process::Command,
@@ -14,7 +15,6 @@ use crate::{
     Choice, Report, Run,
     client::{Counter, TOPIC, feed, number},
     evidence::story,
-    random::Random,
     stage::{Stage, begin, live},
 };
 

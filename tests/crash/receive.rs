@@ -1,5 +1,6 @@
 //! The second part: a receiver is killed, between two handlers and inside one.
 
+use mqttsession_tests::random::Random;
 use std::collections::{BTreeMap, BTreeSet};
 
 use mqttsession_tests::{DEADLINE, tap::Passed};
@@ -8,7 +9,6 @@ use crate::{
     Choice, Report, Run,
     client::{feed, number},
     evidence::{sent_after_release, story},
-    random::Random,
     stage::{Stage, begin, live},
 };
 

@@ -19,7 +19,7 @@ use mqttsession_tests::{
     tap::Tap,
 };
 
-use crate::random::Random;
+use mqttsession_tests::random::Random;
 
 /// A Mosquitto that keeps its sessions, and a tap in front of it whose connections are cut at random
 /// moments as long as this lives.
