@@ -1,6 +1,5 @@
 //! The first part: a publisher is killed, and who subscribes counts.
 
-use mqttsession_tests::random::Random;
 use std::{
     collections::{BTreeMap, BTreeSet},
     process::Command,
@@ -9,6 +8,7 @@ use std::{
 use mqttsession_tests::{
     DEADLINE,
     process::{Program, find},
+    random::Random,
 };
 
 use crate::{

@@ -1,9 +1,8 @@
 //! The second part: a receiver is killed, between two handlers and inside one.
 
-use mqttsession_tests::random::Random;
 use std::collections::{BTreeMap, BTreeSet};
 
-use mqttsession_tests::{DEADLINE, tap::Passed};
+use mqttsession_tests::{DEADLINE, random::Random, seen::Seen, tap::Passed};
 
 use crate::{
     Choice, Report, Run,
@@ -62,7 +61,6 @@ pub(crate) fn run(run: &Run<'_>, choice: &Choice) -> Option<Report> {
 
 /// Waits until the broker has granted the subscription.
 fn subscribed(stage: &Stage) {
-    use mqttsession_tests::seen::Seen;
     let granted = stage.tap.wait_for(|passed| {
         passed.iter().any(|packet| matches!(packet.seen, Seen::Suback(_))).then_some(())
     });

@@ -15,11 +15,10 @@ use std::{
 use mqttsession_tests::{
     DEADLINE,
     process::Program,
+    random::Random,
     real::{Config, Mosquitto},
     tap::Tap,
 };
-
-use mqttsession_tests::random::Random;
 
 /// A Mosquitto that keeps its sessions, and a tap in front of it whose connections are cut at random
 /// moments as long as this lives.
