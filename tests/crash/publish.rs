@@ -1,6 +1,5 @@
 //! The first part: a publisher is killed, and who subscribes counts.
 
-use mqttsession_tests::random::Random;
 use std::{
     collections::{BTreeMap, BTreeSet},
     process::Command,
@@ -9,6 +8,7 @@ use std::{
 use mqttsession_tests::{
     DEADLINE,
     process::{Program, find},
+    random::Random,
 };
 
 use crate::{
@@ -35,13 +35,14 @@ pub(crate) fn run(run: &Run<'_>, choice: &Choice) -> Option<Report> {
 
     let (mut stored, mut tried) = (BTreeSet::new(), 0);
     for kill in 1..=choice.kills {
-        live(&mut publisher(tried + 1), &mut random, run.longest(), |line| {
+        let said = live(&mut publisher(tried + 1), &mut random, run.longest());
+        for line in said.lines() {
             match line.split_once(' ') {
                 Some(("try", last)) => tried = number(last.as_bytes()),
                 Some(("stored", each)) => drop(stored.insert(number(each.as_bytes()))),
-                _ => panic!("the publisher says {line:?}"),
+                _ => panic!("the publisher says more than it should:\n{said}"),
             }
-        });
+        }
         if kill % 20 == choice.kills.min(20) / 2 {
             stage.restart_broker();
             counter.broker_is_up();
