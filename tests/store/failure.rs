@@ -163,7 +163,7 @@ fn what_has_ended_takes_no_room_for_long() {
         largest = largest.max(disk.size());
     }
     // Forty messages of 40 KiB live at any time.
-    assert!(largest < 2 * (40 * 41 << 10) + (6 << 20), "{largest}");
+    assert!(largest < 2 * ((40 * 41) << 10) + (6 << 20), "{largest}");
     let (ended, expected) = (disk.size(), files.paths().len());
     assert!(ended > 0 && expected <= 4, "{:?}", files.paths());
 }
