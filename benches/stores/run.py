@@ -25,7 +25,7 @@ TITLES = {
     "fjall": "fjall",
     "sqlite": "SQLite",
     "sqlite-normal": "SQLite NORMAL",
-    "log": "log + redb",
+    "ours": "log before redb (chosen)",
 }
 SIZES = (100, 1024)
 PUBLISHERS = (1, 10, 100)
@@ -222,7 +222,7 @@ def measure_cost(names: list[str], target: Path) -> dict[str, tuple[str, str, st
 
     without, empty = build("")
     for name in names:
-        if name == "sqlite-normal":
+        if name in ("sqlite-normal", "ours"):
             continue
         seconds, size = build(name)
         tree = ["cargo", "tree", "--locked", "--no-default-features", "--features", name]

@@ -8,13 +8,13 @@ use std::{
 use mqttsession_tests::{
     DEADLINE,
     process::{Program, find},
+    random::Random,
 };
 
 use crate::{
     Choice, Report, Run,
     client::{Counter, TOPIC, feed, number},
     evidence::story,
-    random::Random,
     stage::{Stage, begin, live},
 };
 
@@ -35,14 +35,15 @@ pub(crate) fn run(run: &Run<'_>, choice: &Choice) -> Option<Report> {
 
     let (mut stored, mut tried) = (BTreeSet::new(), 0);
     for kill in 1..=choice.kills {
-        live(&mut publisher(tried + 1), &mut random, run.longest(), |line| {
+        let said = live(&mut publisher(tried + 1), &mut random, run.longest());
+        for line in said.lines() {
             match line.split_once(' ') {
                 Some(("try", last)) => tried = number(last.as_bytes()),
                 Some(("stored", each)) => drop(stored.insert(number(each.as_bytes()))),
-                _ => panic!("the publisher says {line:?}"),
+                _ => panic!("the publisher says more than it should:\n{said}"),
             }
-        });
-        if kill % 20 == 10 {
+        }
+        if kill % 20 == choice.kills.min(20) / 2 {
             stage.restart_broker();
             counter.broker_is_up();
         }

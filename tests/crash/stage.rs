@@ -15,11 +15,10 @@ use std::{
 use mqttsession_tests::{
     DEADLINE,
     process::Program,
+    random::Random,
     real::{Config, Mosquitto},
     tap::Tap,
 };
-
-use crate::random::Random;
 
 /// A Mosquitto that keeps its sessions, and a tap in front of it whose connections are cut at random
 /// moments as long as this lives.
@@ -90,16 +89,11 @@ impl Drop for Stage {
     }
 }
 
-/// A program's life: started, listened to, and killed at a random moment of its first `longest`.
+/// A program's life: started, and killed at a random moment of its first `longest`; what it said.
 ///
 /// # Panics
 /// It ended by itself.
-pub(crate) fn live(
-    command: &mut Command,
-    random: &mut Random,
-    longest: Duration,
-    mut heard: impl FnMut(&str),
-) {
+pub(crate) fn live(command: &mut Command, random: &mut Random, longest: Duration) -> String {
     let mut program = begin(command);
     let life = Duration::from_micros(random.below(longest.as_micros() as u64));
     program.wait_for(life, |_| None::<()>);
@@ -108,7 +102,7 @@ pub(crate) fn live(
     let said = program.said();
     let killed = status.is_some_and(|status| status.signal() == Some(9));
     assert!(killed, "{command:?} ended by itself, {status:?}:\n{said}");
-    said.lines().for_each(|line| heard(line));
+    said
 }
 
 /// Starts a program.

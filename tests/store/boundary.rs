@@ -7,11 +7,9 @@ use mqttsession::{
     error::Result,
     store::{Disk, Fault, SimulatedFiles, Storage, Store},
 };
+use mqttsession_tests::random::Random;
 
-use crate::{
-    random::Random,
-    world::{CLIENT, DIRECTORY, Model, append, comparable, next_batch, open},
-};
+use crate::world::{CLIENT, DIRECTORY, Model, append, comparable, next_batch, open};
 
 const LOG_BYTES: u64 = 700;
 

@@ -4,11 +4,9 @@ use mqttsession::{
     error::Code,
     store::{Fault, SimulatedFiles, Storage},
 };
+use mqttsession_tests::random::Random;
 
-use crate::{
-    random::Random,
-    world::{Model, append, next_batch, open},
-};
+use crate::world::{Model, append, next_batch, open};
 
 const SEEDS: u64 = 400;
 const STEPS: usize = 60;
