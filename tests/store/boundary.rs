@@ -3,6 +3,7 @@
 use std::{path::Path, sync::Arc};
 
 use mqttsession::{
+    engine::Recovered,
     error::Result,
     store::{Disk, Fault, SimulatedFiles, Storage, Store},
 };
@@ -27,8 +28,7 @@ fn live(files: &SimulatedFiles, model: &mut Model, cleared: &mut bool) -> Result
     let mut store = Store::open_on(files.clone(), Path::new(DIRECTORY), CLIENT)?;
     *cleared = true;
     store.clear()?;
-    let last_number = model.now().last_number;
-    let emptied = mqttsession::engine::Recovered { last_number, ..Default::default() };
+    let emptied = Recovered { last_number: model.now().last_number, ..Recovered::default() };
     *model = Model { states: vec![emptied], synced: 0 };
     *cleared = false;
     drop(store);

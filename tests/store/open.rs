@@ -7,13 +7,14 @@ use std::{
 };
 
 use mqttsession::{
+    engine::{Record, Recovered},
     error::{Code, Result},
     store::{Disk, DiskOptions, SimulatedFiles, Storage, Store, SystemFiles, stores},
 };
 
 use crate::world::{self, batch, comparable, message, packet};
 
-fn open(directory: &Path) -> Result<(Disk, mqttsession::engine::Recovered)> {
+fn open(directory: &Path) -> Result<(Disk, Recovered)> {
     Disk::open(Arc::new(SystemFiles), directory, "one", DiskOptions { log_bytes: 4000 })
 }
 
@@ -22,7 +23,7 @@ fn a_store_on_real_files_is_what_it_is_on_simulated_ones() {
     let directory = tempfile::tempdir().unwrap();
     let below = directory.path().join("made").join("by the store");
     let packet = packet(&[5; 1000]);
-    let mut expected = mqttsession::engine::Recovered::default();
+    let mut expected = Recovered::default();
     for life in 0..6 {
         let (disk, recovered) = open(&below).unwrap();
         assert_eq!(comparable(recovered), comparable(expected.clone()), "life {life}");
@@ -132,7 +133,7 @@ fn a_clean_end_leaves_no_doubt_and_the_end_of_the_machine_does() {
             let (disk, recovered) = world::open(&files, 4000).unwrap();
             assert_eq!(recovered.doubtful, doubtful, "{end}");
             if session_lost {
-                disk.append(&batch(&[mqttsession::engine::Record::SessionLost])).unwrap();
+                disk.append(&batch(&[Record::SessionLost])).unwrap();
             }
             disk.close().unwrap();
         }
