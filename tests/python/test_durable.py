@@ -307,7 +307,6 @@ def test_without_the_brokers_session_a_store_warns(
     assert "at least once" in caplog.text
 
 
-@posix
 def test_the_log_tells_of_the_store(
     scripted: Scripted, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -123,7 +123,7 @@ impl Witness {
         let expected = |state: &State| {
             let mut holds = plain(&state.holds);
             // A store that was closed in order has lost nothing, even if the process did not live to see it.
-            holds.doubtful |= end == End::PowerCut && !(self.closing && !found.doubtful);
+            holds.doubtful |= end == End::PowerCut && (found.doubtful || !self.closing);
             holds
         };
         let mut state = self.opened.clone();

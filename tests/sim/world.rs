@@ -197,11 +197,14 @@ impl World {
     }
 
     fn is_at_rest(&self) -> bool {
-        let owners = &self.scene.book.owners;
-        let mut all = self.processes.iter().zip(owners);
+        let Scene { book, links, .. } = &self.scene;
+        let mut all = self.processes.iter().zip(&book.owners);
         self.broker.is_idle()
             && all.all(|(process, owner)| {
-                process.as_ref().is_some_and(|process| process.is_idle(owner.forgiven))
+                process.as_ref().is_some_and(|process| {
+                    process.is_idle(owner.forgiven)
+                        && process.link().is_some_and(|link| links.is_whole(link))
+                })
             })
     }
 

@@ -27,8 +27,8 @@ fn live(files: &SimulatedFiles, model: &mut Model, cleared: &mut bool) -> Result
     let mut store = Store::open_on(files.clone(), Path::new(DIRECTORY), CLIENT)?;
     *cleared = true;
     store.clear()?;
-    let mut emptied = mqttsession::engine::Recovered::default();
-    emptied.last_number = model.now().last_number;
+    let last_number = model.now().last_number;
+    let emptied = mqttsession::engine::Recovered { last_number, ..Default::default() };
     *model = Model { states: vec![emptied], synced: 0 };
     *cleared = false;
     drop(store);

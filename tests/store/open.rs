@@ -113,23 +113,29 @@ fn another_process_is_told_so_too() {
 
 #[test]
 fn a_clean_end_leaves_no_doubt_and_the_end_of_the_machine_does() {
-    let files = SimulatedFiles::default();
-    for (end, doubtful) in [("close", false), ("kill", false), ("cut", true), ("close", false)] {
+    for (end, doubtful) in [("close", false), ("kill", false), ("cut", true), ("close, cut", false)]
+    {
+        let files = SimulatedFiles::default();
         let (disk, _) = world::open(&files, 4000).unwrap();
-        if end == "close" {
+        if end.starts_with("close") {
             disk.close().unwrap();
         }
         match end {
+            "kill" => files.kill(),
             "cut" => files.cut_power(&mut |length| length),
-            _ => files.kill(),
+            "close, cut" => files.cut_power(&mut |_| 0),
+            _ => {}
         }
         drop(disk);
-        assert_eq!(world::open(&files, 4000).unwrap().1.doubtful, doubtful, "{end}");
-        files.kill();
+        // It stays until the session is known to have been lost.
+        for session_lost in [false, true] {
+            let (disk, recovered) = world::open(&files, 4000).unwrap();
+            assert_eq!(recovered.doubtful, doubtful, "{end}");
+            if session_lost {
+                disk.append(&batch(&[mqttsession::engine::Record::SessionLost])).unwrap();
+            }
+            disk.close().unwrap();
+        }
+        assert!(!world::open(&files, 4000).unwrap().1.doubtful, "{end}");
     }
-    // After a good end the machine may go down.
-    let (disk, _) = world::open(&files, 4000).unwrap();
-    disk.close().unwrap();
-    files.cut_power(&mut |_| 0);
-    assert!(!world::open(&files, 4000).unwrap().1.doubtful);
 }

@@ -224,7 +224,7 @@ impl Engine {
             &identity,
             &self.client_id,
             self.clean_start,
-            self.output.buffer(),
+            self.output.open.buffer(),
         )?;
         self.begin_exchange();
         self.aliases
@@ -296,7 +296,7 @@ impl Engine {
             self.subscriptions.pump(
                 &mut self.ids,
                 &self.server,
-                &mut self.output,
+                &mut self.output.open,
                 &mut self.journal,
                 &mut self.events,
             );
@@ -364,7 +364,7 @@ impl Engine {
         if !self.settings.version.is_v5() && reason != ReasonCode::Success {
             return;
         }
-        let out = self.output.buffer();
+        let out = self.output.open.buffer();
         handshake::say_disconnect(self.settings.version, &self.server, reason, properties, out);
     }
 

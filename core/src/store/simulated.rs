@@ -25,7 +25,8 @@ pub enum Fault {
     Full(u64),
     /// Nothing can be written.
     ReadOnly,
-    /// Syncing fails, once.
+    /// Syncing fails, once. What the file had not synced by then is lost when the power goes, unless it
+    /// is written again, whatever is synced later.
     Sync,
     /// After so many more changes and syncs nothing does anything any more: the process stands still
     /// there until it is killed or the power is cut, which ends this fault.
@@ -186,10 +187,6 @@ impl File for SimulatedFile {
     }
 
     fn sync(&self) -> io::Result<()> {
-        self.with(|disk, file| {
-            disk.begin_sync()?;
-            disk.content_mut(file).sync();
-            Ok(())
-        })
+        self.with(|disk, file| disk.sync(file))
     }
 }

@@ -113,7 +113,7 @@ impl Engine {
                     id,
                     publish.qos,
                     publish.duplicate,
-                    &mut self.output,
+                    &mut self.output.open,
                     &mut self.journal,
                 )?;
                 if !self.timers.is_set(Timer::Standstill) {
@@ -182,7 +182,7 @@ impl Engine {
             Packet::Pubcomp(ack) => self.handle_ack(kind, &ack, Outgoing::completed)?,
             Packet::Pubrec(ack) => self.handle_pubrec(&ack)?,
             Packet::Pubrel(ack) => {
-                let (output, journal) = (&mut self.output, &mut self.journal);
+                let (output, journal) = (&mut self.output.open, &mut self.journal);
                 self.incoming.released(ack.packet_id, output, journal)?;
             }
             Packet::Suback(ack) => {
@@ -260,7 +260,7 @@ impl Engine {
         }
         // Also on a later connection of the broker's new session: to another process nothing but the
         // record would tell it from the old one.
-        self.output.require(self.journal.loss());
+        self.output.open.require(self.journal.loss());
         let forgotten = self.incoming.connected(resumed, self.server.maximum_packet_size);
         let (end_on_loss, server) = (self.settings.end_on_session_loss, self.server);
         let (outgoing, tools) = self.outgoing();
@@ -340,7 +340,7 @@ impl Engine {
             false => ReasonCode::Success,
         };
         Ack { packet_id, reason, properties: Properties::EMPTY }
-            .encode_to(AckKind::Pubrel, self.settings.version, self.output.buffer())
+            .encode_to(AckKind::Pubrel, self.settings.version, self.output.open.buffer())
             .expect("an acknowledgement without properties always fits");
     }
 

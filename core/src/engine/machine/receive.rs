@@ -15,7 +15,7 @@ impl Engine {
 
     /// A received message has been handled. `false` when there was nothing left to acknowledge.
     pub fn acknowledge(&mut self, receipt: Receipt, reason: ReasonCode) -> bool {
-        self.incoming.handled(receipt, reason, &mut self.output, &mut self.journal)
+        self.incoming.handled(receipt, reason, &mut self.output.open, &mut self.journal)
     }
 
     /// A received message has been refused: [`acknowledge`](Self::acknowledge) with a reason string
@@ -27,7 +27,7 @@ impl Engine {
         reason: ReasonCode,
         properties: PropertyBlock,
     ) -> bool {
-        let (output, journal) = (&mut self.output, &mut self.journal);
+        let (output, journal) = (&mut self.output.open, &mut self.journal);
         self.incoming.refused(receipt, reason, properties, output, journal)
     }
 

@@ -98,6 +98,7 @@ impl Engine {
     /// from them may leave.
     pub fn handle_stored(&mut self, through: u64, now: Instant) {
         self.journal.stored(through);
+        // A message with a lifetime may have waited for no more than a clock.
         self.pump(now);
     }
 

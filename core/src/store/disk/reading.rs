@@ -9,7 +9,10 @@
 //!   synced when it was written: a frame behind the hole that counts what is missing among it is proof of
 //!   damage.
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    path::PathBuf,
+};
 
 use super::{
     base::{Folded, Source},
@@ -154,10 +157,18 @@ impl<'a> Reading<'a> {
         let failed = |error| self.place.failed("read", error);
         self.machine.clone_from(&log.header.machine);
         let mut walk = Walk::new(log.file.clone(), log.position, log.first).map_err(failed)?;
+        // Where each frame stands that nothing yet says has been synced; the header stands with the first.
+        let mut unsynced = VecDeque::new();
+        let mut synced_to = 0;
         let hole = loop {
+            let position = walk.position();
             match walk.step().map_err(failed)? {
                 Step::Frame(head, payload) => {
                     self.synced = self.synced.max(head.synced);
+                    unsynced.push_back((head.sequence, position));
+                    while unsynced.pop_front_if(|(frame, _)| *frame <= self.synced).is_some() {
+                        synced_to = unsynced.front().map_or(position, |(_, position)| *position);
+                    }
                     self.is_closed = false;
                     match Kind::from_byte(head.kind) {
                         Some(Kind::Batch) => {
@@ -188,6 +199,7 @@ impl<'a> Reading<'a> {
             first: log.first,
             end: self.next.sequence,
             bytes: self.end,
+            unsynced: synced_to,
         });
         Ok(hole.map(|flaw| (self.end, flaw)))
     }
@@ -235,6 +247,12 @@ impl<'a> Reading<'a> {
         let machine = self.place.files.machine();
         let same_life = !machine.is_empty() && machine == self.machine;
         self.recovered.doubtful |= !self.is_closed && !same_life;
+        for source in &mut self.sources {
+            // A later log speaks for what is before it.
+            if source.end > source.first.sequence && source.end <= self.synced + 1 {
+                source.unsynced = source.bytes;
+            }
+        }
         Contents {
             recovered: self.recovered,
             logs: self.sources,

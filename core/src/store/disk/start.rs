@@ -14,7 +14,7 @@ use super::{
     frame::Kind,
     header::{Header, Start},
     listing::{Listing, open_log},
-    log::{Log, unix_now},
+    log::{Log, unix_now, write_again},
     name,
     place::Place,
     scan,
@@ -84,12 +84,12 @@ fn go_on(place: &Place, contents: Contents, machine: String) -> Result<(Writer, 
     }
     // What the process before has written and not synced counts as stored from now on.
     let (now, synced) = (unix_now(), contents.synced);
-    let mut appended = Ok(());
+    let mut appended = sources.iter().chain([&last]).try_for_each(write_again);
     if contents.recovered.doubtful {
         // The next process would not see it in the machine's name any more.
         let mut doubt = Vec::new();
         Record::Doubtful.encode(&mut doubt);
-        appended = log.append(Kind::Batch, now, synced, &[&doubt]);
+        appended = appended.and_then(|()| log.append(Kind::Batch, now, synced, &[&doubt]));
     }
     let appended =
         appended.and_then(|()| log.append(Kind::Opened, now, synced, &[machine.as_bytes()]));
