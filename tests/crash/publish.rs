@@ -18,6 +18,9 @@ use crate::{
     stage::{Stage, begin, live},
 };
 
+/// A publisher lives for so many lines at most: a message takes about one.
+const LINES: u64 = 200;
+
 /// Kills the publisher so many times, and then has one deliver what is left.
 pub(crate) fn run(run: &Run<'_>, choice: &Choice) -> Option<Report> {
     let mut random = Random(run.seed);
@@ -35,7 +38,7 @@ pub(crate) fn run(run: &Run<'_>, choice: &Choice) -> Option<Report> {
 
     let (mut stored, mut tried) = (BTreeSet::new(), 0);
     for kill in 1..=choice.kills {
-        let said = live(&mut publisher(tried + 1), &mut random, run.longest());
+        let said = live(&mut publisher(tried + 1), &mut random, LINES);
         for line in said.lines() {
             match line.split_once(' ') {
                 Some(("try", last)) => tried = number(last.as_bytes()),
@@ -64,6 +67,10 @@ pub(crate) fn run(run: &Run<'_>, choice: &Choice) -> Option<Report> {
         stored.iter().filter(|each| !counts.numbers.contains_key(each)).copied().collect();
     for each in &missing {
         report.wrong(format!("{each} was stored and has not arrived"), || story(&passed, *each));
+    }
+    if stored.is_empty() {
+        report
+            .wrong("nothing was confirmed as stored, so nothing was shown".to_owned(), String::new);
     }
     let repeated = counts.numbers.iter().filter(|(_, times)| **times > 1);
     for (each, times) in repeated.clone() {
