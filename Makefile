@@ -105,9 +105,13 @@ sim: ## the durable session under 100,000 simulated runs (SEEDS=n, FROM=n; SEED=
 mutants: ## puts deliberate faults into engine and store and shows that the simulation finds each (NAME="part of a name")
 	@$(PYTHON) tests/sim/mutants/run.py . $(NAME)
 
+CRASH := MQTTSESSION_REQUIRE_CRASH=1 MQTTSESSION_REQUIRE_MOSQUITTO=1 $(CARGO) test --locked -q -p mqttsession-tests --test crash --
+
 crash-test: setup $(VENV)/package.stamp ## kills publishers and receivers for real, hundreds of times, and counts (KILLS=n a run, SEED=n)
-	MQTTSESSION_REQUIRE_CRASH=1 MQTTSESSION_REQUIRE_MOSQUITTO=1 $(CARGO) test --locked -q -p mqttsession-tests --test crash -- \
-		--kills $(or $(KILLS),75) --seed $(or $(SEED),1)
+	@echo "Without a store, for comparison:"
+	@$(CRASH) --without-store --language c --kills 10
+	@echo "With one:"
+	@$(CRASH) --kills $(or $(KILLS),75) --seed $(or $(SEED),1)
 
 # ---- measuring
 

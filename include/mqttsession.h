@@ -2933,8 +2933,7 @@ mqtt_status mqtt_session_wait_stored(const mqtt_session *session,
  * @param number Value. The number of the message, from a publish of this session.
  * @param operation Output. Ends as mqtt_session_wait_stored returns; free it with
  *        mqtt_operation_free.
- * @return MQTT_OK; MQTT_NOT_SUPPORTED without a store; MQTT_UNKNOWN_MESSAGE; MQTT_CLOSED; while the
- *         store takes nothing its error.
+ * @return MQTT_OK; MQTT_NOT_SUPPORTED without a store; MQTT_UNKNOWN_MESSAGE; MQTT_CLOSED.
  * @threads Any.
  * @callbacks Any.
  */
@@ -4211,7 +4210,8 @@ typedef int32_t (*mqtt_stored_message_handler)(const mqtt_stored_message *messag
  * @param handler Callback. Called for each of them, on this thread, before the function returns.
  * @param user_data Taken. Its user data.
  * @param destroy Callback. Ends the user data; may be NULL.
- * @return MQTT_OK; MQTT_INVALID_UTF8; MQTT_STORE_FAILED when the directory cannot be read.
+ * @return MQTT_OK, also when there is no such directory yet; MQTT_INVALID_UTF8; MQTT_STORE_FAILED
+ *         when it cannot be read.
  * @threads Any.
  * @callbacks Any.
  */

@@ -326,8 +326,7 @@ pub unsafe extern "C" fn mqtt_session_wait_stored(
 /// @param number Value. The number of the message, from a publish of this session.
 /// @param operation Output. Ends as mqtt_session_wait_stored returns; free it with
 ///        mqtt_operation_free.
-/// @return MQTT_OK; MQTT_NOT_SUPPORTED without a store; MQTT_UNKNOWN_MESSAGE; MQTT_CLOSED; while the
-///         store takes nothing its error.
+/// @return MQTT_OK; MQTT_NOT_SUPPORTED without a store; MQTT_UNKNOWN_MESSAGE; MQTT_CLOSED.
 /// @threads Any.
 /// @callbacks Any.
 #[unsafe(no_mangle)]

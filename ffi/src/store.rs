@@ -69,7 +69,8 @@ pub type mqtt_stored_message_handler = Option<
 /// @param handler Callback. Called for each of them, on this thread, before the function returns.
 /// @param user_data Taken. Its user data.
 /// @param destroy Callback. Ends the user data; may be NULL.
-/// @return MQTT_OK; MQTT_INVALID_UTF8; MQTT_STORE_FAILED when the directory cannot be read.
+/// @return MQTT_OK, also when there is no such directory yet; MQTT_INVALID_UTF8; MQTT_STORE_FAILED
+///         when it cannot be read.
 /// @threads Any.
 /// @callbacks Any.
 #[unsafe(no_mangle)]

@@ -17,7 +17,7 @@ use std::{fs, process::Command};
 use mqttsession_tests::{certificate::Certificates, scripted::ScriptedBroker};
 use programs::{
     compile::{Build, compile, repository},
-    run::{real, scenario, script, store, tls, under_each},
+    run::{Under, real, scenario, script, store, tls, under_each},
 };
 
 /// Milliseconds that no attempt to connect needs.
@@ -120,6 +120,13 @@ fn operations_events_and_log_lines() {
 #[test]
 fn a_refused_subscription() {
     under_each(|under| scenario("reject_subscription", |address| under.run("refused", &[address])));
+}
+
+#[test]
+fn a_program_that_knows_nothing_of_sigpipe_is_not_ended_by_it() {
+    // Without valgrind, under which one side is too slow to write to what has just ended.
+    artifact::directory();
+    Under::AddressSanitizer.run("pipe", &[]);
 }
 
 #[test]

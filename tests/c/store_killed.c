@@ -9,6 +9,7 @@
 
 static int kept;
 static counter handled = COUNTER;
+static counter released = COUNTER;
 static counter restored = COUNTER;
 static counter lost = COUNTER;
 
@@ -24,6 +25,10 @@ static void ignore(const mqtt_message *message, void *user_data)
 static void on_message(const mqtt_message *message, void *user_data)
 {
     (void)user_data;
+    if (view_is(mqtt_message_payload(message), "bye")) {
+        counter_add(&released);
+        return;
+    }
     CHECK(view_is(mqtt_message_payload(message), kept ? "deadly" : "new"));
     CHECK(mqtt_message_qos(message) == 2);
     CHECK(mqtt_message_duplicate(message) == kept);
@@ -97,7 +102,7 @@ static void second_life(const char *address, const char *directory)
     CHECK_OK(mqtt_session_wait(session, 1, CHECK_DEADLINE_MS, NULL));
     CHECK_STATUS(kept ? MQTT_OK : MQTT_SESSION_LOST,
                  mqtt_session_wait(session, 2, CHECK_DEADLINE_MS, NULL));
-    COUNTER_WAIT(&handled, 1);
+    COUNTER_WAIT(&released, 1);
     if (!kept)
         COUNTER_WAIT(&lost, 1);
     CHECK_OK(mqtt_session_disconnect(session, MQTT_REASON_SUCCESS, CHECK_DEADLINE_MS));

@@ -44,7 +44,8 @@ static void publish_offline(const char *nobody) {
 
 static void look() {
     CHECK(Store::list(directory) == std::vector<std::string>{"restart"});
-    CHECK_THROWS(MQTT_STORE_FAILED, Store::list("/no/such/directory"));
+    CHECK_THROWS(MQTT_STORE_FAILED, Store::list("/dev/null"));
+    CHECK(Store::list("/no/such/directory").empty());
     CHECK_THROWS(MQTT_STORE_FAILED, Store(directory, "missing"));
     const Store store(directory, "restart");
     CHECK(store.statistic(MQTT_STORE_STATISTIC_MESSAGES) == 2);

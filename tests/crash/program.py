@@ -4,6 +4,7 @@ import contextlib
 import os
 
 import mqttsession
+from mqttsession.error import CallTimeoutError
 from mqttsession.options import SessionOptions
 
 
@@ -38,5 +39,5 @@ def make_session(
 
 def connect(session: mqttsession.Session) -> None:
     """Have the session connect, without waiting for it."""
-    with contextlib.suppress(mqttsession.CallTimeoutError):
+    with contextlib.suppress(CallTimeoutError):
         session.connect(timeout=0)

@@ -8,15 +8,18 @@ use std::{
 use mqttsession_tests::{
     DEADLINE,
     process::{Program, find},
+    random::Random,
 };
 
 use crate::{
     Choice, Report, Run,
     client::{Counter, TOPIC, feed, number},
     evidence::story,
-    random::Random,
     stage::{Stage, begin, live},
 };
+
+/// A publisher lives for so many lines at most: a message takes about one.
+const LINES: u64 = 200;
 
 /// Kills the publisher so many times, and then has one deliver what is left.
 pub(crate) fn run(run: &Run<'_>, choice: &Choice) -> Option<Report> {
@@ -35,14 +38,15 @@ pub(crate) fn run(run: &Run<'_>, choice: &Choice) -> Option<Report> {
 
     let (mut stored, mut tried) = (BTreeSet::new(), 0);
     for kill in 1..=choice.kills {
-        live(&mut publisher(tried + 1), &mut random, run.longest(), |line| {
+        let said = live(&mut publisher(tried + 1), &mut random, LINES);
+        for line in said.lines() {
             match line.split_once(' ') {
                 Some(("try", last)) => tried = number(last.as_bytes()),
                 Some(("stored", each)) => drop(stored.insert(number(each.as_bytes()))),
-                _ => panic!("the publisher says {line:?}"),
+                _ => panic!("the publisher says more than it should:\n{said}"),
             }
-        });
-        if kill % 20 == 10 {
+        }
+        if kill % 20 == choice.kills.min(20) / 2 {
             stage.restart_broker();
             counter.broker_is_up();
         }
@@ -63,6 +67,10 @@ pub(crate) fn run(run: &Run<'_>, choice: &Choice) -> Option<Report> {
         stored.iter().filter(|each| !counts.numbers.contains_key(each)).copied().collect();
     for each in &missing {
         report.wrong(format!("{each} was stored and has not arrived"), || story(&passed, *each));
+    }
+    if stored.is_empty() {
+        report
+            .wrong("nothing was confirmed as stored, so nothing was shown".to_owned(), String::new);
     }
     let repeated = counts.numbers.iter().filter(|(_, times)| **times > 1);
     for (each, times) in repeated.clone() {

@@ -2,13 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use mqttsession_tests::{DEADLINE, tap::Passed};
+use mqttsession_tests::{DEADLINE, random::Random, seen::Seen, tap::Passed};
 
 use crate::{
     Choice, Report, Run,
     client::{feed, number},
     evidence::{sent_after_release, story},
-    random::Random,
     stage::{Stage, begin, live},
 };
 
@@ -36,9 +35,10 @@ pub(crate) fn run(run: &Run<'_>, choice: &Choice) -> Option<Report> {
         feed(stage.broker.port(), fed + 1..=fed + more);
         fed += more;
         let mut life = Life::default();
-        live(&mut receiver(), &mut random, run.longest(), |line| life.hear(line));
+        // Each of them brings a line when its handler begins, and one when it ends.
+        live(&mut receiver(), &mut random, 2 * more).lines().for_each(|line| life.hear(line));
         lives.push(life);
-        if kill % 20 == 10 {
+        if kill % 20 == choice.kills.min(20) / 2 {
             stage.restart_broker();
         }
     }
@@ -62,7 +62,6 @@ pub(crate) fn run(run: &Run<'_>, choice: &Choice) -> Option<Report> {
 
 /// Waits until the broker has granted the subscription.
 fn subscribed(stage: &Stage) {
-    use mqttsession_tests::seen::Seen;
     let granted = stage.tap.wait_for(|passed| {
         passed.iter().any(|packet| matches!(packet.seen, Seen::Suback(_))).then_some(())
     });
@@ -76,6 +75,7 @@ struct Life {
 }
 
 /// A call of the handler.
+#[derive(Debug)]
 struct Entered {
     number: u64,
     redelivered: bool,
@@ -96,7 +96,7 @@ impl Life {
                 assert_eq!(entered.number, number(each.as_bytes()), "handlers overlap");
                 entered.left = true;
             }
-            _ => panic!("the receiver says {line:?}"),
+            _ => panic!("the receiver says {line:?}, after {:?}", self.entered.last()),
         }
     }
 }

@@ -15,11 +15,10 @@ use std::{
 use mqttsession_tests::{
     DEADLINE,
     process::Program,
+    random::Random,
     real::{Config, Mosquitto},
     tap::Tap,
 };
-
-use crate::random::Random;
 
 /// A Mosquitto that keeps its sessions, and a tap in front of it whose connections are cut at random
 /// moments as long as this lives.
@@ -90,25 +89,30 @@ impl Drop for Stage {
     }
 }
 
-/// A program's life: started, listened to, and killed at a random moment of its first `longest`.
+/// A program's life: started, and killed at a random moment; what it said. One in five is killed while it
+/// starts, the others up to some milliseconds after one of the first `lines` lines that they say.
 ///
 /// # Panics
-/// It ended by itself.
-pub(crate) fn live(
-    command: &mut Command,
-    random: &mut Random,
-    longest: Duration,
-    mut heard: impl FnMut(&str),
-) {
+/// It ended by itself, or does not say so much.
+pub(crate) fn live(command: &mut Command, random: &mut Random, lines: u64) -> String {
     let mut program = begin(command);
-    let life = Duration::from_micros(random.below(longest.as_micros() as u64));
-    program.wait_for(life, |_| None::<()>);
+    let starting = random.one_in(5);
+    if !starting {
+        let mut left = 1 + random.below(lines);
+        let heard = program.wait_for(DEADLINE, |_| {
+            left -= 1;
+            (left == 0).then_some(())
+        });
+        assert!(heard.is_some(), "{command:?} says no more:\n{}", program.said());
+    }
+    let moment = Duration::from_micros(random.below(if starting { 100_000 } else { 5_000 }));
+    program.wait_for(moment, |_| None::<()>);
     program.kill();
     let status = program.wait(DEADLINE);
     let said = program.said();
     let killed = status.is_some_and(|status| status.signal() == Some(9));
     assert!(killed, "{command:?} ended by itself, {status:?}:\n{said}");
-    said.lines().for_each(|line| heard(line));
+    said
 }
 
 /// Starts a program.

@@ -13,11 +13,11 @@ use mqttsession::{
     engine::{Engine, Output, Receipt, Record, Recovered, Settings, WallClock},
     protocol::{Cut, Packet, PropertyBlock, Publish, ReasonCode, Version, cut},
 };
+use mqttsession_tests::random::Random;
 
 use crate::{
     packets::{connack, message2, pubrel, suback},
     pair::{Pair, VERSIONS, persist},
-    random::Random,
 };
 
 /// Each seed takes about a millisecond.

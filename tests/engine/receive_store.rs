@@ -39,7 +39,7 @@ fn resume(session: &mut Shelved) {
     session.events();
 }
 
-/// The broker's only message.
+/// The only message that arrived.
 fn only(received: Vec<Received>) -> Received {
     let [message] = received.try_into().expect("one message");
     message
@@ -311,6 +311,24 @@ fn after_a_power_failure_what_comes_again_is_marked() {
 }
 
 #[test]
+fn the_doubt_about_an_id_ends_with_its_first_message() {
+    let mut session = subscribed(Version::V5).power_failure();
+    resume(&mut session);
+    for (message, marked) in [(again(message2(5, "a", "x")), true), (message2(6, "a", "y"), false)]
+    {
+        let message = only(session.deliver(message));
+        assert_eq!(message.redelivered, marked);
+        session.engine.acknowledge(message.receipt.unwrap(), ReasonCode::QuotaExceeded);
+    }
+    session.store();
+    session.reconnect(true);
+    // Refused, so there is no release.
+    for number in [5, 6] {
+        assert!(!only(session.deliver(again(message2(number, "a", "new")))).redelivered);
+    }
+}
+
+#[test]
 fn the_release_of_a_message_that_is_on_record_as_delivering_is_believed() {
     for version in VERSIONS {
         let mut session = subscribed(version);
@@ -389,6 +407,8 @@ fn a_lost_session_takes_the_records_with_it() {
         received(&mut session, 6);
         let old = begun(&mut session, 5);
         session.reconnect(false);
+        let told = "session lost: 0 renewed, 0 unknown, 2 forgotten";
+        assert!(session.events().iter().any(|event| event == told));
         assert_eq!(session.engine.begin_handling(old.receipt.unwrap()), 0);
         assert!(!session.handled(&old));
         assert_eq!(session.store()[0], "session lost");
@@ -401,6 +421,8 @@ fn a_lost_session_takes_the_records_with_it() {
         received(&mut session, 7);
         let mut session = session.crash();
         session.go_online(false);
+        let told = "session lost: 0 renewed, 0 unknown, 1 forgotten";
+        assert!(session.events().iter().any(|event| event == told));
         assert_eq!(session.store()[0], "session lost");
         assert!(!only(session.deliver(again(message2(7, "a", "new")))).redelivered);
     }

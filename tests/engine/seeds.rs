@@ -13,12 +13,12 @@ use mqttsession::{
     error::{Code, Error},
     protocol::{Connack, Packet, Properties, Property, PropertyBlock, ReasonCode, Version},
 };
+use mqttsession_tests::random::Random;
 
 use crate::{
     model::{Broker, Frailty, Limits, Published},
     packets::properties,
     pair::{Pair, VERSIONS, limit, message, persist},
-    random::Random,
 };
 
 /// Each seed takes well under a millisecond.

@@ -23,6 +23,8 @@ pub(crate) struct Shelved {
     pair: Pair,
     settings: Arc<Settings>,
     stored: Recovered,
+    /// When the present process began.
+    today: u64,
     /// Taken, and not stored yet.
     underway: Option<(u64, Output)>,
 }
@@ -52,15 +54,15 @@ impl Shelved {
         let mut settings = Settings { version, client_id, ..Settings::default() };
         persist(&mut settings);
         change(&mut settings);
-        Self::recovered(Arc::new(settings), Recovered::default())
+        Self::recovered(Arc::new(settings), Recovered::default(), TODAY)
     }
 
-    fn recovered(settings: Arc<Settings>, stored: Recovered) -> Self {
-        let clock = WallClock { instant: std::time::Instant::now(), unix: TODAY };
+    fn recovered(settings: Arc<Settings>, stored: Recovered, today: u64) -> Self {
+        let clock = WallClock { instant: std::time::Instant::now(), unix: today };
         let engine = Engine::with_store(settings.clone(), false, stored.clone(), clock)
             .expect("legal settings");
         let pair = Pair::of(engine, settings.version, clock.instant);
-        Self { pair, settings, stored, underway: None }
+        Self { pair, settings, stored, today, underway: None }
     }
 
     /// It connects for the first time, to a broker that has no session.
@@ -83,19 +85,25 @@ impl Shelved {
 
     /// The process dies and another goes on with what had been stored.
     pub(crate) fn crash(self) -> Self {
-        Self::recovered(self.settings, self.stored)
+        Self::recovered(self.settings, self.stored, self.today)
+    }
+
+    /// The same, and the other process begins so many seconds after this one began.
+    pub(crate) fn crash_for(self, seconds: u64) -> Self {
+        Self::recovered(self.settings, self.stored, self.today + 1000 * seconds)
     }
 
     /// The same, with other settings.
     pub(crate) fn crash_to(self, change: impl FnOnce(&mut Settings)) -> Self {
         let mut settings = Settings::clone(&self.settings);
         change(&mut settings);
-        Self::recovered(Arc::new(settings), self.stored)
+        Self::recovered(Arc::new(settings), self.stored, self.today)
     }
 
     /// The machine goes down: what had been stored may have been more.
     pub(crate) fn power_failure(self) -> Self {
-        Self::recovered(self.settings, Recovered { doubtful: true, ..self.stored })
+        let stored = Recovered { doubtful: true, ..self.stored };
+        Self::recovered(self.settings, stored, self.today)
     }
 
     /// What another process would find.
@@ -116,8 +124,8 @@ impl Shelved {
     /// The batch that was taken has been stored.
     pub(crate) fn sync(&mut self) {
         let (batch, output) = self.underway.take().expect("a batch is on its way");
-        let Self { stored, pair, .. } = self;
-        records(&output, |record| stored.apply(&record, TODAY));
+        let Self { stored, pair, today, .. } = self;
+        records(&output, |record| stored.apply(&record, *today));
         pair.engine.handle_stored(batch, pair.now);
     }
 
@@ -143,14 +151,18 @@ impl Shelved {
 }
 
 fn records<R>(output: &Output, mut each: impl FnMut(Record<'_>) -> R) -> Vec<R> {
-    let bytes = output.with_slices(|slices| {
-        slices.iter().flat_map(|slice| slice.iter().copied()).collect::<Vec<u8>>()
-    });
+    let bytes = output.parts().collect::<Vec<_>>().concat();
     Record::all(&bytes).map(|record| each(record.expect("a whole record"))).collect()
 }
 
 fn line(record: &Record<'_>) -> String {
     match *record {
+        Record::Message { number, .. } => format!("message {number}"),
+        Record::Launched { number, packet_id } => format!("launched {number} as {packet_id}"),
+        Record::Released { number } => format!("released {number}"),
+        Record::Ended { number } => format!("ended {number}"),
+        Record::Retired { packet_id } => format!("retired {packet_id}"),
+        Record::Freed { packet_id } => format!("freed {packet_id}"),
         Record::Delivering { packet_id } => format!("delivering {packet_id}"),
         Record::Handled { packet_id } => format!("handled {packet_id}"),
         Record::Forgotten { packet_id } => format!("forgotten {packet_id}"),
@@ -160,6 +172,7 @@ fn line(record: &Record<'_>) -> String {
         }
         Record::Ungranted { filter } => format!("ungranted {filter}"),
         Record::SessionLost => "session lost".into(),
-        ref other => format!("{other:?}"),
+        Record::Numbered { last } => format!("numbered {last}"),
+        Record::Doubtful => "doubtful".into(),
     }
 }

@@ -157,13 +157,6 @@ pub(crate) fn event(event: &Event) -> String {
             let topic = what.topic.as_deref().unwrap_or("?");
             format!("set aside {number}{topic} of {} bytes: {}", what.size, error(&what.error))
         }
-        Event::Stored(ticket, result) => {
-            format!("stored {ticket}: {}", result.as_ref().map_or_else(error, |()| "ok".into()))
-        }
-        Event::SessionLost(loss) => format!(
-            "session lost: {} renewed, {} unknown, {} forgotten",
-            loss.renewed, loss.unknown, loss.forgotten
-        ),
         Event::AcknowledgementHeld(count) => format!("held back {count}"),
         Event::Stored(ticket, Ok(())) => format!("stored {ticket}"),
         Event::Stored(ticket, Err(failure)) => format!("stored {ticket}: {}", error(failure)),

@@ -12,8 +12,6 @@ mod network;
 mod plan;
 mod process;
 mod program;
-#[path = "../engine/random.rs"]
-mod random;
 mod scene;
 mod tally;
 mod witness;

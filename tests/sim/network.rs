@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::random::Random;
+use mqttsession_tests::random::Random;
 
 /// The name of a connection, never used twice.
 pub(crate) type LinkId = usize;

@@ -8,7 +8,8 @@ use mqttsession::{
     store::DiskOptions,
 };
 
-use crate::{broker::Habits, random::Random};
+use crate::broker::Habits;
+use mqttsession_tests::random::Random;
 
 /// When what was written is synced; the client's setting of that name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,7 +7,8 @@ use std::{
 
 use mqttsession::engine::{UnixMillis, WallClock};
 
-use crate::{book::Book, network::Links, random::Random, tally::Tally};
+use crate::{book::Book, network::Links, tally::Tally};
+use mqttsession_tests::random::Random;
 
 /// The same for every run: some day in 2026.
 const DAWN: UnixMillis = 1_767_225_600_000;

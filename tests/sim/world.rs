@@ -4,12 +4,12 @@
 use std::time::Duration;
 
 use mqttsession::store::Fault;
+use mqttsession_tests::random::Random;
 
 use crate::{
     broker::Broker,
     plan::{Acknowledging, Hazards, Plan},
     process::{Home, Process},
-    random::Random,
     scene::Scene,
     tally::{Happening, Tally},
 };

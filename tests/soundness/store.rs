@@ -103,7 +103,8 @@ fn publish(session: &Session, who: usize, stop: &AtomicBool, ended: &Arc<AtomicU
             })),
             ..PublishOptions::default()
         };
-        let number = session.publish("out", format!("{who}-{count}").into(), options).unwrap();
+        let number =
+            session.publish("out", format!("{who}-{count}").into_bytes().into(), options).unwrap();
         count += 1;
         match count % 7 {
             0 => drop(session.wait(number, Some(DEADLINE)).unwrap()),

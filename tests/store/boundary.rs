@@ -3,22 +3,21 @@
 use std::{path::Path, sync::Arc};
 
 use mqttsession::{
+    engine::Recovered,
     error::Result,
     store::{Disk, Fault, SimulatedFiles, Storage, Store},
 };
+use mqttsession_tests::random::Random;
 
-use crate::{
-    random::Random,
-    world::{CLIENT, DIRECTORY, Model, append, comparable, next_batch, open},
-};
+use crate::world::{CLIENT, DIRECTORY, Model, append, comparable, next_batch, open};
 
-const LOG_BYTES: u64 = 900;
+const LOG_BYTES: u64 = 700;
 
 /// A life of a store with everything in it: making, rotating, folding into a new base and an old one,
 /// closing, opening, clearing. `model` is what it has come to when it ends, or fails.
 fn live(files: &SimulatedFiles, model: &mut Model, cleared: &mut bool) -> Result<()> {
     let mut random = Random(5);
-    for _ in 0..3 {
+    for _ in 0..2 {
         let (disk, recovered) = open(files, LOG_BYTES)?;
         model.expect_all(&recovered);
         write(&disk, &mut random, model)?;
@@ -29,8 +28,7 @@ fn live(files: &SimulatedFiles, model: &mut Model, cleared: &mut bool) -> Result
     let mut store = Store::open_on(files.clone(), Path::new(DIRECTORY), CLIENT)?;
     *cleared = true;
     store.clear()?;
-    let mut emptied = mqttsession::engine::Recovered::default();
-    emptied.last_number = model.now().last_number;
+    let emptied = Recovered { last_number: model.now().last_number, ..Recovered::default() };
     *model = Model { states: vec![emptied], synced: 0 };
     *cleared = false;
     drop(store);
@@ -40,7 +38,7 @@ fn live(files: &SimulatedFiles, model: &mut Model, cleared: &mut bool) -> Result
 }
 
 fn write(disk: &Disk, random: &mut Random, model: &mut Model) -> Result<()> {
-    for step in 0..18 {
+    for step in 0..10 {
         let records = next_batch(random, model.now());
         append(disk, &records)?;
         model.add(&records);
@@ -48,7 +46,7 @@ fn write(disk: &Disk, random: &mut Random, model: &mut Model) -> Result<()> {
             disk.sync()?;
             model.synced = model.written();
         }
-        if step % 6 == 5 {
+        if step % 5 == 4 {
             disk.tidy()?;
         }
     }
@@ -79,7 +77,6 @@ fn a_store_survives_the_end_of_the_process_or_the_machine_at_every_step() {
                 assert_eq!(recovered.last_number, model.now().last_number);
                 continue;
             }
-            println!("step {steps}, way {way}");
             if way == 0 {
                 model.expect_all(&recovered);
             } else {

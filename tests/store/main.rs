@@ -5,6 +5,5 @@ mod damage;
 mod failure;
 mod look;
 mod open;
-mod random;
 mod torture;
 mod world;

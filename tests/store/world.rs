@@ -10,7 +10,7 @@ use mqttsession::{
     store::{Disk, DiskOptions, FileSystem, SimulatedFiles, Storage},
 };
 
-use crate::random::Random;
+use mqttsession_tests::random::Random;
 
 pub(crate) const DIRECTORY: &str = "stores";
 pub(crate) const CLIENT: &str = "Client";

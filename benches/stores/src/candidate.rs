@@ -44,8 +44,8 @@ pub const NAMES: &[&str] = &[
     "sqlite",
     #[cfg(feature = "sqlite")]
     "sqlite-normal",
-    #[cfg(feature = "log")]
-    "log",
+    #[cfg(feature = "ours")]
+    "ours",
 ];
 
 /// Opens a candidate in an existing directory, with little cache: a session's store is written, and
@@ -63,8 +63,8 @@ pub fn open(name: &str, directory: &Path, level: Level) -> Result<Box<dyn Candid
         )?),
         #[cfg(feature = "sqlite")]
         "sqlite-normal" => Box::new(crate::sqlite::Sqlite::open(directory, "NORMAL")?),
-        #[cfg(feature = "log")]
-        "log" => Box::new(crate::log::Log::open(directory, level)?),
+        #[cfg(feature = "ours")]
+        "ours" => Box::new(crate::ours::Ours::open(directory, level)?),
         _ => return Err(format!("{name} is not compiled in").into()),
     })
 }

@@ -8,9 +8,9 @@
 mod candidate;
 #[cfg(feature = "fjall")]
 mod fjall;
-#[cfg(feature = "log")]
-mod log;
-#[cfg(any(feature = "redb", feature = "log"))]
+#[cfg(feature = "ours")]
+mod ours;
+#[cfg(feature = "redb")]
 mod redb;
 #[cfg(feature = "sqlite")]
 mod sqlite;

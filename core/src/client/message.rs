@@ -1,7 +1,7 @@
 //! Received messages, lent to a handler or kept.
 
 use std::{
-    cell::RefCell,
+    cell::{Cell, RefCell},
     fmt,
     sync::{
         Arc,
@@ -28,6 +28,8 @@ pub struct Message<'a> {
     pub(super) parts: Parts<'a>,
     pub(super) shared: &'a Arc<Shared>,
     pub(super) deferred: RefCell<Option<Arc<Deferred>>>,
+    /// Whether the handler that is called now is the only one.
+    pub(super) sole: Cell<bool>,
 }
 
 /// Where the parts of a message stand.
@@ -109,8 +111,11 @@ impl Message<'_> {
                 receipt: self.parts.receipt,
                 exactly_once: self.parts.qos == QoS::ExactlyOnce,
                 bytes,
-                // One for the handlers: none of them can settle it for those that follow.
-                remaining: AtomicUsize::new(1),
+                // One for the handlers: none of them can settle it for those that follow. Where none
+                // does, it is settled when its acknowledgement is used, wherever the handler is by then.
+                remaining: AtomicUsize::new(usize::from(!self.sole.get())),
+                sole: self.sole.get(),
+                settled: AtomicBool::new(false),
                 abandoned: AtomicBool::new(false),
                 refusal: Mutex::new(None),
             })
@@ -234,6 +239,8 @@ pub(super) struct Deferred {
     exactly_once: bool,
     bytes: usize,
     remaining: AtomicUsize,
+    sole: bool,
+    settled: AtomicBool,
     abandoned: AtomicBool,
     /// The first refusal counts.
     refusal: Mutex<Option<(ReasonCode, PropertyBlock)>>,
@@ -248,8 +255,10 @@ impl Deferred {
             Some(Failure::Refuse(reason)) => self.refuse(reason, PropertyBlock::new()),
             Some(Failure::Acknowledge) | None => {}
         }
-        // When it is the last to settle, whoever acknowledged has had an answer already.
-        let _no_longer_of_interest = self.settle();
+        if !self.sole {
+            // When it is the last to settle, whoever acknowledged has had an answer already.
+            let _no_longer_of_interest = self.settle();
+        }
     }
 
     fn refuse(&self, reason: ReasonCode, properties: PropertyBlock) {
@@ -258,7 +267,10 @@ impl Deferred {
 
     /// One of the acknowledgements has been used or dropped, or the handlers have returned.
     fn settle(&self) -> Result<()> {
-        if self.remaining.fetch_sub(1, Ordering::AcqRel) > 1 {
+        // A sole handler may take another acknowledgement after it has used one.
+        if self.remaining.fetch_sub(1, Ordering::AcqRel) > 1
+            || self.settled.swap(true, Ordering::AcqRel)
+        {
             return Ok(());
         }
         let acknowledged = match self.receipt {

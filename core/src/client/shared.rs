@@ -22,7 +22,6 @@ use std::{
 };
 
 use parking_lot::Mutex;
-use tokio::net::TcpStream;
 
 pub(super) use effects::Effects;
 pub(super) use goal::{Farewell, Goal};
@@ -42,6 +41,7 @@ use crate::{
     engine::{Engine, Output, Receipt, RouteId, Ticket},
     error::{Error, Result},
     protocol::{PropertyBlock, ReasonCode},
+    transport::Socket,
 };
 
 /// A subscribe that has not been answered.
@@ -65,7 +65,7 @@ pub(super) struct Core {
     /// Counts connections, so that a writer notices that its own is gone.
     pub(super) connection: u64,
     /// The socket for a direct write, while the connection has one.
-    pub(super) direct: Option<Arc<TcpStream>>,
+    pub(super) direct: Option<Arc<Socket>>,
     writing: bool,
     /// The driver sleeps; new output has to wake it.
     pub(super) asleep: bool,
@@ -200,7 +200,7 @@ impl Core {
     /// A connection begins or ends. The socket of the last one is the answer, as dropping it may
     /// close it: not under the lock.
     #[must_use]
-    pub(super) fn reset_connection(&mut self) -> Option<Arc<TcpStream>> {
+    pub(super) fn reset_connection(&mut self) -> Option<Arc<Socket>> {
         self.connection += 1;
         self.asleep = false;
         self.streaming = false;

@@ -305,8 +305,8 @@ impl Flights {
             journal.record(&Record::Released { number: flight.kept.number });
             flight.gate = journal.newest();
         }
-        output.require(flight.gate);
-        encode_short(AckKind::Pubrel, flight.packet_id, output.buffer());
+        output.open.require(flight.gate);
+        encode_short(AckKind::Pubrel, flight.packet_id, output.open.buffer());
         Ok(None)
     }
 

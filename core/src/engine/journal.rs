@@ -101,7 +101,8 @@ impl Journal {
             holds_session: is_in_flight
                 || !recovered.retired.is_empty()
                 || !recovered.received.is_empty()
-                || !recovered.granted.is_empty(),
+                || !recovered.granted.is_empty()
+                || recovered.doubtful,
             ..Self::default()
         }
     }

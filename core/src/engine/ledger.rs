@@ -49,7 +49,9 @@ impl Ledger {
             true => Vec::new(),
             false => self.watchers.remove(&number).unwrap_or_default(),
         };
-        if outcome.as_ref().ok().is_none_or(Delivered::has_something_to_tell) {
+        // Of one whose like has been forgotten a good end cannot be told from none, either.
+        let is_old = number < self.forgotten_below;
+        if is_old || outcome.as_ref().ok().is_none_or(Delivered::has_something_to_tell) {
             self.remember(number, outcome.clone());
         }
         if completion.is_none() && watchers.is_empty() {

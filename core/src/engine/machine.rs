@@ -3,6 +3,7 @@
 mod aside;
 mod authentication;
 mod input;
+mod receive;
 mod store;
 mod time;
 
@@ -14,7 +15,7 @@ use std::{
 
 use super::{
     Completion, Connected, Counters, Ended, Event, Identity, Match, Outcome, Output, Publication,
-    Receipt, Refused, RouteId, Settings, Ticket,
+    Refused, RouteId, Settings, Ticket,
     alias::IncomingAliases,
     authentication::Exchange,
     handshake,
@@ -223,7 +224,7 @@ impl Engine {
             &identity,
             &self.client_id,
             self.clean_start,
-            self.output.buffer(),
+            self.output.open.buffer(),
         )?;
         self.begin_exchange();
         self.aliases
@@ -295,7 +296,7 @@ impl Engine {
             self.subscriptions.pump(
                 &mut self.ids,
                 &self.server,
-                &mut self.output,
+                &mut self.output.open,
                 &mut self.journal,
                 &mut self.events,
             );
@@ -317,24 +318,6 @@ impl Engine {
     fn outgoing(&mut self) -> (&mut Outgoing, Tools<'_>) {
         let Self { outgoing, ids, output, journal, .. } = self;
         (outgoing, Tools { ids, output, journal })
-    }
-
-    /// A received message has been handled. `false` when there was nothing left to acknowledge.
-    pub fn acknowledge(&mut self, receipt: Receipt, reason: ReasonCode) -> bool {
-        self.incoming.handled(receipt, reason, &mut self.output, &mut self.journal)
-    }
-
-    /// A received message has been refused: [`acknowledge`](Self::acknowledge) with a reason string
-    /// and user properties, as far as the broker takes a packet of that size. Before 5.0 neither they
-    /// nor the reason are sent.
-    pub fn refuse(
-        &mut self,
-        receipt: Receipt,
-        reason: ReasonCode,
-        properties: PropertyBlock,
-    ) -> bool {
-        let (output, journal) = (&mut self.output, &mut self.journal);
-        self.incoming.refused(receipt, reason, properties, output, journal)
     }
 
     /// How a message ended; `None` while it has not, and `watcher` has been taken along.
@@ -381,7 +364,7 @@ impl Engine {
         if !self.settings.version.is_v5() && reason != ReasonCode::Success {
             return;
         }
-        let out = self.output.buffer();
+        let out = self.output.open.buffer();
         handshake::say_disconnect(self.settings.version, &self.server, reason, properties, out);
     }
 

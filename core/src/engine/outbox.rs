@@ -10,10 +10,7 @@
 //! overtakes it. When a batch is taken for the disk, what has been encoded so far is sealed: else what
 //! comes next, and follows from a later batch, would hold it up, too.
 
-use std::{
-    collections::VecDeque,
-    ops::{Deref, DerefMut},
-};
+use std::collections::VecDeque;
 
 use super::{Output, journal::Journal, output::Numbers};
 
@@ -21,29 +18,16 @@ use super::{Output, journal::Journal, output::Numbers};
 /// its program has one on its way to the disk, and one behind it.
 const SPARE: usize = 2;
 
-/// To whoever encodes it is the open output; its own methods speak of all.
+/// The outputs of a session.
 #[derive(Default)]
 pub(super) struct Outbox {
-    open: Output,
+    /// Where packets are encoded.
+    pub(super) open: Output,
     held: VecDeque<Output>,
     /// The bytes of those that are held, with and without large payloads.
     held_length: usize,
     held_encoded: usize,
     spare: Vec<Output>,
-}
-
-impl Deref for Outbox {
-    type Target = Output;
-
-    fn deref(&self) -> &Output {
-        &self.open
-    }
-}
-
-impl DerefMut for Outbox {
-    fn deref_mut(&mut self) -> &mut Output {
-        &mut self.open
-    }
 }
 
 impl Outbox {

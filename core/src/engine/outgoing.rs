@@ -218,7 +218,7 @@ impl Outgoing {
         output: &mut Outbox,
     ) -> Result<u64, Refused> {
         let bytes = publication
-            .write(self.version, &self.server, &mut self.aliases, output)
+            .write(self.version, &self.server, &mut self.aliases, &mut output.open)
             .map_err(Refused::Because)?;
         self.last_number += 1;
         self.put(self.last_number, bytes, completion.take(), output);
@@ -234,7 +234,7 @@ impl Outgoing {
         completion: Option<Completion>,
         output: &mut Outbox,
     ) {
-        output.qos0.push(number, bytes);
+        output.open.qos0.push(number, bytes);
         self.ledger.put(number, completion);
     }
 
@@ -359,7 +359,7 @@ impl Outgoing {
                 Isolation::Asking | Isolation::Alone => return,
             }
             let (server, aliases) = (&self.server, &mut self.aliases);
-            let mut wire = Wire { server, aliases, now, output, journal };
+            let mut wire = Wire { server, aliases, now, output: &mut output.open, journal };
             match self.flights.send_again(ids, &mut wire) {
                 Again::Sent => continue,
                 Again::Waits => return,

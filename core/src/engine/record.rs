@@ -144,7 +144,7 @@ impl<'a> Record<'a> {
             Self::Forgotten { packet_id } => identified(FORGOTTEN, packet_id, to),
             Self::Granted { filter, options, identifier, qos } => {
                 to.extend_from_slice(&[GRANTED, options.to_byte(), qos as u8]);
-                // 0 is no subscription identifier [MQTT-3.8.2.1.2].
+                // 0 is no subscription identifier (section 3.8.2.1.2).
                 to.extend_from_slice(&identifier.unwrap_or(0).to_le_bytes());
                 text(filter, to);
             }

@@ -19,6 +19,14 @@ pub(super) enum Kind {
     Unsubscribe,
 }
 
+/// What SUBACK or UNSUBACK says.
+pub(super) struct Answer<'a> {
+    /// Which of the two it answers.
+    pub(super) to: Kind,
+    pub(super) codes: &'a [u8],
+    pub(super) properties: Properties<'a>,
+}
+
 /// A filter of a request.
 pub(super) struct Asked {
     pub(super) filter: String,

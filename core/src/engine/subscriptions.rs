@@ -13,15 +13,13 @@ use super::{
     Event, Granted, Output, Route, RouteId, Said, Ticket, Unsubscribed,
     journal::Journal,
     packet_id::{PacketIds, Use},
-    request::{Asked, Kind, Request, measure, with_identifier},
+    request::{Answer, Asked, Kind, Request, measure, with_identifier},
     router::Router,
     server::ServerLimits,
 };
 use crate::{
     error::{Code, Error, Result},
-    protocol::{
-        PacketType, Properties, PropertyBlock, ReasonCode, SubscriptionOptions, Version, Violation,
-    },
+    protocol::{PacketType, PropertyBlock, ReasonCode, SubscriptionOptions, Version, Violation},
 };
 
 /// The route of a filter that is not subscribed: tickets begin at 1.
@@ -299,13 +297,12 @@ impl Subscriptions {
     pub(super) fn acknowledged(
         &mut self,
         key: usize,
-        kind: Kind,
-        codes: &[u8],
-        properties: Properties<'_>,
+        answer: &Answer<'_>,
         ids: &mut PacketIds,
         journal: &mut Journal,
         events: &mut VecDeque<Event>,
     ) -> Result<(), Violation> {
+        let &Answer { to: kind, codes, properties } = answer;
         let request = &self.requests[key];
         if kind != request.kind {
             return Err(match kind {

@@ -35,10 +35,8 @@ pub fn stores(directory: &Path) -> Result<Vec<String>> {
         }
     };
     let files: Arc<dyn FileSystem> = Arc::new(SystemFiles);
-    let mut ids: Vec<_> = names
-        .iter()
-        .filter_map(|name| disk::client_id(&files, &directory.join(name)))
-        .collect();
+    let mut ids: Vec<_> =
+        names.iter().filter_map(|name| disk::client_id(&files, &directory.join(name))).collect();
     ids.sort_unstable();
     Ok(ids)
 }
@@ -173,11 +171,7 @@ impl Store {
     ///
     /// # Errors
     /// Those of `open`.
-    pub fn open_on(
-        files: Arc<dyn FileSystem>,
-        directory: &Path,
-        client_id: &str,
-    ) -> Result<Self> {
+    pub fn open_on(files: Arc<dyn FileSystem>, directory: &Path, client_id: &str) -> Result<Self> {
         Self::read(Place::new(files, directory, client_id), Contents::read)
     }
 

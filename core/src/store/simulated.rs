@@ -25,7 +25,8 @@ pub enum Fault {
     Full(u64),
     /// Nothing can be written.
     ReadOnly,
-    /// Syncing fails, once.
+    /// Syncing fails, once. What the file had not synced by then is lost when the power goes, unless it
+    /// is written again, whatever is synced later.
     Sync,
     /// After so many more changes and syncs nothing does anything any more: the process stands still
     /// there until it is killed or the power is cut, which ends this fault.
@@ -186,10 +187,96 @@ impl File for SimulatedFile {
     }
 
     fn sync(&self) -> io::Result<()> {
-        self.with(|disk, file| {
-            disk.begin_sync()?;
-            disk.content_mut(file).sync();
-            Ok(())
-        })
+        self.with(|disk, file| disk.sync(file))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn write(file: &Arc<dyn File>, bytes: &[u8], position: u64) -> io::Result<()> {
+        file.write_at(&[io::IoSlice::new(bytes)], position)
+    }
+
+    #[test]
+    fn the_power_takes_what_was_not_synced_and_a_kill_does_not() {
+        let files = SimulatedFiles::default();
+        let (directory, path) = (Path::new("d"), Path::new("d/file"));
+        files.create_directory(directory).unwrap();
+        let file = files.open(path, true).unwrap();
+        write(&file, &[1; 1000], 0).unwrap();
+        file.sync().unwrap();
+        // The content is on the disk, and nothing leads there.
+        files.cut_power(&mut |_| 0);
+        assert_eq!(files.content(path), None);
+        assert!(write(&file, b"x", 0).is_err(), "its process is dead");
+
+        let file = files.open(path, true).unwrap();
+        files.sync_directory(directory).unwrap();
+        write(&file, &[1; 1000], 0).unwrap();
+        file.sync().unwrap();
+        write(&file, &[2; 1000], 100).unwrap();
+        write(&file, &[3; 10], 2000).unwrap();
+        files.kill();
+        assert_eq!(files.content(path).unwrap().len(), 2010);
+        // The first write is torn within its second sector, the later one is whole.
+        let mut survive = [700, 10].into_iter();
+        files.cut_power(&mut |_| survive.next().unwrap());
+        let content = files.content(path).unwrap();
+        assert_eq!(content[..100], [1; 100]);
+        assert_eq!(content[100..512], [2; 412]);
+        assert_eq!(content[512..1000], [1; 488]);
+        assert_eq!(content[1000..2000], [0; 1000]);
+        assert_eq!(content[2000..], [3; 10]);
+    }
+
+    #[test]
+    fn names_are_as_durable_as_their_directory() {
+        let files = SimulatedFiles::default();
+        let (directory, old, new) = (Path::new("d"), Path::new("d/old"), Path::new("d/new"));
+        files.create_directory(directory).unwrap();
+        for path in [old, new] {
+            let file = files.open(path, true).unwrap();
+            write(&file, path.as_os_str().as_encoded_bytes(), 0).unwrap();
+            file.sync().unwrap();
+        }
+        files.sync_directory(directory).unwrap();
+        files.rename(old, new).unwrap();
+        assert_eq!(files.paths(), [new]);
+        files.cut_power(&mut |_| 0);
+        assert_eq!(files.paths(), [new, old]);
+        files.rename(old, new).unwrap();
+        files.sync_directory(directory).unwrap();
+        files.cut_power(&mut |_| 0);
+        assert_eq!(files.content(new).unwrap(), b"d/old");
+        assert_eq!(files.paths(), [new]);
+    }
+
+    #[test]
+    fn each_fault_does_what_it_says() {
+        let files = SimulatedFiles::default();
+        let path = Path::new("d/file");
+        files.create_directory("d".as_ref()).unwrap();
+        let file = files.open(path, true).unwrap();
+        files.sync_directory("d".as_ref()).unwrap();
+        files.set_fault(Some(Fault::Full(3)));
+        let full = write(&file, b"abcd", 0).unwrap_err();
+        assert_eq!(full.kind(), io::ErrorKind::StorageFull);
+        assert_eq!(files.content(path).unwrap(), b"abc");
+        files.set_fault(Some(Fault::ReadOnly));
+        let refused = files.open(path, false).unwrap_err();
+        assert_eq!(refused.kind(), io::ErrorKind::ReadOnlyFilesystem);
+        // What a failing sync did not take no later one brings to the disk, unless it is written again.
+        files.set_fault(Some(Fault::Sync));
+        file.sync().unwrap_err();
+        write(&file, b"d", 3).unwrap();
+        file.sync().unwrap();
+        files.set_fault(Some(Fault::Halt(1)));
+        write(&file, b"e", 4).unwrap();
+        write(&file, b"f", 5).unwrap_err();
+        files.cut_power(&mut |length| length);
+        assert_eq!(files.content(path).unwrap(), b"\0\0\0de");
+        assert!(files.open(path, false).is_ok(), "it stands still no more");
     }
 }

@@ -48,7 +48,10 @@ fn a_store_that_is_full_says_so_and_goes_on_when_there_is_room() {
 
 #[test]
 fn misuse_of_stores_and_stores_that_cannot_be_opened() {
-    under_each(|under| under.run("misuse_store", &[&nobody(), text(&store())]));
+    under_each(|under| {
+        under.run("misuse_store", &[text(&store())]);
+        under.run("store_refused", &[&nobody(), text(&store())]);
+    });
 }
 
 #[test]

@@ -56,7 +56,7 @@ impl Under {
                 command.args(["--errors-for-leak-kinds=definite", "--show-leak-kinds=definite"]);
                 let known = repository().join("tests/c/valgrind.supp");
                 command.arg(format!("--suppressions={}", known.display()));
-                if source.ends_with("/fork.c") {
+                if source.ends_with("/fork.c") || source.ends_with("/store_refused.c") {
                     // A child has lost the parent's threads, and with their stacks all they held.
                     command.arg("--leak-check=no");
                 }

@@ -842,8 +842,8 @@ class Store:
         """Write the messages into a new file, one JSON object a line, and return how many.
 
         Each has ``number``, ``state``, ``accepted`` and ``expires`` in milliseconds since 1970,
-        ``topic``, ``qos``, ``retain``, ``payload`` in base64, ``user_properties``, and
-        ``properties`` by name.
+        ``topic``, ``qos``, ``retain``, ``payload`` in base64, ``user_properties``, and the other
+        ``properties`` by the names of the specification.
         """
 
     def clear(self) -> None:

@@ -9,7 +9,7 @@ use mqttsession::{
 };
 use mqttsession_tests::{scripted::ScriptedBroker, wire};
 
-use super::support::connect_session;
+use super::support::{close, connect_session};
 use crate::support::*;
 
 fn stored_in(directory: &Path, broker: &ScriptedBroker) -> Options {
@@ -41,7 +41,7 @@ fn a_message_survives_from_one_session_to_the_next() {
         peer.send(&wire::pubcomp(sent.id));
         ended(session.flush()).unwrap();
         assert_eq!(session.statistics().outgoing_messages, 0);
-        session.close();
+        close(&session, peer);
     }
 }
 

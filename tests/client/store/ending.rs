@@ -38,9 +38,7 @@ fn closing_leaves_messages_to_the_next_session() {
             session.publish("t", "left".into(), options).unwrap();
             peer.expect_publish();
         }
-        let served = std::thread::spawn(move || drop(peer.silence()));
-        session.close();
-        served.join().unwrap();
+        close(&session, peer);
         drop(sender);
         let ends: Vec<_> = ends.iter().collect();
         assert_eq!(ends, [(1, Code::LeftInStore), (2, Code::LeftInStore)], "{dispatch:?}");
@@ -53,7 +51,7 @@ fn closing_leaves_messages_to_the_next_session() {
             let sent = peer.expect_publish();
             assert_eq!((sent.dup, sent.qos), (true, qos));
         }
-        session.close();
+        close(&session, peer);
     }
 }
 
@@ -75,7 +73,7 @@ fn what_could_not_be_sent_is_sent_by_the_next_session() {
     let (session, mut peer) = memory.connect(&broker, &options, false);
     let sent = peer.expect_publish();
     assert_eq!((sent.dup, sent.payload.as_slice()), (false, &b"offline"[..]));
-    session.close();
+    close(&session, peer);
 }
 
 #[test]
@@ -97,7 +95,7 @@ fn a_disconnect_counts_what_stays_and_cancels_nothing_that_is_stored() {
     assert_eq!((sent.dup, sent.id), (true, id));
     peer.send(&wire::puback(id));
     session.wait(first, Some(DEADLINE)).unwrap();
-    session.close();
+    close(&session, peer);
     assert_eq!(memory.held().messages.len(), 1);
 }
 
@@ -133,7 +131,7 @@ fn closing_inside_a_callback_does_not_wait_and_still_records_it() {
     gate.wait_for_arrival();
     assert_eq!(memory.closes(), 0, "the callback may have more to say");
     gate.let_one_pass();
-    session.close();
+    close(&session, peer);
     assert_eq!(memory.closes(), 1);
     let held = memory.held();
     assert!(held.received.values().eq(&[mqttsession::engine::Receiving::Handled]), "{held:?}");

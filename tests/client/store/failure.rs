@@ -34,7 +34,7 @@ fn a_full_disk_is_reported_and_tried_again() {
         assert_eq!(peer.expect_publish().payload, b"held");
         session.publish("t", "more".into(), at_least_once()).unwrap();
         assert_eq!(peer.expect_publish().payload, b"more");
-        session.close();
+        close(&session, peer);
         assert!(!events.try_iter().any(|event| matches!(event, Event::StoreFailed(_))));
     }
 }
@@ -47,13 +47,13 @@ fn messages_of_qos_0_need_no_disk() {
     let number = publish(&session, "t", QoS::AtMostOnce, "a");
     session.wait(number, Some(DEADLINE)).unwrap();
     assert_eq!(peer.expect_publish().payload, b"a");
-    session.close();
+    close(&session, peer);
 }
 
 #[test]
 fn a_failing_sync_is_the_end_of_storing() {
     let memory = Memory::default();
-    let (_broker, session, _peer) = connected_over(&memory, Durability::Message);
+    let (_broker, session, peer) = connected_over(&memory, Durability::Message);
     let events = events(&session);
     memory.fail_to_sync();
     let number = publish(&session, "t", QoS::AtLeastOnce, "");
@@ -63,7 +63,7 @@ fn a_failing_sync_is_the_end_of_storing() {
     let refused = session.publish("t", "".into(), at_least_once()).unwrap_err();
     assert_eq!(refused.code(), Code::StoreFailed);
     let writes = session.statistics().store_writes;
-    session.close();
+    close(&session, peer);
     let unsaved = session.wait(number, Some(DEADLINE)).unwrap_err();
     assert_eq!(unsaved.code(), Code::StoreFailed);
     assert_eq!(session.statistics().store_writes, writes, "nothing more was written");
@@ -72,10 +72,10 @@ fn a_failing_sync_is_the_end_of_storing() {
 #[test]
 fn what_a_full_disk_does_not_take_ends_with_the_session() {
     let memory = Memory::default();
-    let (_broker, session, _peer) = connected_over(&memory, Durability::System);
+    let (_broker, session, peer) = connected_over(&memory, Durability::System);
     memory.set_full(Some(Code::StoreFull));
     let number = publish(&session, "t", QoS::AtLeastOnce, "");
-    session.close();
+    close(&session, peer);
     let unsaved = session.wait(number, Some(DEADLINE)).unwrap_err();
     assert_eq!(unsaved.code(), Code::StoreFailed);
     assert_eq!(memory.closes(), 1);
@@ -84,13 +84,13 @@ fn what_a_full_disk_does_not_take_ends_with_the_session() {
 #[test]
 fn a_disk_that_has_room_again_when_the_session_is_closed_takes_everything() {
     let memory = Memory::default();
-    let (_broker, session, _peer) = connected_over(&memory, Durability::Message);
+    let (_broker, session, peer) = connected_over(&memory, Durability::Message);
     let events = events(&session);
     memory.set_full(Some(Code::StoreFull));
     let number = publish(&session, "t", QoS::AtLeastOnce, "");
     assert!(matches!(next(&events), Event::StoreFailed(_)));
     memory.set_full(None);
-    session.close();
+    close(&session, peer);
     let left = session.wait(number, Some(DEADLINE)).unwrap_err();
     assert_eq!(left.code(), Code::LeftInStore);
     assert!(memory.held().messages.contains_key(&number));

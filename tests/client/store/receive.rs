@@ -1,13 +1,17 @@
 //! Receiving messages of QoS 2: what is on record round each handler.
 
-use std::sync::{
-    Arc, Mutex,
-    mpsc::{Receiver, channel},
+use std::{
+    sync::{
+        Arc, Mutex,
+        mpsc::{Receiver, channel},
+    },
+    thread::{self, JoinHandle},
 };
 
 use mqttsession::{
     client::{
         Acknowledge, Acknowledgement, Dispatch, Durability, Event, Handler, Message, Options,
+        Session, State,
     },
     engine::Receiving,
     error::Code,
@@ -41,6 +45,19 @@ fn send_two(peer: &mut Peer, dup: bool) {
     peer.send(&both.concat());
 }
 
+/// Polls until the session is closed, which runs what is left itself.
+fn poll_along(session: &Session) -> JoinHandle<()> {
+    let session = session.clone();
+    thread::spawn(move || {
+        while session.state() != State::Closed {
+            match session.poll(Some(DEADLINE), usize::MAX) {
+                Ok(_) => {}
+                Err(error) => assert_eq!(error.code(), Code::Busy),
+            }
+        }
+    })
+}
+
 /// The handler of the second of two messages stands at a gate. What each dispatch has in common: the
 /// first is recorded as handled, the second as being delivered.
 #[test]
@@ -51,7 +68,7 @@ fn a_process_that_dies_inside_a_handler_gets_that_message_again_and_no_other() {
         let mut options = lasting(&broker);
         options.set_dispatch(dispatch);
         let (session, mut peer) = memory.connect(&broker, &options, false);
-        let polling = (dispatch == Dispatch::Polled).then(|| keep_polling(&session));
+        let polling = (dispatch == Dispatch::Polled).then(|| poll_along(&session));
         let (gate, threshold) = gate();
         let handler = move |message: &Message<'_>| {
             if message.payload() == b"two" {
@@ -67,7 +84,9 @@ fn a_process_that_dies_inside_a_handler_gets_that_message_again_and_no_other() {
         gate.let_one_pass();
         drop(peer);
         session.close();
-        polling.map(|polling| polling.join().unwrap());
+        if let Some(polling) = polling {
+            polling.join().unwrap();
+        }
         assert_eq!(received(&left), [(1, Handled), (2, Delivering)], "{dispatch:?}");
 
         let memory = left;
@@ -89,7 +108,7 @@ fn a_process_that_dies_inside_a_handler_gets_that_message_again_and_no_other() {
         peer.expect_pubcomp(1);
         peer.publish("in", 2, 1, "new");
         assert_eq!(next(&messages), ("new".to_owned(), false));
-        session.close();
+        close(&session, peer);
     }
 }
 
@@ -115,7 +134,7 @@ fn a_process_that_dies_between_handlers_gets_nothing_again() {
     peer.expect_pubrec(2);
     peer.publish("in", 2, 3, "three");
     assert_eq!(next(&messages), ("three".to_owned(), false));
-    session.close();
+    close(&session, peer);
 }
 
 #[test]
@@ -124,17 +143,16 @@ fn an_acknowledgement_leaves_when_it_is_synced() {
     let (_broker, session, mut peer) = connected_over(&memory, Durability::Message);
     let (handler, messages) = marked();
     subscribe(&session, &mut peer, "in", handler);
+    let before = bytes_out(&session);
     let syncs = memory.gate_syncs();
     peer.publish("in", 2, 7, "a");
     next(&messages);
     syncs.wait_for_arrival();
     eventually("it is written", || received(&memory) == [(7, Receiving::Handled)]);
-    IoFence::new().pass();
-    let before = session.statistics().bytes_out;
+    assert_eq!(bytes_out(&session), before, "it has not been synced");
     drop(syncs);
     peer.expect_pubrec(7);
-    assert!(session.statistics().bytes_out > before, "it had left before the sync");
-    session.close();
+    close(&session, peer);
 }
 
 fn options_of(broker: &ScriptedBroker, acknowledge: Acknowledge) -> Options {
@@ -167,7 +185,7 @@ fn what_is_acknowledged_on_receipt_is_recorded_before_its_handler() {
     peer.expect_pubrec(2);
     peer.publish("in", 2, 3, "three");
     assert_eq!(next(&messages), ("three".to_owned(), false), "at most once");
-    session.close();
+    close(&session, peer);
 }
 
 #[test]
@@ -194,6 +212,26 @@ fn a_manual_acknowledgement_is_recorded_when_it_returns() {
     memory.set_full(None);
     peer.expect_pubrec(2);
     assert_eq!(received(&memory), [(1, Handled), (2, Handled)]);
+    close(&session, peer);
+}
+
+#[test]
+fn it_is_recorded_inside_the_handler_too() {
+    let memory = Memory::default();
+    let broker = ScriptedBroker::start();
+    let options = options_of(&broker, Acknowledge::Manual);
+    let (session, mut peer) = memory.connect(&broker, &options, false);
+    let (sender, recorded) = channel();
+    let (sender, seen) = (Mutex::new(sender), memory.clone());
+    let handler = move |message: &Message<'_>| {
+        message.acknowledgement().acknowledge().unwrap();
+        sender.lock().unwrap().send(received(&seen)).unwrap();
+    };
+    subscribe(&session, &mut peer, "in", Arc::new(handler));
+    send_two(&mut peer, false);
+    use Receiving::Handled;
+    assert_eq!(next(&recorded), [(1, Handled)]);
+    assert_eq!(next(&recorded), [(1, Handled), (2, Handled)]);
     session.close();
 }
 
@@ -219,7 +257,7 @@ fn what_cannot_be_recorded_is_not_handled_and_comes_again() {
     assert_eq!(next(&messages), ("two".to_owned(), false));
     peer.expect_pubrec(1);
     peer.expect_pubrec(2);
-    session.close();
+    close(&session, peer);
 }
 
 #[test]
@@ -234,7 +272,7 @@ fn messages_of_qos_0_and_1_need_no_record() {
     assert_eq!(next(&messages).0, "zero");
     assert_eq!(next(&messages).0, "one");
     peer.expect_puback(1);
-    session.close();
+    close(&session, peer);
 }
 
 #[test]
@@ -252,5 +290,5 @@ fn a_message_that_waited_for_its_handler_is_recorded_before_it() {
     drop(gate);
     peer.expect_pubrec(4);
     assert_eq!(received(&memory), [(4, Receiving::Handled)]);
-    session.close();
+    close(&session, peer);
 }

@@ -71,7 +71,7 @@ fn what_was_unfinished_goes_on_in_the_next_process() {
     assert_eq!(session.statistics().session_lost, 0);
     // The numbers go on.
     assert_eq!(publish(&session, "t", QoS::AtMostOnce, ""), 4);
-    session.close();
+    close(&session, peer);
     assert_eq!(memory.held().messages.len(), 0);
 }
 
@@ -102,7 +102,7 @@ fn what_the_broker_has_forgotten_is_published_anew_and_the_program_told() {
     }
     let unknown = session.wait(released, Some(DEADLINE)).unwrap_err();
     assert_eq!(unknown.code(), Code::SessionLost);
-    session.close();
+    close(&session, peer);
 }
 
 /// The events before the first attempt of a session over an empty store.
@@ -144,10 +144,10 @@ fn an_empty_store_has_nothing_to_report() {
     let broker = ScriptedBroker::start();
     let session = memory.open(&lasting(&broker));
     let events = events(&session);
-    let _peer = connect_session(&session, &broker, false);
+    let peer = connect_session(&session, &broker, false);
     let seen = until(&events, is_connected);
     assert!(matches!(seen[..], [Event::Connecting, Event::Connected(_)]), "{seen:?}");
-    session.close();
+    close(&session, peer);
 }
 
 #[test]
@@ -167,5 +167,5 @@ fn what_was_restored_is_reported_once() {
     peer.connack(true, 0);
     let again = until(&events, is_connected);
     assert!(!again.iter().any(|event| matches!(event, Event::Restored(_))), "{again:?}");
-    session.close();
+    close(&session, peer);
 }

@@ -1,8 +1,11 @@
 //! A store in memory that does what a test tells it.
 
-use std::sync::{
-    Arc, Mutex,
-    atomic::{AtomicBool, AtomicUsize, Ordering},
+use std::{
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    thread,
 };
 
 use mqttsession::{
@@ -179,6 +182,14 @@ pub(super) fn connected_over(
     (broker, session, peer)
 }
 
+/// Closes a session whose broker sees its end.
+#[track_caller]
+pub(super) fn close(session: &Session, mut peer: Peer) {
+    let served = thread::spawn(move || peer.silence());
+    session.close();
+    served.join().unwrap();
+}
+
 /// The process dies. What is left of its session lets go of the broker.
 #[track_caller]
 pub(super) fn kill(memory: &Memory, session: Session, peer: Peer) -> Memory {
@@ -186,4 +197,10 @@ pub(super) fn kill(memory: &Memory, session: Session, peer: Peer) -> Memory {
     drop(peer);
     session.close();
     left
+}
+
+/// Bytes that have left so far, when the I/O thread has had time for more.
+pub(super) fn bytes_out(session: &Session) -> u64 {
+    IoFence::new().pass();
+    session.statistics().bytes_out
 }

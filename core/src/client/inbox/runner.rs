@@ -1,7 +1,7 @@
 //! The running of the receiving queue: one runner at a time, outside all locks.
 
 use std::{
-    cell::RefCell,
+    cell::{Cell, RefCell},
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, atomic::Ordering},
     time::{Duration, Instant},
@@ -283,10 +283,12 @@ impl Inbox {
         parts: Parts<'_>,
         handlers: &[Arc<Subscription>],
     ) -> Option<(Receipt, ReasonCode)> {
-        let message = Message { parts, shared, deferred: RefCell::new(None) };
+        let routes = parts.matched.routes.len();
+        let sole = Cell::new(routes <= 1 && handlers.len() == 1);
+        let message = Message { parts, shared, deferred: RefCell::new(None), sole };
         let mut called = Called::default();
         self.call(&message, handlers, &mut called);
-        if called.count < parts.matched.routes.len().max(1) && !shared.is_inherited() {
+        if called.count < routes.max(1) && !shared.is_inherited() {
             self.call_successors(&message, &mut called);
         }
         if shared.is_inherited() {
@@ -335,6 +337,7 @@ impl Inbox {
         let came_later =
             |subscription: &&Arc<Subscription>| !message.parts.matched.knew(subscription.route);
         let successors: Vec<_> = wanting.iter().filter(came_later).cloned().collect();
+        message.sole.set(called.count == 0 && successors.len() == 1);
         self.call(message, &successors, called);
         if message.shared.is_inherited() {
             std::mem::forget((wanting, successors));

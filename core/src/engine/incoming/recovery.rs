@@ -30,10 +30,6 @@ impl Doubt {
         Self { settled: Some(Box::new([0; 1024])) }
     }
 
-    fn is_there(&self) -> bool {
-        self.settled.is_some()
-    }
-
     pub(super) fn concerns(&self, packet_id: PacketId) -> bool {
         let (word, bit) = place(packet_id);
         self.settled.as_ref().is_some_and(|settled| settled[word] & bit == 0)
@@ -69,11 +65,6 @@ impl Incoming {
         if doubtful {
             self.doubt = Doubt::new();
         }
-    }
-
-    /// Whether a store may have anything that the loss of the broker's session takes back.
-    pub(in crate::engine) fn is_on_record(&self) -> bool {
-        !self.exactly_once.is_empty() || self.doubt.is_there()
     }
 
     /// A PUBLISH without DUP is no repetition: what an earlier process knew of its id is over.

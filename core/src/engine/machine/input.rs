@@ -13,7 +13,7 @@ use crate::{
         incoming::Arrival,
         outgoing::{Outgoing, Tools},
         packet_id::Use,
-        request::Kind,
+        request::{Answer, Kind},
         server::ServerLimits,
         timer::Timer,
     },
@@ -113,7 +113,7 @@ impl Engine {
                     id,
                     publish.qos,
                     publish.duplicate,
-                    &mut self.output,
+                    &mut self.output.open,
                     &mut self.journal,
                 )?;
                 if !self.timers.is_set(Timer::Standstill) {
@@ -182,7 +182,7 @@ impl Engine {
             Packet::Pubcomp(ack) => self.handle_ack(kind, &ack, Outgoing::completed)?,
             Packet::Pubrec(ack) => self.handle_pubrec(&ack)?,
             Packet::Pubrel(ack) => {
-                let (output, journal) = (&mut self.output, &mut self.journal);
+                let (output, journal) = (&mut self.output.open, &mut self.journal);
                 self.incoming.released(ack.packet_id, output, journal)?;
             }
             Packet::Suback(ack) => {
@@ -255,14 +255,20 @@ impl Engine {
         }
         self.phase = Phase::Online;
         self.suspicion.connected();
+        if !resumed {
+            self.journal.session_lost();
+        }
+        // Also on a later connection of the broker's new session: to another process nothing but the
+        // record would tell it from the old one.
+        self.output.open.require(self.journal.loss());
+        let forgotten = self.incoming.connected(resumed, self.server.maximum_packet_size);
         let (end_on_loss, server) = (self.settings.end_on_session_loss, self.server);
         let (outgoing, tools) = self.outgoing();
-        let loss = outgoing.connected(resumed, end_on_loss, server, tools);
-        let forgotten = self.incoming.connected(resumed, self.server.maximum_packet_size);
-        let loss = SessionLoss { forgotten, ..loss };
+        let (renewed, unknown) = outgoing.connected(resumed, end_on_loss, server, tools);
         let known = resumed && version != Version::V31;
         self.subscriptions.connected(known, &self.server, &mut self.journal);
         self.events.push_back(Event::Connected(connected));
+        let loss = SessionLoss { renewed, unknown, forgotten };
         if loss != SessionLoss::default() {
             self.events.push_back(Event::SessionLost(loss));
         }
@@ -334,7 +340,7 @@ impl Engine {
             false => ReasonCode::Success,
         };
         Ack { packet_id, reason, properties: Properties::EMPTY }
-            .encode_to(AckKind::Pubrel, self.settings.version, self.output.buffer())
+            .encode_to(AckKind::Pubrel, self.settings.version, self.output.open.buffer())
             .expect("an acknowledgement without properties always fits");
     }
 
@@ -346,21 +352,17 @@ impl Engine {
         properties: Properties<'_>,
     ) -> Result<(), Fault> {
         match self.ids.get(packet_id) {
-            Some(Use::Request(key)) => self
-                .subscriptions
-                .acknowledged(
-                    key,
-                    match kind {
-                        PacketType::Suback => Kind::Subscribe,
-                        _ => Kind::Unsubscribe,
-                    },
-                    codes,
-                    properties,
-                    &mut self.ids,
-                    &mut self.journal,
-                    &mut self.events,
-                )
-                .map_err(Fault::from),
+            Some(Use::Request(key)) => {
+                let to = match kind {
+                    PacketType::Suback => Kind::Subscribe,
+                    _ => Kind::Unsubscribe,
+                };
+                let answer = Answer { to, codes, properties };
+                let (ids, journal) = (&mut self.ids, &mut self.journal);
+                self.subscriptions
+                    .acknowledged(key, &answer, ids, journal, &mut self.events)
+                    .map_err(Fault::from)
+            }
             Some(Use::Message(_)) => {
                 Err(Fault::out_of_place(kind, "with the packet id of a PUBLISH"))
             }

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Instant};
 
 use super::Engine;
 use crate::{
-    engine::{Output, Receipt, Recovered, Settings, Ticket, WallClock, journal::Journal},
+    engine::{Output, Recovered, Settings, Ticket, WallClock, journal::Journal},
     error::{Code, Error, Result},
 };
 
@@ -60,22 +60,10 @@ impl Engine {
         self.journal.wait(number, ticket, outcome.map(|outcome| outcome.map(drop)))
     }
 
-    /// A handler is about to be called with a received message. The answer is the batch of records that
-    /// has to be written (it need not be synced) before that happens; 0 when none has to.
-    pub fn begin_handling(&mut self, receipt: Receipt) -> u64 {
-        self.incoming.begin(receipt, &mut self.journal)
-    }
-
     /// The last batch of records that has been begun: what has to be written so that everything that
     /// happened until now survives the process. 0 when all has been stored.
     pub fn newest_batch(&self) -> u64 {
         self.journal.newest()
-    }
-
-    /// A received message cannot be handled, and the connection is about to be closed for it: forgets
-    /// it, so that the broker's repetition is delivered.
-    pub fn abandon(&mut self, receipt: Receipt) {
-        self.incoming.abandon(receipt, &mut self.journal);
     }
 
     /// The session ends and its store stays: every message of QoS 1 and 2 ends here as left in the
@@ -110,6 +98,7 @@ impl Engine {
     /// from them may leave.
     pub fn handle_stored(&mut self, through: u64, now: Instant) {
         self.journal.stored(through);
+        // A message with a lifetime may have waited for no more than a clock.
         self.pump(now);
     }
 

@@ -72,7 +72,7 @@ impl Engine {
 
     /// Asks whether the broker lives, in the order of what is sent.
     pub(super) fn ping(&mut self) {
-        encode_ping(&mut self.output);
+        encode_ping(&mut self.output.open);
         self.ping_waits = true;
     }
 

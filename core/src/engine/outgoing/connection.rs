@@ -1,7 +1,7 @@
 //! What the beginning and the end of a connection mean for own messages.
 
 use super::{
-    super::{Outcome, SessionLoss, SetAside},
+    super::{Outcome, SetAside},
     Kept, Outbox, Outgoing, PacketIds, ServerLimits, Tools,
     suspicion::{Isolation, may_be_due_to_a_message},
 };
@@ -54,28 +54,22 @@ impl Outgoing {
         Some(set_aside)
     }
 
-    /// A connection begins: the broker still has the session, or it does not, and the answer is what
-    /// that meant.
+    /// A connection begins: the broker still has the session, or it does not. The answer is how many
+    /// messages are published as new then, and how many ended.
     pub(in crate::engine) fn connected(
         &mut self,
         resumed: bool,
         end_on_loss: bool,
         server: ServerLimits,
-        Tools { ids, output, journal }: Tools<'_>,
-    ) -> SessionLoss {
+        Tools { ids, journal, .. }: Tools<'_>,
+    ) -> (usize, usize) {
         self.server = server;
         self.aliases.reset(server.topic_alias_maximum);
         self.flights.connected(&server);
         self.isolation = self.suspicion.isolation();
-        if !resumed {
-            journal.session_lost();
-        }
-        // Also on a later connection of the broker's new session: to another process nothing but the
-        // record would tell it from the old one.
-        output.require(journal.loss());
         if resumed {
             self.flights.resume();
-            return SessionLoss::default();
+            return (0, 0);
         }
         let (ending, returning): (Vec<_>, Vec<_>) = self
             .flights
@@ -83,11 +77,7 @@ impl Outgoing {
             .into_iter()
             .partition(|flight| flight.released || end_on_loss);
         ids.release_retired();
-        let loss = SessionLoss {
-            renewed: returning.len(),
-            unknown: ending.len(),
-            ..SessionLoss::default()
-        };
+        let loss = (returning.len(), ending.len());
         for flight in ending {
             self.end((flight.kept, Err(Code::SessionLost.into())), journal);
         }

@@ -100,12 +100,7 @@ impl Subscriptions {
         }
     }
 
-    /// Whether anything is on record that the loss of the broker's session takes back.
-    pub(in crate::engine) fn is_on_record(&self) -> bool {
-        !self.grants.on_record.is_empty()
-    }
-
-    /// The broker's session is gone, which a record of its own has just said, or under 3.1 nobody knows.
+    /// The broker's session is gone, which a record of its own says, or under 3.1 nobody knows.
     pub(super) fn forget_grants(&mut self, journal: &mut Journal) {
         if self.version == Version::V31 {
             let filters: Vec<String> = self.grants.on_record.keys().cloned().collect();
@@ -113,7 +108,6 @@ impl Subscriptions {
         }
         self.grants.on_record.clear();
         self.grants.reserved.clear();
-        self.grants.revoked_in = journal.newest();
     }
 
     /// The broker has granted what a request asked for.

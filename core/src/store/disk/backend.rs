@@ -161,7 +161,9 @@ mod tests {
         let [shown, model] =
             ["d/shown", "d/model"].map(|name| files.open(name.as_ref(), true).unwrap());
         let content: Vec<u8> = (0..10_000u32).map(|n| n as u8 | 1).collect();
-        [&shown, &model].map(|file| file.write_at(&[IoSlice::new(&content)], 0).unwrap());
+        for file in [&shown, &model] {
+            file.write_at(&[IoSlice::new(&content)], 0).unwrap();
+        }
         let (view, model) = (View::new(shown).unwrap(), Direct(model));
         let both: [&dyn StorageBackend; 2] = [&view, &model];
         for backend in both {

@@ -262,6 +262,8 @@ pub(super) struct Source {
     pub(super) end: u64,
     /// Its length.
     pub(super) bytes: u64,
+    /// From here on no frame says that it has been synced.
+    pub(super) unsynced: u64,
 }
 
 /// A base that logs are folded into.

@@ -72,7 +72,7 @@ impl Log {
     pub(super) fn into_source(self) -> Source {
         let (position, first) = self.first;
         let (number, end, bytes) = (self.number, self.next.sequence, self.end);
-        Source { number, file: self.file, position, first, end, bytes }
+        Source { number, file: self.file, position, first, end, bytes, unsynced: 0 }
     }
 
     /// Writes a frame. After an error the log is as it was, if need be before the next frame.
@@ -121,6 +121,21 @@ impl Log {
 
 /// How much is read at once.
 const CHUNK: u64 = 256 << 10;
+
+/// Writes what a log has from its first unsynced frame on once more. A system whose disk failed to take
+/// it may count it as written and have it in memory only, where the process before was told, and this one
+/// would not be: a sync would do nothing.
+pub(super) fn write_again(source: &Source) -> io::Result<()> {
+    let mut position = source.unsynced;
+    while position < source.bytes {
+        let length = (source.bytes - position).min(CHUNK);
+        let mut bytes = vec![0; usize::try_from(length).expect("no more than CHUNK")];
+        source.file.read_at(&mut bytes, position)?;
+        source.file.write_at(&[IoSlice::new(&bytes)], position)?;
+        position += length;
+    }
+    Ok(())
+}
 
 /// Reads a file from one position on.
 #[derive(Debug)]

@@ -18,9 +18,11 @@ mod contents;
 mod fold;
 mod frame;
 mod header;
+mod listing;
 mod log;
 mod name;
 mod place;
+mod reading;
 mod scan;
 mod start;
 
@@ -41,7 +43,8 @@ use crate::{
     error::Result,
 };
 
-pub(super) use contents::{Contents, client_id};
+pub(super) use contents::Contents;
+pub(super) use listing::client_id;
 pub(super) use place::Place;
 pub(super) use start::{clear, repair};
 

@@ -10,10 +10,11 @@ use std::{
 
 use super::{
     Closed, Writer, base,
-    contents::{Contents, Listing, open_log},
+    contents::Contents,
     frame::Kind,
     header::{Header, Start},
-    log::{Log, unix_now},
+    listing::{Listing, open_log},
+    log::{Log, unix_now, write_again},
     name,
     place::Place,
     scan,
@@ -83,17 +84,18 @@ fn go_on(place: &Place, contents: Contents, machine: String) -> Result<(Writer, 
     }
     // What the process before has written and not synced counts as stored from now on.
     let (now, synced) = (unix_now(), contents.synced);
-    let mut appended = Ok(());
+    let mut appended = sources.iter().chain([&last]).try_for_each(write_again);
     if contents.recovered.doubtful {
         // The next process would not see it in the machine's name any more.
         let mut doubt = Vec::new();
         Record::Doubtful.encode(&mut doubt);
-        appended = log.append(Kind::Batch, now, synced, &[&doubt]);
+        appended = appended.and_then(|()| log.append(Kind::Batch, now, synced, &[&doubt]));
     }
-    let appended = appended.and_then(|()| log.append(Kind::Opened, now, synced, &[machine.as_bytes()]));
-    let files = sources.iter().map(|source| &source.file).chain([&log.file]);
+    let appended =
+        appended.and_then(|()| log.append(Kind::Opened, now, synced, &[machine.as_bytes()]));
     appended
-        .and_then(|()| files.map(|file| file.sync()).collect())
+        .and_then(|()| sources.iter().try_for_each(|source| source.file.sync()))
+        .and_then(|()| log.file.sync())
         .and_then(|()| place.files.sync_directory(&place.directory))
         .map_err(failed)?;
     let closed = sources.into_iter().map(|source| Closed { source, is_synced: true }).collect();

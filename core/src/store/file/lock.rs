@@ -87,7 +87,7 @@ pub(super) fn lock(path: &Path) -> Result<Box<dyn Send + Sync>> {
         return Err(Code::StoreLocked.into());
     }
     let key = key(path).map_err(failed)?;
-    held.insert(key.clone());
+    held.insert(key.to_owned());
     Ok(Box::new(Held { key, file: Some(file) }))
 }
 

@@ -72,7 +72,7 @@ impl NameChange {
 }
 
 impl Content {
-    pub(super) fn sync(&mut self) {
+    fn sync(&mut self) {
         for change in std::mem::take(&mut self.changes) {
             change.apply(&mut self.durable);
         }
@@ -147,10 +147,6 @@ impl SimulatedDisk {
 
     pub(super) fn content(&self, file: usize) -> &Content {
         &self.contents[file]
-    }
-
-    pub(super) fn content_mut(&mut self, file: usize) -> &mut Content {
-        &mut self.contents[file]
     }
 
     pub(super) fn find(&self, path: &Path) -> Option<&Content> {
@@ -270,7 +266,21 @@ impl SimulatedDisk {
         Ok(())
     }
 
-    pub(super) fn begin_sync(&mut self) -> io::Result<()> {
+    /// As on a real system, what was not taken when a sync fails is not offered to the disk again: it
+    /// is read from memory until the power goes.
+    pub(super) fn sync(&mut self, file: usize) -> io::Result<()> {
+        let fails = self.fault == Some(Fault::Sync);
+        let synced = self.begin_sync();
+        let content = &mut self.contents[file];
+        if fails {
+            content.changes.clear();
+        } else if synced.is_ok() {
+            content.sync();
+        }
+        synced
+    }
+
+    fn begin_sync(&mut self) -> io::Result<()> {
         self.halt()?;
         if self.fault == Some(Fault::Sync) {
             self.fault = None;
