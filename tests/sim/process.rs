@@ -3,57 +3,22 @@
 
 mod ask;
 mod handle;
+mod home;
 mod keep;
 mod wire;
 
-use std::{
-    collections::{BTreeMap, BTreeSet, VecDeque},
-    path::Path,
-    sync::Arc,
-};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use mqttsession::{
-    engine::{Completion, Engine, Receipt, Receiving, Recovered, RecoveredMessage, Ticket},
+    engine::{Completion, Engine, Receipt, Ticket},
     protocol::{Properties, ReasonCode},
-    store::{Disk, SimulatedFiles, Storage},
+    store::{Disk, Storage},
 };
-use mqttsession_tests::seen::Seen;
 
-use crate::{
-    book::{Ending, Owner},
-    fuse::FusedFiles,
-    network::LinkId,
-    plan::{Acknowledging, SessionPlan},
-    program,
-    scene::Scene,
-    tally::Happening,
-    witness::{End, Witness},
-};
-use keep::Writer;
+use self::{home::key_of, keep::Writer};
+use crate::{network::LinkId, plan::Acknowledging, scene::Scene, tally::Happening, witness::End};
 
-/// What is there whether the process lives or not: its disk, and what the program wants.
-pub(crate) struct Home {
-    pub(crate) index: usize,
-    pub(crate) name: String,
-    pub(crate) plan: SessionPlan,
-    pub(crate) simulated: SimulatedFiles,
-    pub(crate) files: FusedFiles,
-    pub(crate) witness: Witness,
-    /// Something is wrong with the disk at present.
-    pub(crate) fault: bool,
-    /// It has failed to sync, or will, in the life of this process.
-    pub(crate) cannot_sync: bool,
-    pub(crate) wanted: BTreeMap<String, u8>,
-    /// Filters whose unsubscribe had no answer when a process ended: the broker may have them still.
-    pub(crate) uncertain: BTreeSet<String>,
-    /// How the last process ended.
-    end: End,
-    /// Which copy of QoS 2 came last under which packet id.
-    received: BTreeMap<u16, usize>,
-    /// In which order the PUBRECs came.
-    confirmed: BTreeMap<u16, u64>,
-    confirmations: u64,
-}
+pub(crate) use home::Home;
 
 /// A message that waits for its handler, or whose handler runs or has returned.
 struct Item {
@@ -97,59 +62,15 @@ pub(crate) struct Process {
     last_release: Option<u64>,
 }
 
-impl Home {
-    pub(crate) fn new(index: usize, plan: SessionPlan) -> Self {
-        let simulated = SimulatedFiles::default();
+impl Process {
+    /// `recovered` is how many messages its store holds.
+    fn new(engine: Engine, disk: Disk, recovered: usize) -> Self {
         Self {
-            index,
-            name: plan.settings.client_id.clone(),
-            files: FusedFiles::new(simulated.clone()),
-            simulated,
-            witness: Witness::new(plan.durability),
-            fault: false,
-            cannot_sync: false,
-            wanted: plan.filters.iter().map(|&(filter, qos)| (filter.to_owned(), qos)).collect(),
-            uncertain: BTreeSet::new(),
-            end: End::Closed,
-            received: BTreeMap::new(),
-            confirmed: BTreeMap::new(),
-            confirmations: 0,
-            plan,
-        }
-    }
-
-    /// A process begins: opens the store and goes on with what it holds. It may not come about: the disk is
-    /// at fault, or the process dies over it.
-    pub(crate) fn begin(&mut self, scene: &mut Scene) -> Option<Process> {
-        let files = Arc::new(self.files.clone());
-        let client_id = &self.plan.settings.client_id;
-        let opened = Disk::open(files, Path::new("store"), client_id, self.plan.disk);
-        if self.files.is_dead() {
-            scene.tell(&self.name, || "dies over its store");
-            drop(opened);
-            self.dies(self.end.max_with(End::Killed), scene);
-            return None;
-        }
-        let (disk, recovered) = match opened {
-            Ok(opened) => opened,
-            Err(error) => {
-                scene.tell(&self.name, || format!("cannot open its store: {error}"));
-                assert!(self.fault, "the store cannot be opened, and the disk is well: {error:?}");
-                return None;
-            }
-        };
-        scene.book.owners[self.index].fate.lives += 1;
-        self.cannot_sync &= self.fault;
-        self.look_at(&recovered, scene);
-        let found = recovered.messages.len();
-        let settings = Arc::clone(&self.plan.settings);
-        let engine = Engine::with_store(settings, false, recovered, scene.clock.wall());
-        let mut process = Process {
-            engine: engine.expect("legal settings"),
+            engine,
             disk,
             writer: Writer::default(),
             link: None,
-            recovered: found,
+            recovered,
             resumes: false,
             input: Vec::new(),
             writing: Vec::new(),
@@ -166,117 +87,9 @@ impl Home {
             numbers: BTreeMap::new(),
             confirmed_here: BTreeSet::new(),
             last_release: None,
-        };
-        process.pick_up(self, scene);
-        Some(process)
-    }
-
-    /// What the store holds is what it was given.
-    fn look_at(&mut self, recovered: &Recovered, scene: &mut Scene) {
-        scene.tell(&self.name, || {
-            format!(
-                "opens its store after {:?}: messages {:?}, received {:?}, retired {:?}, granted {:?}{}",
-                self.end,
-                recovered.messages.iter().map(|(n, m)| (*n, m.packet_id.map(|id| id.get()), m.released)).collect::<Vec<_>>(),
-                recovered.received,
-                recovered.retired,
-                recovered.granted.keys(),
-                if recovered.doubtful { ", doubtful" } else { "" },
-            )
-        });
-        let lost = self.witness.opened(recovered, self.end);
-        if lost
-            && self.end == End::PowerCut
-            && self.plan.durability != crate::plan::Durability::Message
-        {
-            scene.tell(&self.name, || "has lost what was not synced");
-            scene.book.forgive(self.index);
-        }
-        // Of a session that began when nothing of it could be stored any more, this process knows nothing.
-        scene.book.owners[self.index].met = self.witness.session().unwrap_or(0);
-        scene.book.owners[self.index].doubtful = recovered.doubtful;
-        scene.tally.add(Happening::Recovered, recovered.messages.len() as u64);
-        let life = scene.book.owners[self.index].fate.lives;
-        let Owner { publications, .. } = &mut scene.book.owners[self.index];
-        for (index, publication) in publications.iter_mut().enumerate() {
-            let left = publication.endings.last().is_some_and(|(_, ending)| {
-                *ending == Ending::Failed(mqttsession::error::Code::LeftInStore)
-            });
-            let unended = publication.endings.is_empty() || left;
-            let found = recovered.messages.get(&publication.number);
-            let found = found.is_some_and(|found| key_of(found) == (self.index, index));
-            if publication.qos > 0 && publication.life < life && unended && !found {
-                publication.vanished = true;
-                publication.confirmed |= left;
-            }
-        }
-        for (id, how) in &recovered.received {
-            if *how == Receiving::Handled
-                && let Some(copy) = self.received.get(&id.get())
-                && !scene.book.copies[*copy].starts.is_empty()
-            {
-                scene.book.copies[*copy].settled = true;
-            }
         }
     }
 
-    /// The process has ended.
-    fn dies(&mut self, end: End, scene: &mut Scene) {
-        // What was never there cannot miss anything.
-        let made = scene.book.owners[self.index].fate.lives > 0;
-        self.end = if made { end } else { End::Closed };
-        self.files.put_out();
-        if end == End::PowerCut {
-            scene.book.owners[self.index].fate.power_cuts += 1;
-        }
-    }
-
-    /// The machine loses power, and no process of it lives.
-    pub(crate) fn lose_power(&mut self, scene: &mut Scene) {
-        scene.tell(&self.name, || "loses power, and was not running");
-        self.cut_power(scene);
-        // What was closed in order has been synced.
-        if self.end != End::Closed {
-            self.dies(End::PowerCut, scene);
-        }
-    }
-
-    fn cut_power(&mut self, scene: &mut Scene) {
-        scene.tally.count(Happening::CutPower);
-        let random = &mut scene.random;
-        let kind = random.below(3);
-        self.simulated.cut_power(&mut |length| match kind {
-            0 => 0,
-            1 => {
-                if random.one_in(2) {
-                    length
-                } else {
-                    0
-                }
-            }
-            _ => random.below(length as u64 + 1) as usize,
-        });
-    }
-}
-
-impl End {
-    /// Of two ends in a row, the one that took more.
-    fn max_with(self, other: Self) -> Self {
-        if self == Self::PowerCut { self } else { other }
-    }
-}
-
-/// Whose message it is that came out of a store, and which.
-fn key_of(message: &RecoveredMessage) -> (usize, usize) {
-    match Seen::decode(&message.packet, message.version.level()) {
-        Ok(Some((Seen::Publish(publish), length))) if length == message.packet.len() => {
-            program::origin(&publish.payload)
-        }
-        other => panic!("the store gave back {other:?}"),
-    }
-}
-
-impl Process {
     /// The program learns what is left of its messages, and says what it wants.
     fn pick_up(&mut self, home: &mut Home, scene: &mut Scene) {
         for (number, message) in &home.witness.stored().messages {

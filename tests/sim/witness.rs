@@ -2,7 +2,7 @@
 //! again, and when a packet leaves.
 
 use mqttsession::{
-    engine::{Receiving, Record, Recovered},
+    engine::{Receiving, Record, Recovered, RecoveredMessage},
     protocol::PacketId,
 };
 use mqttsession_tests::seen::Seen;
@@ -181,20 +181,12 @@ impl Witness {
                 }
             }
             Seen::Pubrel(release) => {
-                let of = |(_, message): &(&u64, &mqttsession::engine::RecoveredMessage)| {
-                    message.packet_id == PacketId::new(release.id)
+                let Some((number, message)) = self.in_flight(release.id) else {
+                    assert!(asked(release.id), "{packet} leaves, and nobody has asked for it");
+                    return;
                 };
-                match self.stored.holds.messages.iter().find(of) {
-                    Some((number, message)) => {
-                        assert!(
-                            message.released.is_some(),
-                            "{packet} leaves for {number}, which is not stored as released"
-                        );
-                    }
-                    None => {
-                        assert!(asked(release.id), "{packet} leaves, and nobody has asked for it")
-                    }
-                }
+                let released = message.released.is_some();
+                assert!(released, "{packet} leaves for {number}, which is not stored as released");
             }
             Seen::Pubrec(ack) if ack.reason < 0x80 => {
                 assert_eq!(self.receiving(ack.id), Some(Receiving::Handled), "{packet} leaves");
@@ -202,10 +194,8 @@ impl Witness {
             Seen::Pubrec(ack) => assert_eq!(self.receiving(ack.id), None, "{packet} leaves"),
             Seen::Pubcomp(ack) => assert_eq!(self.receiving(ack.id), None, "{packet} leaves"),
             Seen::Subscribe(subscribe) => {
-                subscribe
-                    .filters
-                    .iter()
-                    .for_each(|asked| self.is_not_granted(&asked.filter, packet));
+                let filters = subscribe.filters.iter().map(|asked| &asked.filter);
+                filters.for_each(|filter| self.is_not_granted(filter, packet));
             }
             Seen::Unsubscribe(unsubscribe) => {
                 unsubscribe.filters.iter().for_each(|filter| self.is_not_granted(filter, packet));
@@ -229,10 +219,15 @@ impl Witness {
 
     /// The number of the message that has this packet id, if its release is stored.
     pub(crate) fn released(&self, id: u16) -> Option<u64> {
-        let of = |(_, message): &(&u64, &mqttsession::engine::RecoveredMessage)| {
-            message.packet_id == PacketId::new(id) && message.released.is_some()
-        };
-        self.stored.holds.messages.iter().find(of).map(|(number, _)| *number)
+        let (number, message) = self.in_flight(id)?;
+        message.released.map(|_| number)
+    }
+
+    /// The message that is stored with this packet id, and its number.
+    fn in_flight(&self, id: u16) -> Option<(u64, &RecoveredMessage)> {
+        let mut messages = self.stored.holds.messages.iter();
+        let found = messages.find(|(_, message)| message.packet_id == PacketId::new(id));
+        found.map(|(number, message)| (*number, message))
     }
 }
 

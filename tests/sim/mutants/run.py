@@ -90,6 +90,11 @@ def main() -> int:
     mutants = read((HERE / "mutants.txt").read_text())
     chosen = [m for m in mutants if not choice.names or any(part in m.name for part in choice.names)]
     copy_tree(root, tree)
+    for mutant in chosen:
+        for path, before, _ in mutant.changes:
+            count = (tree / path).read_text().count(before)
+            if count != 1:
+                raise SystemExit(f"mutants: {mutant.name}: {path} has its text {count} times")
     sound = build(tree, target)
     if sound is None:
         raise SystemExit("mutants: the sources themselves do not build")
@@ -101,10 +106,7 @@ def main() -> int:
     for mutant in chosen:
         kept = {path: (tree / path).read_text() for path, _, _ in mutant.changes}
         for path, before, after in mutant.changes:
-            text = (tree / path).read_text()
-            if text.count(before) != 1:
-                raise SystemExit(f"mutants: {mutant.name}: {path} has its text {text.count(before)} times")
-            (tree / path).write_text(text.replace(before, after))
+            (tree / path).write_text((tree / path).read_text().replace(before, after))
         program = build(tree, target)
         taken, why = play(program, choice.seeds) if program else (None, "it does not build")
         if taken is None:
