@@ -95,15 +95,31 @@ class Bench:
         return last, error
 
 
+def brief(error: str) -> str:
+    """What an error says, without what a library wraps it in and without paths."""
+    code = error.split(" ", 1)[0]
+    if code.startswith("STORE_"):
+        return code
+    for known in (
+        "No space left on device",
+        "File too large",
+        "no room",
+        "Failed to repair database",
+    ):
+        if known in error:
+            return known
+    return error
+
+
 def found(answer: dict[str, Any], confirmed: int) -> str:
     """What became of messages that had been confirmed."""
     if "error" in answer:
-        return f"does not open: {answer['error']}"
+        return f"refused: {brief(answer['error'])}"
     missing = confirmed - answer["messages"]
     if missing == BATCH:
-        return "last batch missing"
+        return "last batch missing, not said"
     if missing > 0:
-        return f"{missing:,} of {confirmed:,} lost"
+        return f"{missing:,} of {confirmed:,} lost, not said"
     return "all there"
 
 
@@ -134,13 +150,10 @@ def measure_full(bench: Bench, name: str, mountable: bool) -> str:
         finally:
             if mountable:
                 subprocess.run(["umount", place], check=True)
-    said = error or "no error"
-    # What the operating system says, without what a library wraps it in.
-    for known in ("No space left on device", "File too large"):
-        said = known if known in said else said
+    said = brief(error or "no error")
     notes = [f"“{said}” with {confirmed * 1024 / FULL_BYTES:.0%} payload"]
     notes += [] if full == "all there" else [full]
-    notes += [f"does not go on: {trouble}" if trouble else "goes on when there is room"]
+    notes += [f"does not go on: {brief(trouble)}" if trouble else "goes on when there is room"]
     return ", ".join(notes if after == "all there" else [*notes, after])
 
 

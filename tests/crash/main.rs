@@ -13,7 +13,7 @@ mod publish;
 mod receive;
 mod stage;
 
-use std::{env, path::Path, process::ExitCode, time::Duration};
+use std::{env, path::Path, process::ExitCode};
 
 use mqttsession_tests::real::Mosquitto;
 
@@ -87,14 +87,6 @@ impl Run<'_> {
     /// The version as CONNECT says it.
     pub(crate) fn level(&self) -> u8 {
         if self.version == "5.0" { 5 } else { 4 }
-    }
-
-    /// How long a program lives at most: long enough to begin and to work for a while.
-    pub(crate) fn longest(&self) -> Duration {
-        Duration::from_millis(match self.language {
-            Language::C(_) => 200,
-            Language::Python(_) => 600,
-        })
     }
 }
 

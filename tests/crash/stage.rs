@@ -89,14 +89,24 @@ impl Drop for Stage {
     }
 }
 
-/// A program's life: started, and killed at a random moment of its first `longest`; what it said.
+/// A program's life: started, and killed at a random moment; what it said. One in five is killed while it
+/// starts, the others up to some milliseconds after one of the first `lines` lines that they say.
 ///
 /// # Panics
-/// It ended by itself.
-pub(crate) fn live(command: &mut Command, random: &mut Random, longest: Duration) -> String {
+/// It ended by itself, or does not say so much.
+pub(crate) fn live(command: &mut Command, random: &mut Random, lines: u64) -> String {
     let mut program = begin(command);
-    let life = Duration::from_micros(random.below(longest.as_micros() as u64));
-    program.wait_for(life, |_| None::<()>);
+    let starting = random.one_in(5);
+    if !starting {
+        let mut left = 1 + random.below(lines);
+        let heard = program.wait_for(DEADLINE, |_| {
+            left -= 1;
+            (left == 0).then_some(())
+        });
+        assert!(heard.is_some(), "{command:?} says no more:\n{}", program.said());
+    }
+    let moment = Duration::from_micros(random.below(if starting { 100_000 } else { 5_000 }));
+    program.wait_for(moment, |_| None::<()>);
     program.kill();
     let status = program.wait(DEADLINE);
     let said = program.said();

@@ -76,7 +76,7 @@ pub(crate) struct Owner {
     /// A power cut has taken records that were stored, not synced, and the broker still has the session
     /// that they were about; or the session was misled.
     pub(crate) forgiven: bool,
-    /// The broker's session, and the one that the program's session takes it for.
+    /// The broker's session, and the one that the program's session takes it for; 0 is none.
     pub(crate) session: u64,
     pub(crate) met: u64,
     /// Messages are acknowledged before they are handled.
@@ -253,11 +253,13 @@ impl Book {
     // ---- what excuses
 
     /// The broker says that it has the session. It may be another one: where the CONNACK got lost that would
-    /// have said so, MQTT has no way to tell. Whether it is.
-    pub(crate) fn resume(&mut self, owner: usize) -> bool {
-        let misled = self.owners[owner].met != self.owners[owner].session;
+    /// have said so, MQTT has no way to tell. Whether it is. Who knew of none cannot be misled.
+    pub(crate) fn resume(&mut self, index: usize) -> bool {
+        let owner = &mut self.owners[index];
+        let before = std::mem::replace(&mut owner.met, owner.session);
+        let misled = before != owner.session && before != 0;
         if misled {
-            self.forgive(owner);
+            self.forgive(index);
         }
         misled
     }

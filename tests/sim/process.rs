@@ -193,9 +193,7 @@ impl Home {
             scene.book.forgive(self.index);
         }
         // Of a session that began when nothing of it could be stored any more, this process knows nothing.
-        if let Some(session) = self.witness.session() {
-            scene.book.owners[self.index].met = session;
-        }
+        scene.book.owners[self.index].met = self.witness.session().unwrap_or(0);
         scene.book.owners[self.index].doubtful = recovered.doubtful;
         scene.tally.add(Happening::Recovered, recovered.messages.len() as u64);
         let life = scene.book.owners[self.index].fate.lives;

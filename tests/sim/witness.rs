@@ -40,6 +40,8 @@ pub(crate) struct Witness {
     counted: usize,
     /// The store has been asked to close.
     closing: bool,
+    /// No process has lived to use it.
+    young: bool,
 }
 
 /// How a process ended.
@@ -61,6 +63,7 @@ impl Witness {
             stored: State::default(),
             counted: 0,
             closing: false,
+            young: true,
         }
     }
 
@@ -122,8 +125,11 @@ impl Witness {
         let found = plain(found);
         let expected = |state: &State| {
             let mut holds = plain(&state.holds);
-            // A store that was closed in order has lost nothing, even if the process did not live to see it.
-            holds.doubtful |= end == End::PowerCut && !(self.closing && !found.doubtful);
+            // A store may have been closed or made, and the process not have lived to see it.
+            if self.closing || self.young {
+                holds.doubtful = found.doubtful;
+            }
+            holds.doubtful |= end == End::PowerCut && !self.closing;
             holds
         };
         let mut state = self.opened.clone();
@@ -151,7 +157,7 @@ impl Witness {
         self.opened = state.clone();
         self.stored = state;
         self.batches.clear();
-        self.closing = false;
+        (self.closing, self.young) = (false, false);
         (self.written, self.synced, self.counted) = (0, 0, 0);
         lost
     }

@@ -15,13 +15,6 @@ import typing
 
 HERE = pathlib.Path(__file__).resolve().parent
 
-# Optimised as far as that pays for a program that is built once for each fault.
-PROFILE = {
-    "CARGO_PROFILE_DEV_OPT_LEVEL": "1",
-    "CARGO_PROFILE_DEV_DEBUG": "0",
-    "CARGO_INCREMENTAL": "1",
-}
-
 
 class Mutant(typing.NamedTuple):
     """A fault: where it is put, and what it changes."""
@@ -62,10 +55,9 @@ def copy_tree(root: pathlib.Path, tree: pathlib.Path) -> None:
             target.write_bytes(content)
 
 
-def build(tree: pathlib.Path) -> str | None:
+def build(tree: pathlib.Path, target: pathlib.Path) -> str | None:
     """Builds the simulation; its path, or nothing when it cannot be built."""
-    # Only the package of the simulation, and not from this process's own settings.
-    environment = {**os.environ, **PROFILE, "CARGO_TARGET_DIR": str(tree.parent / "target")}
+    environment = {**os.environ, "CARGO_TARGET_DIR": str(target)}
     command = ["cargo", "test", "--locked", "-p", "mqttsession-tests", "--test", "sim", "--no-run"]
     built = subprocess.run(command, cwd=tree, env=environment, capture_output=True, text=True)
     found = re.search(r"Executable .*\((.*)\)", built.stderr)
@@ -88,15 +80,17 @@ def main() -> int:
     """Tries every fault; whether all were found."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("root", type=pathlib.Path)
-    parser.add_argument("--seeds", type=int, default=20_000)
+    parser.add_argument("--seeds", type=int, default=20_000, help="after so many a fault counts as missed")
+    parser.add_argument("--target", type=pathlib.Path, help="where to build, in place of ROOT/build/mutants/target")
     parser.add_argument("names", nargs="*", help="parts of names; none means all")
     choice = parser.parse_args()
     root = choice.root.resolve()
     tree = root / "build" / "mutants" / "tree"
+    target = (choice.target or tree.parent / "target").resolve()
     mutants = read((HERE / "mutants.txt").read_text())
     chosen = [m for m in mutants if not choice.names or any(part in m.name for part in choice.names)]
     copy_tree(root, tree)
-    sound = build(tree)
+    sound = build(tree, target)
     if sound is None:
         raise SystemExit("mutants: the sources themselves do not build")
     taken, why = play(sound, 2000)
@@ -111,7 +105,7 @@ def main() -> int:
             if text.count(before) != 1:
                 raise SystemExit(f"mutants: {mutant.name}: {path} has its text {text.count(before)} times")
             (tree / path).write_text(text.replace(before, after))
-        program = build(tree)
+        program = build(tree, target)
         taken, why = play(program, choice.seeds) if program else (None, "it does not build")
         if taken is None:
             missed.append(mutant.name)
@@ -127,7 +121,7 @@ def main() -> int:
 
 def shorten(why: str) -> str:
     """A reason short enough for a table, without the place in the sources."""
-    words = re.sub(r" \(tests/\S+\)$", "", why).split(":")[0].replace("|", "/")
+    words = re.sub(r"^\S+?:\d+:\d+: ", "", why).split(": ")[0].replace("|", "/")
     return words if len(words) <= 90 else words[:87] + "..."
 
 

@@ -61,7 +61,8 @@ impl Process {
             .into_iter()
             .partition(|behind| behind.qos == 2 && behind.receipt.is_some());
         self.inbox = rest;
-        // One without a receipt counts as handled: at most once is what was asked for.
+        // One without a receipt has been acknowledged: at most once is what was asked for.
+        scene.book.copies[item.copy].forgiven |= item.receipt.is_none();
         for receipt in [item].into_iter().chain(behind).filter_map(|item| item.receipt) {
             self.engine.abandon(receipt);
         }
