@@ -287,7 +287,7 @@ fn what_an_earlier_life_wrote_does_not_follow_what_a_later_one_writes() {
     drop(disk);
     let log = path("log-1");
     let beginning = files.content(&log).unwrap();
-    let mut live = |payloads: &[&[u8]]| {
+    let live = |payloads: &[&[u8]]| {
         files.set_content(&log, &beginning);
         files.kill();
         let (disk, _) = open(&files, 1 << 20).unwrap();
