@@ -50,8 +50,9 @@ pub(crate) struct Process {
     awaiting: BTreeMap<Ticket, (usize, usize)>,
     subscribing: BTreeMap<Ticket, String>,
     unsubscribing: BTreeSet<Ticket>,
-    /// Filters that the broker has still to be rid of, and those of each UNSUBSCRIBE on this connection.
-    leaving: BTreeSet<String>,
+    /// Filters that the broker has still to be rid of, and how many times; and those of each UNSUBSCRIBE
+    /// on this connection.
+    leaving: BTreeMap<String, usize>,
     unsubscribes: BTreeMap<u16, Vec<String>>,
     /// The filters that the broker was asked for.
     asked: BTreeSet<String>,
@@ -81,7 +82,7 @@ impl Process {
             awaiting: BTreeMap::new(),
             subscribing: BTreeMap::new(),
             unsubscribing: BTreeSet::new(),
-            leaving: BTreeSet::new(),
+            leaving: BTreeMap::new(),
             unsubscribes: BTreeMap::new(),
             asked: BTreeSet::new(),
             numbers: BTreeMap::new(),
@@ -168,7 +169,7 @@ impl Process {
     // ---- how it ends
 
     fn leaves_behind(&mut self, home: &mut Home, scene: &mut Scene) {
-        home.uncertain.append(&mut self.leaving);
+        home.uncertain.extend(std::mem::take(&mut self.leaving).into_keys());
         if let Some(link) = self.link.take() {
             scene.links.leave_session(link);
         }

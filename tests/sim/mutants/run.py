@@ -30,7 +30,9 @@ def read(text: str) -> list[Mutant]:
     for part in re.split(r"^## ", text, flags=re.MULTILINE)[1:]:
         head, _, body = part.partition("\n")
         name, _, words = head.partition(": ")
-        changes = re.findall(r"^(\S+)\n<<<<\n(.*?)\n====\n(.*?)\n?>>>>$", body, flags=re.MULTILINE | re.DOTALL)
+        changes = re.findall(
+            r"^(\S+)\n<<<<\n(.*?)\n====\n(.*?)\n?>>>>$", body, flags=re.MULTILINE | re.DOTALL
+        )
         if not words or not changes:
             raise SystemExit(f"mutants: {name} has no words or no changes")
         mutants.append(Mutant(name, words, changes))
@@ -59,7 +61,9 @@ def build(tree: pathlib.Path, target: pathlib.Path) -> str | None:
     """Builds the simulation; its path, or nothing when it cannot be built."""
     environment = {**os.environ, "CARGO_TARGET_DIR": str(target)}
     command = ["cargo", "test", "--locked", "-p", "mqttsession-tests", "--test", "sim", "--no-run"]
-    built = subprocess.run(command, cwd=tree, env=environment, capture_output=True, text=True)
+    built = subprocess.run(
+        command, cwd=tree, env=environment, capture_output=True, text=True, check=False
+    )
     found = re.search(r"Executable .*\((.*)\)", built.stderr)
     if built.returncode != 0 or not found:
         print(built.stderr, file=sys.stderr)
@@ -69,26 +73,37 @@ def build(tree: pathlib.Path, target: pathlib.Path) -> str | None:
 
 def play(program: str, seeds: int) -> tuple[int | None, str]:
     """Plays seeds until one fails: how many that took, and why it failed."""
-    played = subprocess.run([program, "--seeds", str(seeds)], capture_output=True, text=True)
+    played = subprocess.run(
+        [program, "--seeds", str(seeds)], capture_output=True, text=True, check=False
+    )
     failed = re.search(r"seed (\d+) FAILS: (.*)", played.stdout)
     if failed:
         return int(failed[1]) + 1, failed[2]
-    return None, played.stdout.strip().splitlines()[-1] if played.stdout.strip() else "it printed nothing"
+    lines = played.stdout.strip().splitlines() or ["it printed nothing"]
+    return None, lines[-1]
 
 
 def main() -> int:
     """Tries every fault; whether all were found."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("root", type=pathlib.Path)
-    parser.add_argument("--seeds", type=int, default=20_000, help="after so many a fault counts as missed")
-    parser.add_argument("--target", type=pathlib.Path, help="where to build, in place of ROOT/build/mutants/target")
+    parser.add_argument(
+        "--seeds", type=int, default=20_000, help="after so many a fault counts as missed"
+    )
+    parser.add_argument(
+        "--target", type=pathlib.Path, help="where to build, in place of ROOT/build/mutants/target"
+    )
     parser.add_argument("names", nargs="*", help="parts of names; none means all")
     choice = parser.parse_args()
     root = choice.root.resolve()
     tree = root / "build" / "mutants" / "tree"
     target = (choice.target or tree.parent / "target").resolve()
     mutants = read((HERE / "mutants.txt").read_text())
-    chosen = [m for m in mutants if not choice.names or any(part in m.name for part in choice.names)]
+    chosen = [
+        m for m in mutants if not choice.names or any(part in m.name for part in choice.names)
+    ]
     copy_tree(root, tree)
     for mutant in chosen:
         for path, before, _ in mutant.changes:

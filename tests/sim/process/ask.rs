@@ -113,7 +113,6 @@ impl Process {
             self.engine.subscribe(self.last_ticket, &[(filter, options)], PropertyBlock::new());
         asked.expect("a legal filter");
         home.uncertain.remove(filter);
-        self.leaving.remove(filter);
         self.subscribing.insert(self.last_ticket, filter.to_owned());
     }
 
@@ -121,7 +120,7 @@ impl Process {
         self.last_ticket += 1;
         scene.tell(&home.name, || format!("unsubscribes {filter}"));
         self.unsubscribing.insert(self.last_ticket);
-        self.leaving.insert(filter.to_owned());
+        *self.leaving.entry(filter.to_owned()).or_default() += 1;
         self.engine.unsubscribe(self.last_ticket, &[filter], PropertyBlock::new());
         self.collect(home, scene);
     }

@@ -159,7 +159,13 @@ impl Process {
                 }
                 Seen::Unsuback(answer) => {
                     let gone = self.unsubscribes.remove(&answer.id).unwrap_or_default();
-                    gone.iter().for_each(|filter| drop(self.leaving.take(filter)));
+                    for filter in gone {
+                        let times = self.leaving.get_mut(&filter).expect("it was unsubscribed");
+                        *times -= 1;
+                        if *times == 0 {
+                            self.leaving.remove(&filter);
+                        }
+                    }
                 }
                 Seen::Publish(publish) if publish.qos == 2 => {
                     home.received.insert(publish.id, program::copy_of(&publish.payload));
