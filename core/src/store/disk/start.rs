@@ -4,6 +4,7 @@
 //! there whole or not at all.
 
 use std::{
+    io,
     path::{Path, PathBuf},
     time::SystemTime,
 };
@@ -72,9 +73,12 @@ fn make(place: &Place, machine: String) -> Result<Writer> {
 /// Does away with what does not count, and says that it has been opened.
 fn go_on(place: &Place, contents: Contents, machine: String) -> Result<(Writer, Recovered)> {
     let failed = |error| place.failed("written", error);
-    set_aside(place, &contents.surplus, contents.logs.last().map_or(0, |log| log.number))?;
     let live: u64 = contents.logs.iter().map(|log| log.bytes).sum();
     let base_bytes = contents.size - live;
+    if !contents.surplus.is_empty() {
+        secure(place, base_bytes > 0).map_err(failed)?;
+    }
+    set_aside(place, &contents.surplus, contents.logs.last().map_or(0, |log| log.number))?;
     let mut sources = contents.logs;
     let last = sources.pop().expect("contents have a log");
     let mut log = Log::go_on(&last, contents.next);
@@ -84,7 +88,10 @@ fn go_on(place: &Place, contents: Contents, machine: String) -> Result<(Writer, 
     }
     // What the process before has written and not synced counts as stored from now on.
     let (now, synced) = (unix_now(), contents.synced);
-    let mut appended = sources.iter().chain([&last]).try_for_each(write_again);
+    let mut appended = sources
+        .iter()
+        .chain([&last])
+        .try_for_each(|log| write_again(&*log.file, log.unsynced, log.bytes));
     if contents.recovered.doubtful {
         // The next process would not see it in the machine's name any more.
         let mut doubt = Vec::new();
@@ -110,6 +117,17 @@ fn go_on(place: &Place, contents: Contents, machine: String) -> Result<(Writer, 
         lock: None,
     };
     Ok((writer, contents.recovered))
+}
+
+/// Makes survive what takes the place of files that are about to be removed: the process before may have
+/// died, or been told that the disk failed, before it had.
+fn secure(place: &Place, has_base: bool) -> io::Result<()> {
+    if has_base {
+        let base = place.files.open(&place.path(name::BASE), false)?;
+        write_again(&*base, 0, base.length()?)?;
+        base.sync()?;
+    }
+    place.files.sync_directory(&place.directory)
 }
 
 /// Removes files, or gives those that are worth keeping a name that says so.
