@@ -4,6 +4,7 @@
 //! there whole or not at all.
 
 use std::{
+    collections::HashSet,
     io,
     path::{Path, PathBuf},
     time::SystemTime,
@@ -266,7 +267,20 @@ fn salvage(place: &Place, listing: &Listing) -> Result<Recovered> {
         })
         .map_err(failed)?;
     }
+    give_each_id_once(&mut recovered);
     Ok(recovered)
+}
+
+/// What could not be read may have ended a message, or freed a retired id, before the id was given to
+/// another message: that one keeps it, and the earlier one is sent as new.
+fn give_each_id_once(recovered: &mut Recovered) {
+    let mut given = HashSet::new();
+    for message in recovered.messages.values_mut().rev() {
+        if message.packet_id.is_some_and(|packet_id| !given.insert(packet_id)) {
+            (message.packet_id, message.released) = (None, None);
+        }
+    }
+    recovered.retired.retain(|packet_id| given.insert(*packet_id));
 }
 
 /// Everything, as records that come to the same.
