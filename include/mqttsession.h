@@ -557,7 +557,7 @@ typedef int32_t mqtt_status;
 #define MQTT_STORE_READ_ONLY -1104
 
 /**
- * The store is damaged; export what can be read, then repair or clear it.
+ * The store is damaged; repair it, which keeps what can be read and sets the rest aside.
  */
 #define MQTT_STORE_CORRUPT -1105
 

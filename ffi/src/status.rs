@@ -174,7 +174,7 @@ pub const MQTT_STORE_FULL: mqtt_status = -1102;
 pub const MQTT_STORE_LOCKED: mqtt_status = -1103;
 /// The store's directory cannot be written; check its owner and its permissions.
 pub const MQTT_STORE_READ_ONLY: mqtt_status = -1104;
-/// The store is damaged; export what can be read, then repair or clear it.
+/// The store is damaged; repair it, which keeps what can be read and sets the rest aside.
 pub const MQTT_STORE_CORRUPT: mqtt_status = -1105;
 /// The store was written by a newer version of this library; use that version, or another directory.
 pub const MQTT_STORE_VERSION: mqtt_status = -1106;

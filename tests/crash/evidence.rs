@@ -33,6 +33,26 @@ pub(crate) fn sent_after_release(passed: &[Passed]) -> BTreeSet<u64> {
     wrong
 }
 
+/// The numbers that the broker sent in more than one exchange: as new, under whatever id.
+pub(crate) fn sent_as_new_again(passed: &[Passed]) -> BTreeSet<u64> {
+    let mut open: HashMap<u16, u64> = HashMap::new();
+    let (mut begun, mut again) = (BTreeSet::new(), BTreeSet::new());
+    for packet in passed.iter().filter(|packet| packet.from == Side::Broker) {
+        match &packet.seen {
+            Seen::Publish(publish) => {
+                let number = number(&publish.payload);
+                let goes_on = open.insert(publish.id, number) == Some(number);
+                if !goes_on && !begun.insert(number) {
+                    again.insert(number);
+                }
+            }
+            Seen::Pubrel(pubrel) => drop(open.remove(&pubrel.id)),
+            _ => {}
+        }
+    }
+    again
+}
+
 /// The packets that are about a number, a line each, whichever side sent it first.
 pub(crate) fn story(passed: &[Passed], wanted: u64) -> String {
     // Each side has packet ids of its own: whose they are, and whether the broker's.

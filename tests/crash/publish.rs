@@ -1,20 +1,18 @@
 //! The first part: a publisher is killed, and who subscribes counts.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    process::Command,
-};
+use std::{collections::BTreeSet, process::Command};
 
 use mqttsession_tests::{
     DEADLINE,
     process::{Program, find},
     random::Random,
+    tap::Tap,
 };
 
 use crate::{
     Choice, Report, Run,
     client::{Counter, TOPIC, feed, number},
-    evidence::story,
+    evidence::{sent_as_new_again, story},
     stage::{Stage, begin, live},
 };
 
@@ -89,34 +87,43 @@ pub(crate) fn run(run: &Run<'_>, choice: &Choice) -> Option<Report> {
         unconfirmed.count(),
     );
     if let Some(witness) = &mut witness {
-        report.counted += &witness.judge(&stored, &counts.numbers);
+        witness.judge(&mut report, &stored);
     }
     Some(report)
 }
 
-/// Mosquitto's own subscriber, with a persistent session of its own: somebody else's count.
-struct Witness(Program);
+/// Mosquitto's own subscriber, with a persistent session of its own: somebody else's count. A tap stands
+/// before it, too, that cuts nothing.
+struct Witness {
+    program: Program,
+    tap: Tap,
+}
 
 impl Witness {
     /// Nothing where it is not installed.
     fn start(port: u16) -> Option<Self> {
         let path = find("mosquitto_sub", &["/usr/bin", "/usr/local/bin"])?;
+        let tap = Tap::start(port, 4);
+        let port = tap.port().to_string();
         let subscribe = || {
             let mut command = Command::new(&path);
-            command.args(["-h", "127.0.0.1", "-p", &port.to_string(), "-i", "witness", "-c"]);
-            command.args(["-q", "2", "-t", TOPIC, "-F", "%p"]);
+            command.args(["-h", "127.0.0.1", "-p", &port, "-i", "witness"]);
+            command.args(["-c", "-q", "2", "-t", TOPIC, "-F", "%p"]);
             command
         };
         // Once only for the subscription, so that it stands before anything is published.
         let subscribed = subscribe().arg("-E").status();
-        subscribed.is_ok_and(|status| status.success()).then(|| Self(begin(&mut subscribe())))
+        subscribed.is_ok_and(|status| status.success()).then(|| {
+            let program = begin(&mut subscribe());
+            Self { program, tap }
+        })
     }
 
-    /// What it says of the same numbers. It repeats what the broker sends to it twice, and the broker
-    /// may do so at a restart; so a number that came twice here and once to the counter was published once.
-    fn judge(&mut self, stored: &BTreeSet<u64>, counted: &BTreeMap<u64, u32>) -> String {
+    /// What it says of the same numbers. It repeats what the broker sends to it as new, which the broker
+    /// may do after a restart; what came twice here and once to the counter was published once.
+    fn judge(&mut self, report: &mut Report, stored: &BTreeSet<u64>) {
         let (mut seen, mut twice) = (BTreeSet::new(), BTreeSet::new());
-        let over = self.0.wait_for(DEADLINE, |line| {
+        let over = self.program.wait_for(DEADLINE, |line| {
             let number = number(line.as_bytes());
             if !seen.insert(number) {
                 twice.insert(number);
@@ -124,15 +131,21 @@ impl Witness {
             (number == 0).then_some(())
         });
         if over.is_none() {
-            return format!("; mosquitto_sub did not come to the end:\n{}", self.0.said());
+            report.wrong("mosquitto_sub did not come to the end".to_owned(), String::new);
         }
-        let missing = stored.difference(&seen).count();
-        let both = twice.iter().filter(|each| counted.get(each).is_some_and(|times| *times > 1));
-        let both = both.count();
-        format!(
-            "; mosquitto_sub misses {missing}, has {} twice as the counter has, {} twice alone",
-            both,
-            twice.len() - both,
-        )
+        let passed = self.tap.passed();
+        let missing: Vec<_> = stored.difference(&seen).collect();
+        for each in &missing {
+            report.wrong(format!("{each} was stored, and mosquitto_sub has not got it"), || {
+                story(&passed, **each)
+            });
+        }
+        report.counted += &format!("; mosquitto_sub: {} missing", missing.len());
+        if !twice.is_empty() {
+            let again = sent_as_new_again(&passed);
+            let sent = twice.intersection(&again).count();
+            report.counted +=
+                &format!(", {} twice, {sent} of them sent to it twice by the broker", twice.len(),);
+        }
     }
 }

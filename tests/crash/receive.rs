@@ -128,7 +128,7 @@ fn judge(report: &mut Report, lives: &[Life], fed: u64, passed: &[Passed]) {
                     report.wrong(what, || story(passed, number));
                 }
             }
-            inside += usize::from(is_last && !entered.left);
+            inside += usize::from(is_last && !entered.left && number > 0);
         }
     }
     let mut missing = 0;

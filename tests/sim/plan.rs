@@ -74,7 +74,7 @@ impl Plan {
             kill: often(&[0, 0, 80, 160]),
             kill_writing: often(&[0, 60, 120]),
             power: often(&[0, 0, 120, 240]),
-            disk: often(&[0, 0, 150]),
+            disk: often(&[0, 0, 100]),
             broker: often(&[0, 0, 150, 300]),
             session: often(&[0, 0, 0, 200]),
             close: often(&[0, 0, 200]),
@@ -89,7 +89,7 @@ impl Plan {
             stingy: often(&[0, 0, 0, 4]),
             refuses: often(&[0, 0, 0, 20]),
         };
-        Self { sessions, habits, hazards, steps: 100 + random.below(300) }
+        Self { sessions, habits, hazards, steps: 100 + random.below(500) }
     }
 }
 

@@ -272,7 +272,7 @@ fn disturb(home: &mut Home, hazards: &Hazards, scene: &mut Scene) {
     if chance(hazards.kill_writing, scene) {
         home.files.light(scene.random.below(6), scene.random.below(1001));
     }
-    if home.fault && scene.random.one_in(15) {
+    if home.fault && scene.random.one_in(25) {
         scene.tell(&home.name, || "has a disk that is well again");
         home.simulated.set_fault(None);
         home.fault = false;

@@ -304,3 +304,30 @@ fn a_payload_that_looks_like_a_frame_is_none() {
     let (_, recovered) = open(&files, 1 << 20).unwrap();
     assert_eq!(recovered.messages.len(), 1);
 }
+
+#[test]
+fn what_an_earlier_life_wrote_does_not_follow_what_a_later_one_writes() {
+    // Two lives go on from the same beginning, with frames of the same lengths.
+    let files = SimulatedFiles::default();
+    let (disk, _) = open(&files, 1 << 20).unwrap();
+    disk.append(&batch(&[message(1, b"beginning")])).unwrap();
+    drop(disk);
+    let log = path("log-1");
+    let beginning = files.content(&log).unwrap();
+    let live = |payloads: &[&[u8]]| {
+        files.set_content(&log, &beginning);
+        files.kill();
+        let (disk, _) = open(&files, 1 << 20).unwrap();
+        for (payload, number) in payloads.iter().zip(2..) {
+            disk.append(&batch(&[message(number, payload)])).unwrap();
+        }
+        files.content(&log).unwrap()
+    };
+    let (first, mut second) = (live(&[b"one", b"behind it"]), live(&[b"two"]));
+    second.extend_from_slice(&first[second.len()..]);
+    files.cut_power(&mut |length| length);
+    files.set_content(&log, &second);
+    let (_, recovered) = open(&files, 1 << 20).unwrap();
+    assert_eq!(recovered.messages.keys().copied().collect::<Vec<_>>(), [1, 2]);
+    assert_eq!(&recovered.messages[&2].packet[..], b"two");
+}

@@ -199,3 +199,18 @@ fn a_read_only_directory_is_said_to_be_one() {
     let (_, recovered) = open(&files, LOG_BYTES).unwrap();
     assert_eq!(comparable(recovered), comparable(model.now().clone()));
 }
+
+#[test]
+fn what_ends_within_its_log_never_reaches_the_base() {
+    let files = SimulatedFiles::default();
+    let (disk, _) = open(&files, LOG_BYTES).unwrap();
+    let payload = packet(&vec![1; 1 << 20]);
+    // More than the database holds in memory.
+    let messages = (1..=24).map(|number| message(number, &payload));
+    let ended = (1..=24).map(|number| Record::Ended { number });
+    disk.append(&batch(&messages.chain(ended).collect::<Vec<_>>())).unwrap();
+    disk.append(&batch(&[message(25, b"p")])).unwrap();
+    files.set_fault(Some(Fault::Full(1 << 20)));
+    disk.tidy().unwrap();
+    assert_eq!(files.content(&path("log-1")), None);
+}

@@ -101,7 +101,7 @@ pub(super) enum Health {
 #[derive(Default)]
 struct News {
     effects: Vec<Effects>,
-    event: Option<Event>,
+    events: Vec<Event>,
     /// The job is to be scheduled.
     job: bool,
     retry: bool,
@@ -197,7 +197,7 @@ impl Keeper {
         news.effects.push(core.collect());
         drop(core);
         if pen.failure.is_none() && std::mem::take(&mut pen.reported) {
-            news.event = Some(Event::StoreRecovered);
+            news.events.push(Event::StoreRecovered);
         }
     }
 
@@ -217,7 +217,7 @@ impl Keeper {
         drop(core);
         news.retry = !lost && !self.retry_planned.swap(true, Ordering::SeqCst);
         if !std::mem::replace(&mut pen.reported, true) {
-            news.event = Some(Event::StoreFailed(error.clone()));
+            news.events.push(Event::StoreFailed(error.clone()));
         }
     }
 
@@ -226,7 +226,7 @@ impl Keeper {
         drop(pen);
         let told = !news.effects.is_empty();
         news.effects.into_iter().for_each(|effects| shared.apply(effects));
-        news.event.into_iter().for_each(|event| shared.report(event));
+        news.events.into_iter().for_each(|event| shared.report(event));
         if told {
             shared.see_it_leave(shared.core.lock());
         }

@@ -121,7 +121,8 @@ def main() -> int:
 
 def shorten(why: str) -> str:
     """A reason short enough for a table, without the place in the sources."""
-    words = re.sub(r"^\S+?:\d+:\d+: ", "", why).split(": ")[0].replace("|", "/")
+    words = re.sub(r"^\S+?:\d+:\d+: (assertion .*? failed: )?", "", why)
+    words = words.split(": ")[0].replace("|", "/")
     return words if len(words) <= 90 else words[:87] + "..."
 
 

@@ -67,6 +67,7 @@ impl Process {
         let level = home.plan.settings.version.level();
         for packet in packets(&self.writing, level).0 {
             scene.tell(&home.name, || format!("sends {packet}"));
+            self.look_at_session(&packet, home, scene);
             let asked = |id| self.confirmed_here.contains(&id);
             home.witness.leaves(&packet, &asked, &mut scene.book);
             match packet {
@@ -83,6 +84,21 @@ impl Process {
                 _ => {}
             }
         }
+    }
+
+    /// What belongs to a new session of the broker's leaves only when the loss of the old one is stored.
+    fn look_at_session(&self, packet: &Seen, home: &Home, scene: &Scene) {
+        let owner = &scene.book.owners[home.index];
+        let about_none = match packet {
+            Seen::Connect(_) | Seen::Pingreq | Seen::Disconnect(_) => true,
+            Seen::Publish(publish) => publish.qos == 0,
+            _ => false,
+        };
+        let stale = home.witness.session().filter(|session| *session != owner.met);
+        assert!(
+            about_none || owner.forgiven || stale.is_none(),
+            "{packet} leaves, and the store still believes in the session before"
+        );
     }
 
     /// PUBRELs leave in the order of the PUBRECs [MQTT-4.6.0-4].

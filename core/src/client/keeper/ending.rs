@@ -43,7 +43,7 @@ impl Shared {
         }
     }
 
-    fn run_closing(self: &Arc<Self>) -> bool {
+    pub(in crate::client) fn run_closing(self: &Arc<Self>) -> bool {
         if let Some(keeper) = &self.keeper {
             keeper.close(self);
         }

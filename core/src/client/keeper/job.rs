@@ -8,7 +8,10 @@ use std::{
 };
 
 use super::{Keeper, News};
-use crate::client::{Durability, shared::Shared};
+use crate::{
+    client::{Durability, shared::Shared},
+    error::Code,
+};
 
 /// How many batches are written for one session before other sessions get their turn.
 const ROUNDS: usize = 64;
@@ -33,7 +36,7 @@ impl Shared {
     }
 
     /// For the pool; whether there is more.
-    fn run_store(self: &Arc<Self>) -> bool {
+    pub(in crate::client) fn run_store(self: &Arc<Self>) -> bool {
         let Some(keeper) = &self.keeper else { return false };
         let more = (0..ROUNDS).all(|_| matches!(keeper.round(self), Round::Another));
         if keeper.untidied.load(Ordering::Relaxed) >= TIDY_AFTER
@@ -66,7 +69,9 @@ impl Keeper {
         let mut pen = self.pen.lock();
         let mut news = News::default();
         let wrote = self.write(shared, &mut pen, &mut news);
-        let syncs = !pen.broken
+        // One that comes late finds the store closed, and what is in it synced.
+        let closed = wrote.as_ref().is_err_and(|error| error.code() == Code::Closed);
+        let syncs = !(pen.broken || closed)
             && match self.durability {
                 Durability::Message => pen.written > pen.synced,
                 Durability::Interval(_) => self.sync_due.swap(false, Ordering::SeqCst),
