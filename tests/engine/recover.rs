@@ -435,3 +435,50 @@ fn received_ids_that_end_with_the_session_are_told() {
         assert_eq!(session.store()[0], "session lost");
     }
 }
+
+#[test]
+fn a_message_of_which_a_repair_has_lost_that_it_was_sent_is_found_like_all_others() {
+    for (version, resumed) in VERSIONS.into_iter().flat_map(|v| [(v, true), (v, false)]) {
+        let mut session = online(version);
+        for payload in ["1", "2", "3"] {
+            session.publish(2, "a", payload);
+        }
+        session.store();
+        session.sent();
+        let mut session = session.crash_and(|stored| {
+            stored.messages.get_mut(&2).unwrap().packet_id = None;
+        });
+        session.go_online(resumed);
+        session.store();
+        session.sent();
+        for number in 1..=3 {
+            assert_eq!(session.outcome(number), None, "{version:?} {resumed}: message {number}");
+        }
+        let ids = if resumed || version == Version::V31 { [1, 3, 2] } else { [1, 2, 3] };
+        for id in ids {
+            session.receive(pubrec(id));
+            session.store();
+            session.receive(pubcomp(id));
+        }
+        session.ended();
+        assert_eq!(session.engine.outstanding(true), 0, "{version:?} {resumed}");
+    }
+}
+
+#[test]
+fn messages_that_come_back_stand_behind_an_older_one_that_a_repair_has_made_new() {
+    let mut session =
+        Shelved::with(Version::V5, |settings| settings.in_flight_limit = 1).connected();
+    session.publish(2, "a", "1");
+    session.publish(2, "a", "2");
+    session.store();
+    let mut session = session.crash_and(|stored| {
+        let sent = stored.messages.get_mut(&1).unwrap().packet_id.take();
+        stored.messages.get_mut(&2).unwrap().packet_id = sent;
+    });
+    session.go_online(false);
+    assert_eq!(session.outcome(1), None);
+    assert_eq!(session.outcome(2), None);
+    session.store();
+    assert_eq!(session.sent(), ["PUBLISH q2 #1 a=1"]);
+}

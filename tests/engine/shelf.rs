@@ -100,6 +100,12 @@ impl Shelved {
         Self::recovered(Arc::new(settings), self.stored, self.today)
     }
 
+    /// The process dies, and then this becomes of the store.
+    pub(crate) fn crash_and(mut self, change: impl FnOnce(&mut Recovered)) -> Self {
+        change(&mut self.stored);
+        self.crash()
+    }
+
     /// The machine goes down: what had been stored may have been more.
     pub(crate) fn power_failure(self) -> Self {
         let stored = Recovered { doubtful: true, ..self.stored };

@@ -96,3 +96,50 @@ fn a_store_survives_the_end_of_the_process_or_the_machine_at_every_step() {
     }
     assert!(steps > 150, "{steps} steps only");
 }
+
+/// What a process leaves that dies at this step, and what it knew of it; nothing where it comes to its
+/// end, or is about to clear the store.
+fn dead_at(steps: u64) -> Option<(SimulatedFiles, Model)> {
+    let files = SimulatedFiles::default();
+    files.set_fault(Some(Fault::Halt(steps)));
+    let (mut model, mut cleared) = (Model::new(), false);
+    let finished = live(&files, &mut model, &mut cleared).is_ok();
+    files.kill();
+    (!finished && !cleared).then_some((files, model))
+}
+
+/// Whether opening removes files.
+fn removes(files: &SimulatedFiles) -> bool {
+    let before = files.paths();
+    open(files, LOG_BYTES).unwrap();
+    let after = files.paths();
+    before.iter().any(|path| !after.contains(path))
+}
+
+#[test]
+fn another_death_while_a_store_is_opened_loses_nothing_for_which_a_file_is_removed() {
+    let mut removing = 0;
+    for steps in 0..150 {
+        if !dead_at(steps).is_some_and(|(files, _)| removes(&files)) {
+            continue;
+        }
+        removing += 1;
+        for (opening, way) in (0..12).flat_map(|opening| (0..4).map(move |way| (opening, way))) {
+            let (files, mut model) = dead_at(steps).expect("as before");
+            files.set_fault(Some(Fault::Halt(opening)));
+            if open(&files, LOG_BYTES).is_ok() {
+                model.synced = model.written();
+            }
+            let mut random = Random(opening * 4 + way);
+            files.cut_power(&mut |length| match way {
+                0 => 0,
+                _ => random.below(length as u64 + 1) as usize,
+            });
+            let reopened = open(&files, LOG_BYTES);
+            let (_, recovered) = reopened
+                .unwrap_or_else(|error| panic!("step {steps}, {opening}, way {way}: {error:?}"));
+            model.expect_prefix(&recovered);
+        }
+    }
+    assert!(removing > 5, "{removing} steps only");
+}

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use mqttsession::{
-    engine::Recovered,
+    engine::{Record, Recovered},
     error::{Code, Error},
+    protocol::PacketId,
     store::{SimulatedFiles, Storage, Store},
 };
 
@@ -257,6 +258,32 @@ fn a_repair_keeps_what_can_be_read_and_sets_the_rest_aside() {
         let (_, again) = open(&files, LOG_BYTES).unwrap();
         assert_eq!(again.messages.len(), kept + 1);
     }
+}
+
+#[test]
+fn a_repair_gives_no_packet_id_to_two_messages() {
+    let files = SimulatedFiles::default();
+    let (disk, _) = open(&files, 1 << 20).unwrap();
+    let [five, six] = [5, 6].map(|id| PacketId::new(id).unwrap());
+    let launched = |number, packet_id| Record::Launched { number, packet_id };
+    let length = || files.content(&path("log-1")).unwrap().len();
+    disk.append(&batch(&[message(1, b"p"), launched(1, five), Record::Retired { packet_id: six }]))
+        .unwrap();
+    let lost = length() + 50;
+    disk.append(&batch(&[Record::Ended { number: 1 }, Record::Freed { packet_id: six }])).unwrap();
+    disk.append(&batch(&[message(2, b"p"), launched(2, five)])).unwrap();
+    disk.append(&batch(&[message(3, b"p"), launched(3, six)])).unwrap();
+    disk.close().unwrap();
+    drop(disk);
+    let mut content = files.content(&path("log-1")).unwrap();
+    content[lost] ^= 1;
+    files.set_content(&path("log-1"), &content);
+    let files_of = std::sync::Arc::new(files.clone());
+    drop(Store::repair_on(files_of, DIRECTORY.as_ref(), CLIENT).unwrap());
+    let (_, recovered) = open(&files, 1 << 20).unwrap();
+    let ids: Vec<_> = recovered.messages.values().map(|message| message.packet_id).collect();
+    assert_eq!(ids, [None, Some(five), Some(six)], "the first is sent as new");
+    assert!(recovered.retired.is_empty());
 }
 
 #[test]

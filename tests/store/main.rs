@@ -5,5 +5,7 @@ mod damage;
 mod failure;
 mod look;
 mod open;
+mod sync;
 mod torture;
+mod watched;
 mod world;

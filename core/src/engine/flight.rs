@@ -220,7 +220,14 @@ impl Flights {
         self.exactly_once += u16::from(flight.kept.qos == QoS::ExactlyOnce);
         self.weight += flight.kept.weight();
         let number = flight.kept.number;
-        self.order.push_back((number, self.flights.insert(flight)));
+        // The last one, but where a repair of the store has lost what was sent before it.
+        let at = match self.order.back() {
+            Some((last, _)) if *last > number => {
+                self.order.partition_point(|(other, _)| *other < number)
+            }
+            _ => self.order.len(),
+        };
+        self.order.insert(at, (number, self.flights.insert(flight)));
     }
 
     /// Sends the next message of a resumed session again [MQTT-4.4.0-1].

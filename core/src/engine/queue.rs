@@ -157,11 +157,18 @@ impl Queue {
         expired
     }
 
-    /// Takes back a message that is older than all that wait. It has been sent once: a newer one of
-    /// its topic does not replace it.
-    pub(super) fn push_front(&mut self, kept: Kept) {
+    /// Takes back a message that is older than all that wait, but where a repair of the store has lost
+    /// that an even older one was sent. It has been sent once: a newer one of its topic does not
+    /// replace it.
+    pub(super) fn take_back(&mut self, kept: Kept) {
         self.count(&kept);
-        self.entries.push_front((kept.number, Some(kept)));
+        let at = match self.front() {
+            Some(first) if first.number < kept.number => {
+                self.entries.partition_point(|(number, _)| *number < kept.number)
+            }
+            _ => 0,
+        };
+        self.entries.insert(at, (kept.number, Some(kept)));
     }
 
     pub(super) fn pop_front(&mut self) -> Option<Kept> {

@@ -339,6 +339,9 @@ impl Engine {
             true => ReasonCode::PacketIdentifierNotFound,
             false => ReasonCode::Success,
         };
+        // That it was given up has to be on record before the broker may forget it: else the message
+        // would be sent once more, and be new.
+        self.output.open.require(self.journal.newest());
         Ack { packet_id, reason, properties: Properties::EMPTY }
             .encode_to(AckKind::Pubrel, self.settings.version, self.output.open.buffer())
             .expect("an acknowledgement without properties always fits");

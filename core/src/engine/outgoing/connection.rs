@@ -83,7 +83,7 @@ impl Outgoing {
         }
         // Newest first, so that the front of the queue ends up in the original order.
         for flight in returning.into_iter().rev() {
-            self.queue.push_front(flight.kept);
+            self.queue.take_back(flight.kept);
         }
         loss
     }

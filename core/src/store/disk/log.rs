@@ -122,16 +122,15 @@ impl Log {
 /// How much is read at once.
 const CHUNK: u64 = 256 << 10;
 
-/// Writes what a log has from its first unsynced frame on once more. A system whose disk failed to take
-/// it may count it as written and have it in memory only, where the process before was told, and this one
-/// would not be: a sync would do nothing.
-pub(super) fn write_again(source: &Source) -> io::Result<()> {
-    let mut position = source.unsynced;
-    while position < source.bytes {
-        let length = (source.bytes - position).min(CHUNK);
+/// Writes what a file has from one position on once more. A system whose disk failed to take it may count
+/// it as written and have it in memory only, where the process before was told, and this one would not
+/// be: a sync would do nothing.
+pub(super) fn write_again(file: &dyn File, mut position: u64, end: u64) -> io::Result<()> {
+    while position < end {
+        let length = (end - position).min(CHUNK);
         let mut bytes = vec![0; usize::try_from(length).expect("no more than CHUNK")];
-        source.file.read_at(&mut bytes, position)?;
-        source.file.write_at(&[IoSlice::new(&bytes)], position)?;
+        file.read_at(&mut bytes, position)?;
+        file.write_at(&[IoSlice::new(&bytes)], position)?;
         position += length;
     }
     Ok(())

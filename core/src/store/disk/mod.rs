@@ -71,7 +71,10 @@ pub struct Disk {
     place: Place,
     options: DiskOptions,
     writer: Mutex<Writer>,
-    /// Held while a log is folded. Never taken with the writer's.
+    /// Held while files are synced, and the writer's is not: of two who sync a file at once the system
+    /// tells only one that it failed.
+    syncing: Mutex<()>,
+    /// Held while a log is folded. Never taken with the writer's, nor behind `syncing`.
     folding: Mutex<()>,
 }
 
@@ -118,8 +121,8 @@ impl Disk {
     ) -> Result<(Self, Recovered)> {
         let place = Place::new(files, directory, client_id);
         let (writer, recovered) = start::open(&place, directory)?;
-        let (writer, folding) = (Mutex::new(writer), Mutex::default());
-        Ok((Self { place, options, writer, folding }, recovered))
+        let (writer, syncing, folding) = (Mutex::new(writer), Mutex::default(), Mutex::default());
+        Ok((Self { place, options, writer, syncing, folding }, recovered))
     }
 
     fn writer(&self) -> MutexGuard<'_, Writer> {
@@ -189,6 +192,7 @@ impl Storage for Disk {
     }
 
     fn sync(&self) -> Result<()> {
+        let _syncing = self.syncing.lock().unwrap_or_else(PoisonError::into_inner);
         let (files, last, log) = {
             let writer = self.writer();
             writer.check(&self.place)?;

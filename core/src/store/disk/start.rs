@@ -4,6 +4,8 @@
 //! there whole or not at all.
 
 use std::{
+    collections::HashSet,
+    io,
     path::{Path, PathBuf},
     time::SystemTime,
 };
@@ -72,9 +74,12 @@ fn make(place: &Place, machine: String) -> Result<Writer> {
 /// Does away with what does not count, and says that it has been opened.
 fn go_on(place: &Place, contents: Contents, machine: String) -> Result<(Writer, Recovered)> {
     let failed = |error| place.failed("written", error);
-    set_aside(place, &contents.surplus, contents.logs.last().map_or(0, |log| log.number))?;
     let live: u64 = contents.logs.iter().map(|log| log.bytes).sum();
     let base_bytes = contents.size - live;
+    if !contents.surplus.is_empty() {
+        secure(place, base_bytes > 0).map_err(failed)?;
+    }
+    set_aside(place, &contents.surplus, contents.logs.last().map_or(0, |log| log.number))?;
     let mut sources = contents.logs;
     let last = sources.pop().expect("contents have a log");
     let mut log = Log::go_on(&last, contents.next);
@@ -84,7 +89,10 @@ fn go_on(place: &Place, contents: Contents, machine: String) -> Result<(Writer, 
     }
     // What the process before has written and not synced counts as stored from now on.
     let (now, synced) = (unix_now(), contents.synced);
-    let mut appended = sources.iter().chain([&last]).try_for_each(write_again);
+    let mut appended = sources
+        .iter()
+        .chain([&last])
+        .try_for_each(|log| write_again(&*log.file, log.unsynced, log.bytes));
     if contents.recovered.doubtful {
         // The next process would not see it in the machine's name any more.
         let mut doubt = Vec::new();
@@ -110,6 +118,17 @@ fn go_on(place: &Place, contents: Contents, machine: String) -> Result<(Writer, 
         lock: None,
     };
     Ok((writer, contents.recovered))
+}
+
+/// Makes survive what takes the place of files that are about to be removed: the process before may have
+/// died, or been told that the disk failed, before it had.
+fn secure(place: &Place, has_base: bool) -> io::Result<()> {
+    if has_base {
+        let base = place.files.open(&place.path(name::BASE), false)?;
+        write_again(&*base, 0, base.length()?)?;
+        base.sync()?;
+    }
+    place.files.sync_directory(&place.directory)
 }
 
 /// Removes files, or gives those that are worth keeping a name that says so.
@@ -248,7 +267,20 @@ fn salvage(place: &Place, listing: &Listing) -> Result<Recovered> {
         })
         .map_err(failed)?;
     }
+    give_each_id_once(&mut recovered);
     Ok(recovered)
+}
+
+/// What could not be read may have ended a message, or freed a retired id, before the id was given to
+/// another message: that one keeps it, and the earlier one is sent as new.
+fn give_each_id_once(recovered: &mut Recovered) {
+    let mut given = HashSet::new();
+    for message in recovered.messages.values_mut().rev() {
+        if message.packet_id.is_some_and(|packet_id| !given.insert(packet_id)) {
+            (message.packet_id, message.released) = (None, None);
+        }
+    }
+    recovered.retired.retain(|packet_id| given.insert(*packet_id));
 }
 
 /// Everything, as records that come to the same.
