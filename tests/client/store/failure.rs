@@ -95,3 +95,20 @@ fn a_disk_that_has_room_again_when_the_session_is_closed_takes_everything() {
     assert_eq!(left.code(), Code::LeftInStore);
     assert!(memory.held().messages.contains_key(&number));
 }
+
+/// Of two syncs at a time only one would be told that the disk did not take something.
+#[test]
+fn one_sync_at_a_time() {
+    let memory = Memory::default();
+    let (_broker, session, peer) = connected_over(&memory, Durability::Message);
+    let syncs = memory.gate_syncs();
+    publish(&session, "t", QoS::AtLeastOnce, "");
+    syncs.wait_for_arrival();
+    let later = publish(&session, "t", QoS::AtLeastOnce, "");
+    let closing = std::thread::spawn(move || close(&session, peer));
+    // Closing has another thread write what is there; it might sync, too.
+    eventually("it is written", || memory.held().messages.contains_key(&later));
+    drop(syncs);
+    closing.join().unwrap();
+    assert_eq!(memory.most_syncs_at_once(), 1);
+}
