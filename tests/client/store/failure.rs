@@ -1,10 +1,13 @@
 //! While the disk takes nothing.
 
+use std::sync::{Arc, mpsc::channel};
+
 use mqttsession::{
-    client::{Durability, Event, PublishOptions},
+    client::{Completion, Durability, Event, Outcome, PublishOptions},
     error::Code,
     protocol::QoS,
 };
+use mqttsession_tests::scripted::ScriptedBroker;
 
 use super::support::*;
 use crate::support::*;
@@ -94,6 +97,37 @@ fn a_disk_that_has_room_again_when_the_session_is_closed_takes_everything() {
     let left = session.wait(number, Some(DEADLINE)).unwrap_err();
     assert_eq!(left.code(), Code::LeftInStore);
     assert!(memory.held().messages.contains_key(&number));
+}
+
+/// What a full disk did not take when the session was closed, and the disk has room again before the
+/// store is.
+#[test]
+fn a_message_that_ended_as_not_stored_does_not_come_back() {
+    let memory = Memory::default();
+    let broker = ScriptedBroker::start();
+    let mut options = durable(&broker, Durability::Message);
+    let (mourner, let_go) = Mourner::new();
+    options.set_callback_scope(Some(Arc::new(move |run: &mut dyn FnMut()| {
+        let _held = &mourner;
+        run();
+    })));
+    let (session, peer) = memory.connect(&broker, &options, false);
+    memory.set_full(Some(Code::StoreFull));
+    let (sender, ends) = channel();
+    let makes_room = memory.clone();
+    let completion = move |_, how: Outcome| {
+        makes_room.set_full(None);
+        sender.send(how).unwrap();
+    };
+    let completion: Completion = Box::new(completion);
+    let publish = PublishOptions { completion: Some(completion), ..at_least_once() };
+    session.publish("t", "".into(), publish).unwrap();
+    close(&session, peer);
+    assert_eq!(next(&ends).unwrap_err().code(), Code::StoreFailed);
+    assert!(memory.held().messages.is_empty());
+    // Nobody is busy with its store any more.
+    drop((session, options));
+    next(&let_go);
 }
 
 /// Of two syncs at a time only one would be told that the disk did not take something.
