@@ -3,7 +3,7 @@
 use std::sync::{Arc, mpsc::channel};
 
 use mqttsession::{
-    client::{Completion, Durability, Event, Outcome, PublishOptions},
+    client::{Completion, Durability, Event, Outcome, PublishOptions, QueuePolicy},
     error::Code,
     protocol::QoS,
 };
@@ -40,6 +40,31 @@ fn a_full_disk_is_reported_and_tried_again() {
         close(&session, peer);
         assert!(!events.try_iter().any(|event| matches!(event, Event::StoreFailed(_))));
     }
+}
+
+#[test]
+fn who_waits_for_room_learns_that_the_disk_is_full() {
+    let memory = Memory::default();
+    let broker = ScriptedBroker::start();
+    let mut options = durable(&broker, Durability::System);
+    options.set_outgoing_policy(QueuePolicy::Block).set_outgoing_wait(2 * DEADLINE);
+    options.set_outgoing_limit(1, 1 << 20).unwrap();
+    let (session, peer) = memory.connect(&broker, &options, false);
+    let appends = memory.gate_appends();
+    publish(&session, "t", QoS::AtLeastOnce, "");
+    appends.wait_for_arrival();
+    let (sender, refusals) = channel();
+    let waiting = std::thread::spawn({
+        let session = session.clone();
+        move || sender.send(session.publish("t", "".into(), at_least_once()))
+    });
+    let full = session.try_publish("t", "".into(), at_least_once()).unwrap_err();
+    assert_eq!(full.code(), Code::QueueFull);
+    memory.set_full(Some(Code::StoreFull));
+    drop(appends);
+    assert_eq!(next(&refusals).unwrap_err().code(), Code::StoreFull);
+    waiting.join().unwrap().unwrap();
+    close(&session, peer);
 }
 
 #[test]
