@@ -75,6 +75,10 @@ fn messages_of_qos_0_need_no_disk() {
     let number = publish(&session, "t", QoS::AtMostOnce, "a");
     session.wait(number, Some(DEADLINE)).unwrap();
     assert_eq!(peer.expect_publish().payload, b"a");
+    // Nor do they wait for one behind them that does.
+    let held = publish(&session, "t", QoS::AtLeastOnce, "");
+    assert_eq!(session.wait_stored(held, Some(DEADLINE)).unwrap_err().code(), Code::StoreFull);
+    session.wait_stored(number, Some(DEADLINE)).unwrap();
     close(&session, peer);
 }
 
