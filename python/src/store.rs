@@ -23,6 +23,8 @@ use crate::{error::OrRaise, property};
 pub(crate) struct Store {
     directory: PathBuf,
     client_id: String,
+    /// Whose it is: the lock of the store does not hold in a child of fork.
+    process: u32,
     /// None once it has been closed.
     core: Mutex<Option<client::Store>>,
 }
@@ -35,7 +37,13 @@ impl Store {
         open: impl FnOnce(&Path, &str) -> Result<client::Store> + Send,
     ) -> PyResult<Self> {
         let core = py.detach(|| open(&directory, &client_id)).or_raise(py)?;
-        Ok(Self { directory, client_id, core: Mutex::new(Some(core)) })
+        let process = std::process::id();
+        Ok(Self { directory, client_id, process, core: Mutex::new(Some(core)) })
+    }
+
+    /// Before the lock: one that another thread held at the fork stays locked for ever.
+    fn is_inherited(&self) -> bool {
+        self.process != std::process::id()
     }
 
     /// Uses the open store, detached: another thread may be in the middle of an export.
@@ -44,6 +52,9 @@ impl Store {
         py: Python<'_>,
         then: impl FnOnce(&mut client::Store) -> Result<T> + Send,
     ) -> PyResult<T> {
+        if self.is_inherited() {
+            return Err(Error::from(Code::Forked)).or_raise(py);
+        }
         py.detach(|| match &mut *self.core.lock().unwrap_or_else(PoisonError::into_inner) {
             Some(core) => then(core),
             None => Err(Error::new(Code::Closed, "The store has been closed")),
@@ -95,6 +106,9 @@ impl Store {
 
     /// Lets go of it, so that a session can open it.
     fn close(&self, py: Python<'_>) {
+        if self.is_inherited() {
+            return;
+        }
         py.detach(|| drop(self.core.lock().unwrap_or_else(PoisonError::into_inner).take()));
     }
 

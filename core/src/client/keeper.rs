@@ -78,6 +78,8 @@ struct Pen {
     /// The last batch that has been written, and the last that has been synced.
     written: u64,
     synced: u64,
+    /// A thread syncs, without the pen.
+    syncing: bool,
     /// Why the store takes nothing at present.
     failure: Option<Error>,
     /// It will not take anything any more.

@@ -266,7 +266,8 @@ impl Journal {
         ticket: Ticket,
         outcome: Option<Result<()>>,
     ) -> Result<()> {
-        let is_stored = number <= self.stored_message;
+        // One that has ended well has been stored, or, of QoS 0, did not have to be.
+        let is_stored = number <= self.stored_message || matches!(outcome, Some(Ok(())));
         if let Some(error) = outcome.and_then(Result::err).filter(|_| !is_stored) {
             self.told.push_back((ticket, Err(error)));
         } else if is_stored || number > self.last_message {

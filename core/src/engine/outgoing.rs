@@ -168,9 +168,11 @@ impl Outgoing {
 
     /// Whether a waiting publisher has a chance now.
     pub(super) fn has_room_for_waiting(&self, output: &Outbox, journal: &Journal) -> bool {
-        output.len() < OUTPUT_LIMIT
-            && self.limit.fits(self.messages(), self.bytes(), 1)
-            && (!journal.is_on() || journal.has_failed() || self.has_room_in_store(1, journal))
+        // Where the disk takes nothing there is none, but an error.
+        journal.has_failed()
+            || (output.len() < OUTPUT_LIMIT
+                && self.limit.fits(self.messages(), self.bytes(), 1)
+                && (!journal.is_on() || self.has_room_in_store(1, journal)))
     }
 
     /// Whether the store takes one more of this weight, and its records may wait for the disk.

@@ -30,6 +30,9 @@ struct Inner {
     unsyncable: AtomicBool,
     dead: AtomicBool,
     syncs: AtomicUsize,
+    /// How many threads sync, and how many did at the same time.
+    syncing: AtomicUsize,
+    most_syncing: AtomicUsize,
     closes: AtomicUsize,
     at_append: Mutex<Option<Arc<Threshold>>>,
     at_sync: Mutex<Option<Arc<Threshold>>>,
@@ -85,6 +88,10 @@ impl Memory {
         self.0.syncs.load(Ordering::SeqCst)
     }
 
+    pub(super) fn most_syncs_at_once(&self) -> usize {
+        self.0.most_syncing.load(Ordering::SeqCst)
+    }
+
     pub(super) fn closes(&self) -> usize {
         self.0.closes.load(Ordering::SeqCst)
     }
@@ -131,7 +138,10 @@ impl Storage for Memory {
     }
 
     fn sync(&self) -> Result<()> {
+        let syncing = self.0.syncing.fetch_add(1, Ordering::SeqCst) + 1;
+        self.0.most_syncing.fetch_max(syncing, Ordering::SeqCst);
         pass(&self.0.at_sync);
+        self.0.syncing.fetch_sub(1, Ordering::SeqCst);
         if self.0.unsyncable.swap(false, Ordering::SeqCst) {
             return Err(Error::from(Code::StoreFailed));
         }

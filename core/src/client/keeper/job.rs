@@ -1,6 +1,6 @@
 //! The store's job of a session, on the threads of the store's pool: writes and syncs until nothing is
 //! left. Scheduled once, however many leave records behind meanwhile (`Core::storing`). Two of them at
-//! the same time do no harm.
+//! the same time do no harm: one writes, one syncs.
 
 use std::{
     sync::{Arc, atomic::Ordering},
@@ -69,9 +69,10 @@ impl Keeper {
         let mut pen = self.pen.lock();
         let mut news = News::default();
         let wrote = self.write(shared, &mut pen, &mut news);
-        // One that comes late finds the store closed, and what is in it synced.
-        let closed = wrote.as_ref().is_err_and(|error| error.code() == Code::Closed);
-        let syncs = !(pen.broken || closed)
+        // One sync at a time: of two at once the other one may be told of an error that concerns this
+        // one, too. Whoever syncs looks again afterwards. And what has been closed has been synced.
+        let may_sync = !pen.broken && !pen.syncing && self.storage.read().is_some();
+        let syncs = may_sync
             && match self.durability {
                 Durability::Message => pen.written > pen.synced,
                 Durability::Interval(_) => self.sync_due.swap(false, Ordering::SeqCst),
@@ -96,6 +97,7 @@ impl Keeper {
             Err(_) => Round::Done,
         };
         let through = pen.written;
+        pen.syncing |= syncs;
         self.put_down(shared, pen, news);
         if syncs {
             self.sync(shared, through);
@@ -107,21 +109,20 @@ impl Keeper {
     fn sync(&self, shared: &Arc<Shared>, through: u64) {
         // What is written from here on needs a sync of its own.
         self.sync_planned.store(false, Ordering::SeqCst);
-        let synced = match &*self.storage.read() {
-            Some(storage) => storage.sync(),
-            None => return,
-        };
+        let synced = self.storage.read().as_ref().map(|storage| storage.sync());
         let mut news = News::default();
         let mut pen = self.pen.lock();
+        pen.syncing = false;
         match synced {
-            Ok(()) => {
+            None => {}
+            Some(Ok(())) => {
                 self.syncs.fetch_add(1, Ordering::Relaxed);
                 pen.synced = pen.synced.max(through);
                 if self.durability == Durability::Message {
                     self.note_stored(shared, &mut pen, through, &mut news);
                 }
             }
-            Err(error) => {
+            Some(Err(error)) => {
                 // What the disk did not keep it may not say another time.
                 pen.broken = true;
                 self.note_failure(shared, &mut pen, &error, &mut news);

@@ -1,7 +1,7 @@
 //! What the beginning and the end of a connection mean for own messages.
 
 use super::{
-    super::{Outcome, SetAside},
+    super::{Outcome, SetAside, record::Record},
     Kept, Outbox, Outgoing, PacketIds, ServerLimits, Tools,
     suspicion::{Isolation, may_be_due_to_a_message},
 };
@@ -107,8 +107,8 @@ impl Outgoing {
         count
     }
 
-    /// Ends everything for this process, and nothing for the store; how many messages that were,
-    /// without those of QoS 0 in the output.
+    /// Ends everything for this process, and for the store only what it has not taken; how many
+    /// messages that were, without those of QoS 0 in the output.
     pub(in crate::engine) fn leave_in_store(
         &mut self,
         Tools { ids, output, journal }: Tools<'_>,
@@ -124,7 +124,12 @@ impl Outgoing {
             let error = match kept.qos {
                 QoS::AtMostOnce => Code::Cancelled.into(),
                 _ if journal.batch_of(kept.number) == 0 => Code::LeftInStore.into(),
-                _ => unstored.clone(),
+                _ => {
+                    // Should the message still be written, it does not come back: who has been told
+                    // that it was not stored may publish it anew.
+                    journal.record(&Record::Ended { number: kept.number });
+                    unstored.clone()
+                }
             };
             self.conclude((kept, Err(error)), journal);
         }

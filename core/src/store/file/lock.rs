@@ -49,12 +49,19 @@ impl Registry {
 
 /// A lock for as long as it lives.
 struct Held {
+    /// Whose lock it is.
+    process: u32,
     key: Key,
     file: Option<fs::File>,
 }
 
 impl Drop for Held {
     fn drop(&mut self) {
+        if self.process != std::process::id() {
+            // A copy in a child of fork: to close it would end the lock that the child may have taken
+            // on this file since.
+            return std::mem::forget(self.file.take());
+        }
         let mut held = Registry::of_this_process().held();
         // Closed first, and nobody can open it in between: closing a later descriptor would end a
         // later lock.
@@ -88,7 +95,7 @@ pub(super) fn lock(path: &Path) -> Result<Box<dyn Send + Sync>> {
     }
     let key = key(path).map_err(failed)?;
     held.insert(key.to_owned());
-    Ok(Box::new(Held { key, file: Some(file) }))
+    Ok(Box::new(Held { process: std::process::id(), key, file: Some(file) }))
 }
 
 #[cfg(unix)]
@@ -143,5 +150,15 @@ mod tests {
         drop(lock(&other).unwrap());
         let missing = directory.path().join("missing").join("lock");
         assert_eq!(lock(&missing).err().unwrap().code(), Code::StoreFailed);
+    }
+    #[test]
+    fn what_a_child_of_fork_has_inherited_ends_no_lock_of_its_own() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("lock");
+        let _held = lock(&path).unwrap();
+        let file = Some(fs::File::open(&path).unwrap());
+        let process = std::process::id().wrapping_add(1);
+        drop(Held { process, key: key(&path).unwrap(), file });
+        assert_eq!(lock(&path).err().unwrap().code(), Code::StoreLocked);
     }
 }
