@@ -119,6 +119,19 @@ fn a_broker_without_the_session_is_asked_for_everything() {
 }
 
 #[test]
+fn memory_that_is_given_back_takes_no_gate_along() {
+    for version in KEPT {
+        let mut session = granted(version, &["a:1"]).crash();
+        assert_eq!(session.go_online(false), NOTHING);
+        session.engine.shrink();
+        session.subscribe(&["b:1"]);
+        assert_eq!(session.sent(), NOTHING, "the loss of the session is not on record yet");
+        assert_eq!(session.store(), ["session lost"]);
+        assert_eq!(session.sent().len(), 1);
+    }
+}
+
+#[test]
 fn other_options_are_asked_for_when_the_old_ones_are_off_the_record() {
     for version in KEPT {
         let mut session = granted(version, &["a:1"]).crash();

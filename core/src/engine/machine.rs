@@ -390,7 +390,8 @@ impl Engine {
         self.ids.shrink();
         self.events.shrink_to(4);
         self.journal.shrink();
-        if self.output.is_empty() {
+        // An empty output may still know for which record the next packet has to wait.
+        if self.output.is_empty() && self.journal.is_stored() {
             self.output.clear();
         }
     }
