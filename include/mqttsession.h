@@ -1156,11 +1156,15 @@ mqtt_status mqtt_message_acknowledgement(const mqtt_message *message,
 mqtt_status mqtt_message_fail(const mqtt_message *message);
 
 /**
- * Acknowledges a message.
+ * Acknowledges a message. With a store that of a message of QoS 2 survives the process when this
+ * returns; where several handlers get the message, or several rights were taken, when the last of
+ * them has returned or been used.
  *
  * @param acknowledgement Taken. The right, which is used up whatever the result.
  * @return MQTT_OK; MQTT_SESSION_LOST when the broker has lost the session, so that there is nothing
- *         left to acknowledge.
+ *         left to acknowledge; MQTT_STORE_FULL, MQTT_STORE_READ_ONLY or MQTT_STORE_FAILED when the
+ *         store does not take the acknowledgement, which leaves when it does; MQTT_CLOSED when the
+ *         store has been closed.
  * @threads Any.
  * @callbacks Any.
  */
@@ -1175,7 +1179,8 @@ mqtt_status mqtt_acknowledgement_send(mqtt_acknowledgement *acknowledgement);
  * @param properties Borrowed. What to say beside it: a reason string, user properties; NULL for
  *        nothing.
  * @return MQTT_OK; MQTT_INVALID_ARGUMENT for another reason, or a property that PUBACK cannot have;
- *         MQTT_NOT_SUPPORTED for properties before MQTT 5.0; MQTT_SESSION_LOST.
+ *         MQTT_NOT_SUPPORTED for properties before MQTT 5.0; MQTT_SESSION_LOST; the
+ *         store's errors, as mqtt_acknowledgement_send.
  * @threads Any.
  * @callbacks Any.
  */

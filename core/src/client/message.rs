@@ -299,7 +299,8 @@ pub struct Acknowledgement(Option<Arc<Deferred>>);
 
 impl Acknowledgement {
     /// Acknowledges the message. With a store that of a message of QoS 2 survives the process when this
-    /// returns.
+    /// returns; where several handlers get the message, or several acknowledgements of it were taken, when
+    /// the last of them has returned or been used.
     ///
     /// # Errors
     /// `SESSION_LOST` when the broker has lost the session; there is nothing left to acknowledge.

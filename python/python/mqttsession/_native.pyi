@@ -385,7 +385,7 @@ class Message:
         For sessions with ``acknowledge="manual"``; legal once, from any thread, in any order. In
         asyncio it may also be called early, before the next message is asked for. With a store,
         once this has returned a message of QoS 2 does not come again, whatever becomes of the
-        process.
+        process; where several handlers get the message, once the last of them has returned.
         """
 
     def refuse(
