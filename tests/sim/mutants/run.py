@@ -93,7 +93,9 @@ def main() -> int:
         "--seeds", type=int, default=20_000, help="after so many a fault counts as missed"
     )
     parser.add_argument(
-        "--target", type=pathlib.Path, help="where to build, in place of ROOT/build/mutants/target"
+        "--target",
+        type=pathlib.Path,
+        help="where to build, in place of ROOT/build/mutants/target; not where the sources are built",
     )
     parser.add_argument("names", nargs="*", help="parts of names; none means all")
     choice = parser.parse_args()
