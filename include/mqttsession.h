@@ -3588,9 +3588,9 @@ mqtt_status mqtt_session_reply(const mqtt_session *session,
 #define MQTT_EVENT_SESSION_LOST 11
 
 /**
- * The session has a store, but the broker forgets the session with the connection: messages survive
- * and are delivered at least once, those of QoS 2 too. Told once, before the first attempt to
- * connect.
+ * The session has a store, but the broker forgets the session with the connection: what had not been
+ * confirmed is published anew, so that a message of QoS 2 may come twice, or, half confirmed, ends with
+ * MQTT_SESSION_LOST. Told once, before the first attempt to connect.
  */
 #define MQTT_EVENT_STORE_WITHOUT_SESSION 12
 

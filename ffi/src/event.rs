@@ -46,9 +46,9 @@ pub const MQTT_EVENT_RESTORED: i32 = 10;
 /// The broker had lost the session, or had never kept it, while something was unfinished:
 /// mqtt_event_renewed, mqtt_event_unknown and mqtt_event_forgotten say what becomes of it.
 pub const MQTT_EVENT_SESSION_LOST: i32 = 11;
-/// The session has a store, but the broker forgets the session with the connection: messages survive
-/// and are delivered at least once, those of QoS 2 too. Told once, before the first attempt to
-/// connect.
+/// The session has a store, but the broker forgets the session with the connection: what had not been
+/// confirmed is published anew, so that a message of QoS 2 may come twice, or, half confirmed, ends with
+/// MQTT_SESSION_LOST. Told once, before the first attempt to connect.
 pub const MQTT_EVENT_STORE_WITHOUT_SESSION: i32 = 12;
 /// The store takes nothing at present: publishing at QoS 1 and 2 fails with mqtt_event_status until
 /// it does, which is tried again and again.

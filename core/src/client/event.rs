@@ -50,9 +50,9 @@ pub enum Event {
     Restored(Restored),
     /// The broker had lost the session, or had never kept it, while something was unfinished.
     SessionLost(SessionLoss),
-    /// The session has a store, but the broker forgets the session with the connection: messages survive
-    /// and are delivered at least once, QoS 2 included. Reported once, before the first attempt to
-    /// connect.
+    /// The session has a store, but the broker forgets the session with the connection: what had not been
+    /// confirmed is published anew, so that a message of QoS 2 may come twice, or, half confirmed, ends
+    /// with `SESSION_LOST`. Reported once, before the first attempt to connect.
     StoreWithoutSession,
     /// The store takes nothing at present: publishing at QoS 1 and 2 fails with this error until it
     /// does, which is tried again and again.

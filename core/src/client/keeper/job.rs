@@ -8,10 +8,7 @@ use std::{
 };
 
 use super::{Keeper, News};
-use crate::{
-    client::{Durability, shared::Shared},
-    error::Code,
-};
+use crate::client::{Durability, shared::Shared};
 
 /// How many batches are written for one session before other sessions get their turn.
 const ROUNDS: usize = 64;
