@@ -63,8 +63,8 @@ lint: $(VENV)/package.stamp ## format, warnings as errors, types of the Python p
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
 	$(CARGO) clippy --locked -p mqttsession --no-default-features -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps -q -p mqttsession
-	$(VPY) -m ruff check python tests/python examples/python benches
-	$(VPY) -m ruff format --check python tests/python examples/python benches
+	$(VPY) -m ruff check python tests/python tests/crash examples/python benches
+	$(VPY) -m ruff format --check python tests/python tests/crash examples/python benches
 	cd python && ../$(VPY) -m mypy --strict python/mqttsession
 	cd python && ../$(VPY) -m mypy.stubtest mqttsession._native
 
@@ -94,6 +94,25 @@ interop: setup broker ## what holds at seven brokers, printed as a matrix (ROW="
 		$(CARGO) test --locked -q -p mqttsession-tests --test interop -- --all \
 		$(if $(BROKER),--broker $(BROKER)) $(if $(WRITE),--write $(abspath $(WRITE))) $(if $(ROW),"$(ROW)")
 
+# With the checks that only debug builds have: they are part of what the simulation looks at.
+SIM_PROFILE := CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 CARGO_PROFILE_RELEASE_DEBUG_ASSERTIONS=true
+SEEDS ?= 100000
+
+sim: ## the durable session under 100,000 simulated runs (SEEDS=n, FROM=n; SEED=n tells the story of one)
+	@$(SIM_PROFILE) $(CARGO) test --locked -q --release --target-dir $(BUILD)/sim -p mqttsession-tests --test sim -- \
+		$(if $(SEED),--seed $(SEED),--seeds $(SEEDS) $(if $(FROM),--from $(FROM)))
+
+mutants: ## puts deliberate faults into engine and store and shows that the simulation finds each (NAME="part of a name")
+	@$(PYTHON) tests/sim/mutants/run.py . $(NAME)
+
+CRASH := MQTTSESSION_REQUIRE_CRASH=1 MQTTSESSION_REQUIRE_MOSQUITTO=1 $(CARGO) test --locked -q -p mqttsession-tests --test crash --
+
+crash-test: setup $(VENV)/package.stamp ## kills publishers and receivers for real, hundreds of times, and counts (KILLS=n a run, SEED=n)
+	@echo "Without a store, for comparison:"
+	@$(CRASH) --without-store --language c --kills 10
+	@echo "With one:"
+	@$(CRASH) --kills $(or $(KILLS),75) --seed $(or $(SEED),1)
+
 # ---- measuring
 
 bench: release $(BENCH_VENV)/package.stamp ## measures against the raw limit and the peers that are installed (ROW=pub/0/16 for one row)
@@ -106,6 +125,9 @@ $(BENCH_VENV)/package.stamp: $(PYTHON_SOURCES) benches/requirements.txt
 	$(BENCH_VENV)/bin/python -m pip install -q --disable-pip-version-check -r benches/requirements.txt ./python
 	@touch $@
 
+bench-stores: ## measures the stores that could have been chosen, for docs/store.md (COST=1 for what building costs, too)
+	$(PYTHON) benches/stores/run.py $(if $(COST),--cost)
+
 fuzz: ## fuzzes the codec in both directions and the session, a minute each (nightly Rust, cargo-fuzz)
 	cd fuzz && for target in decode_from_server decode_from_client session_from_server; do $(CARGO) +nightly fuzz run $$target -- -max_total_time=60 || exit 1; done
 
@@ -113,4 +135,4 @@ clean: ## removes everything that was built
 	$(CARGO) clean
 	rm -rf $(BUILD)
 
-.PHONY: help demo library release broker header install test lint setup interop bench fuzz clean
+.PHONY: help demo library release broker header install test lint setup interop sim mutants crash-test bench bench-stores fuzz clean

@@ -25,6 +25,7 @@ class Driver:
     role: str
     language: str
     command: list[str]
+    stores: bool = False
     max_idle: int = sys.maxsize
     environment: dict[str, str] = field(default_factory=dict)
 
@@ -94,6 +95,7 @@ def prepare(entry: dict[str, Any]) -> Driver:
         role=entry["role"],
         language=entry["language"],
         command=command,
+        stores=entry.get("stores", False),
         max_idle=entry.get("max_idle", sys.maxsize),
         environment=environment,
     )

@@ -1,8 +1,11 @@
-/* mqttsession through its C interface. With -DINLINE callbacks run on the I/O thread. */
+/* mqttsession through its C interface. With -DINLINE callbacks run on the I/O thread. The environment's
+ * BENCH_STORE is a directory for a store, and BENCH_DURABILITY, message or system, when it syncs. */
 #include "bench.h"
 
 #include <mqttsession.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 static mqtt_publish_options *qos1, *qos2;
 
@@ -47,6 +50,19 @@ const char *bench_library(void)
     return text;
 }
 
+static void set_store(mqtt_options *options)
+{
+    const char *directory = getenv("BENCH_STORE"), *durability = getenv("BENCH_DURABILITY");
+    if (!directory)
+        return;
+    int system = durability && !strcmp(durability, "system");
+    check(mqtt_options_set_store(options, directory), "store");
+    check(mqtt_options_set_durability(
+              options, system ? MQTT_DURABILITY_SYSTEM : MQTT_DURABILITY_MESSAGE, 0),
+          "durability");
+    check(mqtt_options_set_clean_session(options, 0), "clean session");
+}
+
 void *bench_connect(const struct run *run, const char *client_id)
 {
     char address[128];
@@ -59,6 +75,7 @@ void *bench_connect(const struct run *run, const char *client_id)
     check(mqtt_options_set_client_id(options, client_id), "client id");
     check(mqtt_options_set_version(options, run->version), "version");
     check(mqtt_options_set_in_flight_limit(options, (int32_t)run->window), "window");
+    set_store(options);
 #ifdef INLINE
     check(mqtt_options_set_dispatch(options, MQTT_DISPATCH_INLINE), "dispatch");
 #endif

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Measure MQTT libraries against the same loopback peer and print Markdown tables.
 
-A row of the matrix is pub/QOS/SIZE, recv/QOS/SIZE, latency/SIZE or idle/CONNECTIONS. A fresh sink
-serves every run, and its counters must show what the run was asked for. Repetitions are
+A row of the matrix is pub/QOS/SIZE, store/SIZE, recv/QOS/SIZE, latency/SIZE or idle/CONNECTIONS. A
+fresh sink serves every run, and its counters must show what the run was asked for. Repetitions are
 interleaved: every driver once, then every driver again, in a new order each time.
 """
 
@@ -17,12 +17,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import drivers
+import durable
 import report
 from drivers import Driver
 
 MATRIX = [
     *(f"pub/{qos}/{size}" for qos in (0, 1) for size in (16, 1024, 65536)),
     "pub/2/16",
+    "store/16",
+    "store/1024",
     *(f"recv/{qos}/{size}" for qos in (0, 1) for size in (16, 1024, 65536)),
     "recv/2/16",
     "latency/16",
@@ -53,6 +56,9 @@ class Row:
                 qos, size = values
                 if 0 <= qos <= 2 and size >= 0:
                     return cls(name, mode, qos=qos, size=size)
+            elif mode == "store":
+                (size,) = values
+                return cls(name, mode, qos=1, size=size)
             elif mode == "latency":
                 (size,) = values
                 return cls(name, mode, size=size)
@@ -92,10 +98,18 @@ class Bench:
         self.seconds = seconds
 
     def run(self, driver: Driver, row: Row, count: int) -> report.Result:
-        """One run of one driver."""
+        """One run of one driver; of one with a store, behind a look at the disk."""
+        if row.mode != "store":
+            return self.drive(driver, row, count)
+        with durable.prepare(driver, row.size) as (prepared, disk):
+            return self.drive(prepared, row, count) | {"disk": disk}
+
+    def drive(self, driver: Driver, row: Row, count: int) -> report.Result:
+        """One run of one driver as it stands."""
         sink = Sink(self.sink)
         numbers = map(str, (row.qos, count, row.size, self.version))
-        command = [*driver.command, "127.0.0.1", sink.port, row.mode, *numbers]
+        mode = "pub" if row.mode == "store" else row.mode
+        command = [*driver.command, "127.0.0.1", sink.port, mode, *numbers]
         result: report.Result = {
             "driver": driver.name,
             "role": driver.role,
@@ -148,6 +162,8 @@ class Bench:
 
     def measure(self, row: Row, live: list[Driver], repetitions: int) -> list[report.Result]:
         """All runs of a row."""
+        if row.mode == "store":
+            live = durable.choose(live)
         results = []
         plan = []
         for driver in live:
@@ -168,7 +184,7 @@ def complain(row: Row, count: int, messages: int, counters: dict[str, Any]) -> s
         return "broke the protocol"
     if messages != count:
         return f"reported {messages} of {count}"
-    if row.mode == "pub":
+    if row.mode in ("pub", "store"):
         expected = [count if qos == row.qos else 0 for qos in range(3)]
         expected[1] += row.qos == 0  # the one that proves the others to have arrived
         if counters["publish"] != expected:
@@ -238,7 +254,7 @@ def main() -> int:
                 file.writelines(f"{json.dumps({'row': row.name} | run)}\n" for run in results)
         libraries |= {result["library"] for result in results if "library" in result}
         failed |= any("error" in result or "odd" in result for result in results)
-        tables = {"latency": report.latency, "idle": report.idle}
+        tables = {"latency": report.latency, "idle": report.idle, "store": durable.table}
         lines = tables.get(row.mode, report.throughput)(report.Table(results))
         print(f"\n## {row.name}\n", *lines, sep="\n", flush=True)
     print(f"\nMeasured: {', '.join(sorted(libraries))}.")

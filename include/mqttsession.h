@@ -46,7 +46,8 @@
  * Text that goes in is UTF-8 and ends with NUL; bytes that go in are a pointer and a size, and
  * the pointer may be NULL when the size is 0. What comes out is an mqtt_view, which is not ended
  * with NUL and lives as long as the object that gave it; its `data` is never NULL. Only the
- * library's own sentences and names come out as NUL-terminated text.
+ * library's own sentences and names, and the client ids of stores, come out as NUL-terminated
+ * text.
  *
  * # Numbers
  *
@@ -72,7 +73,7 @@
  *
  * Three statuses can come from every function and are not repeated at each:
  * MQTT_INVALID_ARGUMENT for NULL where it is not allowed or a value out of range; MQTT_FORKED for
- * a session that was made before fork; MQTT_INTERNAL for a fault of this library, which has been
+ * a session or store from before a fork; MQTT_INTERNAL for a fault of this library, which has been
  * caught and has broken nothing else. After MQTT_CLOSED or MQTT_FORKED a session is of no more
  * use and can only be freed: mqtt_status_ends_session tells these apart.
  *
@@ -102,6 +103,14 @@
  * another callback of it; a call that would have to wait for the same session answers
  * MQTT_WOULD_DEADLOCK there.
  *
+ * # Messages that survive
+ *
+ * A session with a store (mqtt_options_set_store) has its messages of quality of service 1 and 2 on
+ * disk: they survive the process and, as mqtt_options_set_durability says, the machine. Nothing is sent
+ * before it is stored; mqtt_session_wait_stored tells when it is. The next session with the same
+ * directory and client id goes on where the last one ended, however that was. docs/durability.md tells
+ * it step by step; mqtt_store_open looks into a store that no session has open.
+ *
  * # Growth
  *
  * Upgrades within the same soname (libmqttsession.so.0) do not break a compiled program: functions
@@ -112,7 +121,8 @@
  * # fork
  *
  * The child of a fork must not use the sessions of its parent: every call on one answers
- * MQTT_FORKED, mqtt_session_free returns at once, and nothing is sent. New sessions work.
+ * MQTT_FORKED, mqtt_session_free returns at once, and nothing is sent. New sessions work. A store
+ * that the parent looks into is likewise the parent's alone.
  */
 
 #ifndef MQTTSESSION_H
@@ -530,6 +540,42 @@ typedef int32_t mqtt_status;
  * The store could not be read or written.
  */
 #define MQTT_STORE_FAILED -1101
+
+/**
+ * There is no room for the store; free some of its disk, or set its limits higher.
+ */
+#define MQTT_STORE_FULL -1102
+
+/**
+ * Another session or process has this store open; a store serves one at a time.
+ */
+#define MQTT_STORE_LOCKED -1103
+
+/**
+ * The store's directory cannot be written; check its owner and its permissions.
+ */
+#define MQTT_STORE_READ_ONLY -1104
+
+/**
+ * The store is damaged; repair it, which keeps what can be read and sets the rest aside.
+ */
+#define MQTT_STORE_CORRUPT -1105
+
+/**
+ * The store was written by a newer version of this library; use that version, or another directory.
+ */
+#define MQTT_STORE_VERSION -1106
+
+/**
+ * The directory holds something else than the store of this client id; use another directory.
+ */
+#define MQTT_STORE_FOREIGN -1107
+
+/**
+ * The session ended before the message did; it stays in the store, and the next session that opens
+ * it sends it.
+ */
+#define MQTT_LEFT_IN_STORE -1108
 
 /**
  * A fault in this library; please report it.
@@ -1033,6 +1079,18 @@ int32_t mqtt_message_retain(const mqtt_message *message);
 int32_t mqtt_message_duplicate(const mqtt_message *message);
 
 /**
+ * Says whether a handler may have seen the message before: an earlier process, or the machine, went
+ * down while it was being handled. Only with a store, and only at quality of service 2; without it a
+ * message of quality of service 2 comes once.
+ *
+ * @param message Borrowed.
+ * @return 1 if so, else 0; 0 for NULL.
+ * @threads Any.
+ * @callbacks Any.
+ */
+int32_t mqtt_message_redelivered(const mqtt_message *message);
+
+/**
  * Gives the properties of the message (MQTT 5.0; before that there are none).
  *
  * @param message Borrowed.
@@ -1098,11 +1156,15 @@ mqtt_status mqtt_message_acknowledgement(const mqtt_message *message,
 mqtt_status mqtt_message_fail(const mqtt_message *message);
 
 /**
- * Acknowledges a message.
+ * Acknowledges a message. With a store that of a message of QoS 2 survives the process when this
+ * returns; where several handlers get the message, or several rights were taken, when the last of
+ * them has returned or been used.
  *
  * @param acknowledgement Taken. The right, which is used up whatever the result.
  * @return MQTT_OK; MQTT_SESSION_LOST when the broker has lost the session, so that there is nothing
- *         left to acknowledge.
+ *         left to acknowledge; MQTT_STORE_FULL, MQTT_STORE_READ_ONLY or MQTT_STORE_FAILED when the
+ *         store does not take the acknowledgement, which leaves when it does; MQTT_CLOSED when the
+ *         store has been closed.
  * @threads Any.
  * @callbacks Any.
  */
@@ -1117,7 +1179,8 @@ mqtt_status mqtt_acknowledgement_send(mqtt_acknowledgement *acknowledgement);
  * @param properties Borrowed. What to say beside it: a reason string, user properties; NULL for
  *        nothing.
  * @return MQTT_OK; MQTT_INVALID_ARGUMENT for another reason, or a property that PUBACK cannot have;
- *         MQTT_NOT_SUPPORTED for properties before MQTT 5.0; MQTT_SESSION_LOST.
+ *         MQTT_NOT_SUPPORTED for properties before MQTT 5.0; MQTT_SESSION_LOST; the
+ *         store's errors, as mqtt_acknowledgement_send.
  * @threads Any.
  * @callbacks Any.
  */
@@ -1888,6 +1951,79 @@ mqtt_status mqtt_options_set_redirect_limit(mqtt_options *options,
                                             int32_t hops);
 
 /* ==============================================================================================
+ * Options: the store, where messages survive the process.
+ * ============================================================================================== */
+
+/**
+ * A message counts as stored when it survives the machine: written and synced. Messages that are
+ * published together share one sync. The default.
+ */
+#define MQTT_DURABILITY_MESSAGE 0
+
+/**
+ * A message counts as stored when it is written, and survives the machine at most the interval
+ * later.
+ */
+#define MQTT_DURABILITY_INTERVAL 1
+
+/**
+ * A message counts as stored when it is written; the operating system syncs when it likes.
+ */
+#define MQTT_DURABILITY_SYSTEM 2
+
+/**
+ * Gives the session a store on disk. Accepted messages of QoS 1 and 2 then survive the process, and
+ * so does what the session knows of received messages of QoS 2 and of its subscriptions: a session
+ * that is made later with the same directory and client id goes on where this one ended.
+ *
+ * It needs a client id, and mqtt_options_set_clean_session with no for the broker's half of the
+ * promise (MQTT 5.0: a session expiry interval, too). mqtt_session_new opens the store, which serves
+ * one session at a time until that is freed.
+ *
+ * @param options Borrowed. The options.
+ * @param directory Borrowed. The path of a directory, which is made where it is missing; each
+ *        client id has a directory of its own in it, so that sessions can share it. NULL, the
+ *        default, keeps everything in memory.
+ * @return MQTT_OK; MQTT_INVALID_UTF8; MQTT_INVALID_OPTION when it is empty.
+ * @threads One at a time for each options object.
+ * @callbacks Any.
+ */
+mqtt_status mqtt_options_set_store(mqtt_options *options,
+                                   const char *directory);
+
+/**
+ * Says when the store syncs what it has written. Whatever it says, what is stored survives the
+ * process.
+ *
+ * @param options Borrowed. The options.
+ * @param durability Value. An MQTT_DURABILITY_...
+ * @param interval_ms Value. For MQTT_DURABILITY_INTERVAL milliseconds above 0; otherwise not looked
+ *        at.
+ * @return MQTT_OK; MQTT_INVALID_ARGUMENT; MQTT_INVALID_OPTION for an interval of 0.
+ * @threads One at a time for each options object.
+ * @callbacks Any.
+ */
+mqtt_status mqtt_options_set_durability(mqtt_options *options,
+                                        int32_t durability,
+                                        int64_t interval_ms);
+
+/**
+ * Sets the limits of what the store holds of own messages. The limits of the outgoing queue
+ * (mqtt_options_set_outgoing_limit) count beside them, and its policy for both.
+ *
+ * @param options Borrowed. The options.
+ * @param messages Value. Messages of QoS 1 and 2 above 0; 1,000,000 by default.
+ * @param bytes Value. Bytes of their packets above 0; 1 GiB by default. The store's files may for a
+ *        while take twice as much, and 64 MiB.
+ * @return MQTT_OK; MQTT_INVALID_OPTION when one is 0.
+ * @threads One at a time for each options object.
+ * @callbacks Any.
+ */
+mqtt_status mqtt_options_set_store_limit(mqtt_options *options,
+                                         size_t messages,
+                                         size_t bytes);
+
+/* ==============================================================================================
  * Options: certificates and whom to trust. They have an effect with TLS only.
  * ============================================================================================== */
 
@@ -2138,12 +2274,15 @@ void mqtt_operation_free(mqtt_operation *operation);
 typedef struct mqtt_session mqtt_session;
 
 /**
- * Makes a session. Nothing is sent before mqtt_session_connect.
+ * Makes a session, and opens its store if it has one. Nothing is sent before mqtt_session_connect.
  *
  * @param options Borrowed. The options, which are copied; NULL for the defaults.
  * @param session Output. The session; free it with mqtt_session_free.
- * @return MQTT_OK; MQTT_INVALID_CLIENT_ID, MQTT_INVALID_OPTION or MQTT_NOT_SUPPORTED for options
- *         that contradict each other.
+ * @return MQTT_OK; MQTT_INVALID_CLIENT_ID, also for a store without a client id, MQTT_INVALID_OPTION
+ *         or MQTT_NOT_SUPPORTED for options that contradict each other; with a store
+ *         MQTT_STORE_LOCKED while another session or process has it open, MQTT_STORE_FULL,
+ *         MQTT_STORE_READ_ONLY, MQTT_STORE_CORRUPT, MQTT_STORE_VERSION, MQTT_STORE_FOREIGN or
+ *         MQTT_STORE_FAILED, after each of which the store is as it was.
  * @threads Any.
  * @callbacks Any.
  */
@@ -2153,6 +2292,9 @@ mqtt_status mqtt_session_new(const mqtt_options *options,
 /**
  * Ends a session for good: disconnects if it is connected, ends everything that has not ended
  * with MQTT_CANCELLED, and destroys the user data of every callback.
+ *
+ * With a store, messages of QoS 1 and 2 that have not ended stay in it and end with
+ * MQTT_LEFT_IN_STORE; all that is there to write is written and synced, and the store is closed.
  *
  * Outside callbacks it returns after the last callback and the last destroy of the session. This
  * wait has no timeout: a callback that never returns never lets it return. Inside any callback it
@@ -2205,14 +2347,16 @@ mqtt_status mqtt_session_connect_start(const mqtt_session *session,
  * returned (inside a callback: has ended), then closes the connection. The session stops
  * reconnecting; its subscriptions stay, and it can be connected again.
  *
- * What has not ended in time is given up and ends as MQTT_CANCELLED.
+ * What has not ended in time is given up and ends as MQTT_CANCELLED. With a store, that holds for
+ * QoS 0 alone: messages of QoS 1 and 2 stay, here and in the store, for the next connection.
  *
  * @param session Borrowed. The session; one that is not connected succeeds at once.
  * @param reason Value. MQTT_REASON_SUCCESS, or under MQTT 5.0 another that a client may give, for
  *        example MQTT_REASON_DISCONNECT_WITH_WILL.
  * @param timeout_ms Value. The longest time to wait for messages to end; 0 gives them up at once,
  *        MQTT_FOREVER has no limit.
- * @return MQTT_OK; MQTT_CANCELLED when the connection is closed, but messages had to be given up;
+ * @return MQTT_OK; MQTT_CANCELLED when the connection is closed, but messages had to be given up, and
+ *         with a store MQTT_LEFT_IN_STORE when messages had not ended;
  *         MQTT_INVALID_ARGUMENT for a reason that a client must not give; MQTT_BUSY while it is
  *         disconnected by another call; MQTT_WOULD_DEADLOCK, after which it goes on; MQTT_CLOSED.
  * @threads Any.
@@ -2701,8 +2845,9 @@ mqtt_status mqtt_publish_options_set_time_to_live(mqtt_publish_options *options,
  * @return MQTT_OK; MQTT_INVALID_TOPIC; MQTT_INVALID_UTF8; MQTT_INVALID_QOS;
  *         MQTT_PAYLOAD_TOO_LARGE; MQTT_NOT_CONNECTED before mqtt_session_connect and after
  *         mqtt_session_disconnect;
- *         MQTT_QUEUE_FULL; MQTT_WOULD_DEADLOCK when it would have to wait for the queue that this
- *         callback holds up; MQTT_CLOSED.
+ *         MQTT_QUEUE_FULL; MQTT_STORE_FULL, MQTT_STORE_READ_ONLY or MQTT_STORE_FAILED while the
+ *         session's store takes nothing (quality of service 1 and 2); MQTT_WOULD_DEADLOCK when it
+ *         would have to wait for the queue that this callback holds up; MQTT_CLOSED.
  * @threads Any.
  * @callbacks Any.
  */
@@ -2753,8 +2898,9 @@ mqtt_status mqtt_session_publish_with(const mqtt_session *session,
  * @param outcome Output, optional. What the broker answered; free it with mqtt_outcome_free.
  * @return MQTT_OK when it was written (quality of service 0) or acknowledged (1 and 2);
  *         MQTT_TIMEOUT when it goes on; MQTT_PUBLISH_REFUSED, MQTT_EXPIRED, MQTT_DROPPED,
- *         MQTT_SET_ASIDE, MQTT_STORE_FAILED, MQTT_SESSION_LOST or MQTT_CANCELLED when it ended so,
- *         about which mqtt_last_error_reason_code and its sisters tell what the broker said;
+ *         MQTT_SET_ASIDE, MQTT_STORE_FAILED, MQTT_SESSION_LOST, MQTT_LEFT_IN_STORE or MQTT_CANCELLED
+ *         when it ended so, about which mqtt_last_error_reason_code and its sisters tell what the
+ *         broker said;
  *         MQTT_UNKNOWN_MESSAGE; MQTT_WOULD_DEADLOCK when it goes on and this thread must not wait.
  * @threads Any.
  * @callbacks Any; an inline one can only ask.
@@ -2763,6 +2909,42 @@ mqtt_status mqtt_session_wait(const mqtt_session *session,
                               uint64_t number,
                               int64_t timeout_ms,
                               mqtt_outcome **outcome);
+
+/**
+ * Waits until a message is in the session's store (mqtt_options_set_store): from then on it survives
+ * the process, and whatever else mqtt_options_set_durability asked for.
+ *
+ * Nothing of quality of service 0 is stored; for such a message it succeeds at once.
+ *
+ * @param session Borrowed. The session.
+ * @param number Value. The number of the message, from a publish of this session.
+ * @param timeout_ms Value. The longest time to wait; 0 asks, MQTT_FOREVER has no limit.
+ * @return MQTT_OK; MQTT_TIMEOUT when it goes on; MQTT_NOT_SUPPORTED without a store; MQTT_STORE_FULL,
+ *         MQTT_STORE_READ_ONLY or MQTT_STORE_FAILED while the store takes nothing, after which it may
+ *         be waited for again; the error with which the message ended before it was stored;
+ *         MQTT_UNKNOWN_MESSAGE; MQTT_WOULD_DEADLOCK when it goes on and this thread must not wait;
+ *         MQTT_CLOSED.
+ * @threads Any.
+ * @callbacks Any; an inline one can only ask.
+ */
+mqtt_status mqtt_session_wait_stored(const mqtt_session *session,
+                                     uint64_t number,
+                                     int64_t timeout_ms);
+
+/**
+ * Starts to wait until a message is in the session's store, without waiting here.
+ *
+ * @param session Borrowed. The session.
+ * @param number Value. The number of the message, from a publish of this session.
+ * @param operation Output. Ends as mqtt_session_wait_stored returns; free it with
+ *        mqtt_operation_free.
+ * @return MQTT_OK; MQTT_NOT_SUPPORTED without a store; MQTT_UNKNOWN_MESSAGE; MQTT_CLOSED.
+ * @threads Any.
+ * @callbacks Any.
+ */
+mqtt_status mqtt_session_wait_stored_start(const mqtt_session *session,
+                                           uint64_t number,
+                                           mqtt_operation **operation);
 
 /**
  * Waits until every message that was accepted before this call has ended.
@@ -3393,6 +3575,37 @@ mqtt_status mqtt_session_reply(const mqtt_session *session,
 #define MQTT_EVENT_REDIRECTED 9
 
 /**
+ * The store held something from an earlier session; told once, before the first attempt to connect:
+ * mqtt_event_messages, mqtt_event_bytes, mqtt_event_in_flight, mqtt_event_interrupted and
+ * mqtt_event_after_power_loss say what.
+ */
+#define MQTT_EVENT_RESTORED 10
+
+/**
+ * The broker had lost the session, or had never kept it, while something was unfinished:
+ * mqtt_event_renewed, mqtt_event_unknown and mqtt_event_forgotten say what becomes of it.
+ */
+#define MQTT_EVENT_SESSION_LOST 11
+
+/**
+ * The session has a store, but the broker forgets the session with the connection: what had not been
+ * confirmed is published anew, so that a message of QoS 2 may come twice, or, half confirmed, ends with
+ * MQTT_SESSION_LOST. Told once, before the first attempt to connect.
+ */
+#define MQTT_EVENT_STORE_WITHOUT_SESSION 12
+
+/**
+ * The store takes nothing at present: publishing at QoS 1 and 2 fails with mqtt_event_status until
+ * it does, which is tried again and again.
+ */
+#define MQTT_EVENT_STORE_FAILED 13
+
+/**
+ * The store takes messages again.
+ */
+#define MQTT_EVENT_STORE_RECOVERED 14
+
+/**
  * Something that happened to a session. New kinds may come: ignore one that you do not know.
  */
 typedef struct mqtt_event mqtt_event;
@@ -3549,6 +3762,95 @@ size_t mqtt_event_count(const mqtt_event *event);
 mqtt_view mqtt_event_address(const mqtt_event *event);
 
 /* ==============================================================================================
+ * What the events of a store, and of a session that the broker lost, tell.
+ * ============================================================================================== */
+
+/**
+ * Gives how many own messages the store held that had not ended, for MQTT_EVENT_RESTORED.
+ * mqtt_session_wait takes their numbers.
+ *
+ * @param event Borrowed.
+ * @return The number of messages; 0 for other events.
+ * @threads Any, while the handler runs.
+ * @callbacks The event's handler.
+ */
+size_t mqtt_event_messages(const mqtt_event *event);
+
+/**
+ * Gives the bytes of the packets of those messages, for MQTT_EVENT_RESTORED.
+ *
+ * @param event Borrowed.
+ * @return Bytes; 0 for other events.
+ * @threads Any, while the handler runs.
+ * @callbacks The event's handler.
+ */
+uint64_t mqtt_event_bytes(const mqtt_event *event);
+
+/**
+ * Gives how many of those messages may have been sent, for MQTT_EVENT_RESTORED.
+ *
+ * @param event Borrowed.
+ * @return The number of messages; 0 for other events.
+ * @threads Any, while the handler runs.
+ * @callbacks The event's handler.
+ */
+size_t mqtt_event_in_flight(const mqtt_event *event);
+
+/**
+ * Gives how many received messages of QoS 2 were being handled when the process died, for
+ * MQTT_EVENT_RESTORED. They come again, marked (mqtt_message_redelivered).
+ *
+ * @param event Borrowed.
+ * @return The number of messages; 0 for other events.
+ * @threads Any, while the handler runs.
+ * @callbacks The event's handler.
+ */
+size_t mqtt_event_interrupted(const mqtt_event *event);
+
+/**
+ * Says whether the machine went down without the end of the session, for MQTT_EVENT_RESTORED: what
+ * had not been synced may be missing, and a message of QoS 2 that comes again may have been handled.
+ *
+ * @param event Borrowed.
+ * @return 1 if so, else 0; 0 for other events.
+ * @threads Any, while the handler runs.
+ * @callbacks The event's handler.
+ */
+int32_t mqtt_event_after_power_loss(const mqtt_event *event);
+
+/**
+ * Gives how many own messages are published once more, as new, for MQTT_EVENT_SESSION_LOST.
+ *
+ * @param event Borrowed.
+ * @return The number of messages; 0 for other events.
+ * @threads Any, while the handler runs.
+ * @callbacks The event's handler.
+ */
+size_t mqtt_event_renewed(const mqtt_event *event);
+
+/**
+ * Gives how many own messages ended as MQTT_SESSION_LOST, for MQTT_EVENT_SESSION_LOST: whether they
+ * were delivered is unknown.
+ *
+ * @param event Borrowed.
+ * @return The number of messages; 0 for other events.
+ * @threads Any, while the handler runs.
+ * @callbacks The event's handler.
+ */
+size_t mqtt_event_unknown(const mqtt_event *event);
+
+/**
+ * Gives how many received messages of QoS 2 the broker had not released, for
+ * MQTT_EVENT_SESSION_LOST: should it send one again, it comes as new.
+ *
+ * @param event Borrowed.
+ * @return The number of messages; 0 for other events.
+ * @threads Any, while the handler runs.
+ * @callbacks The event's handler.
+ */
+size_t mqtt_event_forgotten(const mqtt_event *event);
+
+/* ==============================================================================================
  * Counters and levels of a session.
  * ============================================================================================== */
 
@@ -3678,6 +3980,31 @@ mqtt_view mqtt_event_address(const mqtt_event *event);
 #define MQTT_STATISTIC_HELD_BACK 25
 
 /**
+ * Messages to publish that the end of the session left in its store.
+ */
+#define MQTT_STATISTIC_LEFT_IN_STORE 26
+
+/**
+ * Messages to publish of quality of service 1 and 2 that have not been stored yet, now.
+ */
+#define MQTT_STATISTIC_UNSTORED 27
+
+/**
+ * The bytes that the store's files take, now.
+ */
+#define MQTT_STATISTIC_STORE_SIZE 28
+
+/**
+ * Batches written to the store.
+ */
+#define MQTT_STATISTIC_STORE_WRITES 29
+
+/**
+ * Times that the store was synced.
+ */
+#define MQTT_STATISTIC_STORE_SYNCS 30
+
+/**
  * Gives one of the session's counters and levels.
  *
  * @param session Borrowed. The session.
@@ -3690,6 +4017,328 @@ mqtt_view mqtt_event_address(const mqtt_event *event);
 mqtt_status mqtt_session_statistic(const mqtt_session *session,
                                    int32_t which,
                                    uint64_t *number);
+
+/* ==============================================================================================
+ * An own message in a store, as a look into it shows it.
+ * ============================================================================================== */
+
+/**
+ * The message has not been sent.
+ */
+#define MQTT_STORED_WAITING 0
+
+/**
+ * It may have been sent, and is not confirmed.
+ */
+#define MQTT_STORED_SENT 1
+
+/**
+ * The broker has taken it; only the end of the exchange is missing.
+ */
+#define MQTT_STORED_RELEASED 2
+
+/**
+ * A message that was accepted for publishing and has not ended.
+ */
+typedef struct mqtt_stored_message mqtt_stored_message;
+
+/**
+ * Gives the number that publishing gave the message.
+ *
+ * @param message Borrowed.
+ * @return The number; 0 for NULL.
+ * @threads Any.
+ * @callbacks Any.
+ */
+uint64_t mqtt_stored_message_number(const mqtt_stored_message *message);
+
+/**
+ * Says how far the message has come.
+ *
+ * @param message Borrowed.
+ * @return An MQTT_STORED_...; -1 for NULL.
+ * @threads Any.
+ * @callbacks Any.
+ */
+int32_t mqtt_stored_message_state(const mqtt_stored_message *message);
+
+/**
+ * Says when the message was accepted.
+ *
+ * @param message Borrowed.
+ * @return Milliseconds since the beginning of 1970, UTC; 0 for NULL.
+ * @threads Any.
+ * @callbacks Any.
+ */
+int64_t mqtt_stored_message_accepted_ms(const mqtt_stored_message *message);
+
+/**
+ * Says until when the message is worth sending.
+ *
+ * @param message Borrowed.
+ * @return Milliseconds since the beginning of 1970, UTC; MQTT_FOREVER when it always is, and for
+ *         NULL.
+ * @threads Any.
+ * @callbacks Any.
+ */
+int64_t mqtt_stored_message_expires_ms(const mqtt_stored_message *message);
+
+/**
+ * Gives the topic to which the message is published.
+ *
+ * @param message Borrowed.
+ * @return The topic, valid as long as the message; empty for NULL.
+ * @threads Any.
+ * @callbacks Any.
+ */
+mqtt_view mqtt_stored_message_topic(const mqtt_stored_message *message);
+
+/**
+ * Gives the payload of the message.
+ *
+ * @param message Borrowed.
+ * @return The payload, valid as long as the message; empty for NULL.
+ * @threads Any.
+ * @callbacks Any.
+ */
+mqtt_view mqtt_stored_message_payload(const mqtt_stored_message *message);
+
+/**
+ * Gives the quality of service with which the message is published.
+ *
+ * @param message Borrowed.
+ * @return 1 or 2; -1 for NULL.
+ * @threads Any.
+ * @callbacks Any.
+ */
+int32_t mqtt_stored_message_qos(const mqtt_stored_message *message);
+
+/**
+ * Says whether the broker is to keep the message for later subscribers.
+ *
+ * @param message Borrowed.
+ * @return 1 if so, else 0; 0 for NULL.
+ * @threads Any.
+ * @callbacks Any.
+ */
+int32_t mqtt_stored_message_retain(const mqtt_stored_message *message);
+
+/**
+ * Gives the properties of the message (MQTT 5.0; before that there are none).
+ *
+ * @param message Borrowed.
+ * @return The properties, which belong to the message and live as long as it; never to be freed;
+ *         NULL only for NULL.
+ * @threads Any.
+ * @callbacks Any.
+ */
+const mqtt_properties *mqtt_stored_message_properties(const mqtt_stored_message *message);
+
+/* ==============================================================================================
+ * A look into a store that no session has open.
+ * ============================================================================================== */
+
+/**
+ * Own messages that have not ended.
+ */
+#define MQTT_STORE_STATISTIC_MESSAGES 1
+
+/**
+ * The bytes of their packets.
+ */
+#define MQTT_STORE_STATISTIC_BYTES 2
+
+/**
+ * Those of them that may have been sent.
+ */
+#define MQTT_STORE_STATISTIC_IN_FLIGHT 3
+
+/**
+ * Those of them that the broker has taken (QoS 2) and that only have to be completed.
+ */
+#define MQTT_STORE_STATISTIC_RELEASED 4
+
+/**
+ * When the oldest of them was accepted: milliseconds since the beginning of 1970, UTC; 0 when there
+ * is none.
+ */
+#define MQTT_STORE_STATISTIC_OLDEST_MS 5
+
+/**
+ * Received messages of QoS 2 that the broker has not released.
+ */
+#define MQTT_STORE_STATISTIC_RECEIVED 6
+
+/**
+ * Subscriptions that the broker had granted (mqtt_store_subscription).
+ */
+#define MQTT_STORE_STATISTIC_SUBSCRIPTIONS 7
+
+/**
+ * The highest message number given so far.
+ */
+#define MQTT_STORE_STATISTIC_LAST_NUMBER 8
+
+/**
+ * The bytes that its files take.
+ */
+#define MQTT_STORE_STATISTIC_SIZE 9
+
+/**
+ * The store of one client id, opened to be looked into. No session can open it meanwhile.
+ */
+typedef struct mqtt_store mqtt_store;
+
+/**
+ * Is shown the client ids of a directory, one after the other.
+ *
+ * @param client_id Borrowed. The client id, NUL-terminated; valid until the function returns.
+ * @param user_data Borrowed. The user data of the triple.
+ */
+typedef void (*mqtt_store_list_handler)(const char *client_id,
+                                        void *user_data);
+
+/**
+ * Is shown the messages of a store, one after the other.
+ *
+ * @param message Borrowed. Valid until the function returns.
+ * @param user_data Borrowed. The user data of the triple.
+ * @return Yes to be shown the next; no when it has seen enough.
+ */
+typedef int32_t (*mqtt_stored_message_handler)(const mqtt_stored_message *message,
+                                               void *user_data);
+
+/**
+ * Lists the client ids that have a store below a directory.
+ *
+ * @param directory Borrowed. The directory, as mqtt_options_set_store was given it.
+ * @param handler Callback. Called for each of them, on this thread, before the function returns.
+ * @param user_data Taken. Its user data.
+ * @param destroy Callback. Ends the user data; may be NULL.
+ * @return MQTT_OK, also when there is no such directory yet; MQTT_INVALID_UTF8; MQTT_STORE_FAILED
+ *         when it cannot be read.
+ * @threads Any.
+ * @callbacks Any.
+ */
+mqtt_status mqtt_store_list(const char *directory,
+                            mqtt_store_list_handler handler,
+                            void *user_data,
+                            mqtt_destroy destroy);
+
+/**
+ * Opens the store of a client id to look into it. It changes nothing, and makes none.
+ *
+ * @param directory Borrowed. The directory, as mqtt_options_set_store was given it.
+ * @param client_id Borrowed. The client id.
+ * @param store Output. The store; free it with mqtt_store_free.
+ * @return MQTT_OK; MQTT_INVALID_UTF8; MQTT_STORE_FAILED where there is none, or it cannot be read;
+ *         MQTT_STORE_LOCKED while a session or another look has it open, in this process or another;
+ *         MQTT_STORE_READ_ONLY; MQTT_STORE_CORRUPT; MQTT_STORE_VERSION; MQTT_STORE_FOREIGN.
+ * @threads Any.
+ * @callbacks Any.
+ */
+mqtt_status mqtt_store_open(const char *directory,
+                            const char *client_id,
+                            mqtt_store **store);
+
+/**
+ * Opens a damaged store: takes what can be read for the whole. The damaged files stay, under names
+ * that end with ".damaged". A store that is not damaged is just opened.
+ *
+ * @param directory Borrowed. The directory, as mqtt_options_set_store was given it.
+ * @param client_id Borrowed. The client id.
+ * @param store Output. The store; free it with mqtt_store_free.
+ * @return MQTT_OK; MQTT_INVALID_UTF8; MQTT_STORE_FAILED where there is none, or it cannot be read or
+ *         written; MQTT_STORE_LOCKED; MQTT_STORE_FULL; MQTT_STORE_READ_ONLY; MQTT_STORE_VERSION;
+ *         MQTT_STORE_FOREIGN.
+ * @threads Any.
+ * @callbacks Any.
+ */
+mqtt_status mqtt_store_repair(const char *directory,
+                              const char *client_id,
+                              mqtt_store **store);
+
+/**
+ * Closes a store: sessions can open it again. Inside a callback it is closed when that has returned.
+ *
+ * @param store Taken. The store, or NULL.
+ * @threads Any.
+ * @callbacks Any.
+ */
+void mqtt_store_free(mqtt_store *store);
+
+/**
+ * Gives one of the numbers about what a store holds.
+ *
+ * @param store Borrowed. The store.
+ * @param which Value. An MQTT_STORE_STATISTIC_...
+ * @param number Output. Its value.
+ * @return MQTT_OK; MQTT_INVALID_ARGUMENT for one that does not exist.
+ * @threads Any.
+ * @callbacks Any.
+ */
+mqtt_status mqtt_store_statistic(const mqtt_store *store,
+                                 int32_t which,
+                                 uint64_t *number);
+
+/**
+ * Gives the filter of a subscription that the broker had granted.
+ *
+ * @param store Borrowed. The store.
+ * @param place Value. Which of them, from 0; MQTT_STORE_STATISTIC_SUBSCRIPTIONS says how many there
+ *        are.
+ * @return The filter, valid until the store is cleared or freed; empty when there is no such place,
+ *         and for NULL.
+ * @threads Any.
+ * @callbacks Any.
+ */
+mqtt_view mqtt_store_subscription(const mqtt_store *store,
+                                  size_t place);
+
+/**
+ * Shows the own messages that have not ended, in the order of their numbers.
+ *
+ * @param store Borrowed. The store.
+ * @param handler Callback. Called for each of them, on this thread, before the function returns,
+ *        until it answers no.
+ * @param user_data Taken. Its user data.
+ * @param destroy Callback. Ends the user data; may be NULL.
+ * @return MQTT_OK, also when the handler has seen enough.
+ * @threads Any.
+ * @callbacks Any.
+ */
+mqtt_status mqtt_store_messages(const mqtt_store *store,
+                                mqtt_stored_message_handler handler,
+                                void *user_data,
+                                mqtt_destroy destroy);
+
+/**
+ * Writes the own messages that have not ended into a new file, one JSON object a line: `number`,
+ * `state`, `accepted` and `expires` in milliseconds since 1970, `topic`, `qos`, `retain`, `payload`
+ * in base64, `user_properties` and the other `properties` by name.
+ *
+ * @param store Borrowed. The store.
+ * @param file Borrowed. The path of the file, which must not be there yet.
+ * @param count Output, optional. How many messages were written.
+ * @return MQTT_OK; MQTT_INVALID_UTF8; MQTT_STORE_FAILED, also when there is such a file already;
+ *         MQTT_STORE_FULL; MQTT_STORE_READ_ONLY.
+ * @threads Any.
+ * @callbacks Any.
+ */
+mqtt_status mqtt_store_export(const mqtt_store *store,
+                              const char *file,
+                              size_t *count);
+
+/**
+ * Forgets every message, received message and subscription; the numbers go on from where they were.
+ *
+ * @param store Borrowed. The store.
+ * @return MQTT_OK; MQTT_BUSY while its messages are being shown or exported; MQTT_STORE_FULL;
+ *         MQTT_STORE_READ_ONLY; MQTT_STORE_FAILED.
+ * @threads Any.
+ * @callbacks Any; in one that mqtt_store_messages calls for this store it answers MQTT_BUSY.
+ */
+mqtt_status mqtt_store_clear(mqtt_store *store);
 
 /* ==============================================================================================
  * The library as a whole: its version, its threads, its end.
@@ -3742,11 +4391,12 @@ mqtt_status mqtt_library_set_callback_threads(int32_t threads);
 
 /**
  * Ends the library's work in this process, for a host that exits or is about to go on without it:
- * starts no more callbacks, closes all sessions and waits until no callback runs. The handles
- * stay valid and are still to be freed.
+ * starts no more callbacks, closes all sessions and waits until no callback runs and every session
+ * has let go of its store. The handles stay valid and are still to be freed.
  *
  * @param timeout_ms Value. The longest time to wait; 0 does not wait, MQTT_FOREVER has no limit.
- * @return MQTT_OK; MQTT_TIMEOUT when a callback still runs; MQTT_WOULD_DEADLOCK inside a callback.
+ * @return MQTT_OK; MQTT_TIMEOUT when a callback still runs, or a store is still written;
+ *         MQTT_WOULD_DEADLOCK inside a callback.
  * @threads Any.
  * @callbacks None.
  */

@@ -57,6 +57,7 @@
 #include "mqttsession/property.hpp"
 #include "mqttsession/request.hpp"
 #include "mqttsession/session.hpp"
+#include "mqttsession/store.hpp"
 #include "mqttsession/value.hpp"
 #include "mqttsession/wlanguage.hpp"
 

@@ -36,11 +36,20 @@
  *                                                with both, "certificate;key", or the PEM text
  *     PrivateKeyPassword MotDePasseClePrivee     password of an encrypted key
  *     ClientID           IDClient                client identifier; must not be empty
- *     CleanSession       SessionPropre           "true" (default) or "false", "vrai" or "faux"
- *                        SessionVide
+ *     CleanSession       SessionPropre           "true" or "false", "vrai" or "faux"; default
+ *                        SessionVide             "true", with a StoreDirectory "false"
  *     CACertificate      CertificatAC            own certificate authority, PEM file or text
  *     StoreDirectory     RepertoireStockage      where messages survive; empty: memory only
  *     ProtocolVersion    VersionProtocole        "3.1", "3.1.1" (default) or "5"
+ *
+ * # Messages that survive
+ *
+ * With a StoreDirectory, a message of QoS 1 or 2 is on disk when MQTTPublish returns its number. What
+ * the broker has not confirmed when the process ends, however it ends, is sent after the next
+ * MQTTConnect of a session with the same StoreDirectory and ClientID, also by another process; of
+ * QoS 2 exactly once. One session at a time has a ClientID's part of the directory. To CleanSession,
+ * which the broker's half of the promise needs to be false, this is the default then; setting it to
+ * true keeps the messages, but gives them to the broker at least once.
  */
 
 #ifndef MQTTSESSION_WLANGUAGE_H
@@ -140,7 +149,7 @@ mqttSession *mqttSessionNew(void);
  * Ends a session object; disconnects it first if it is connected, as MQTTDisconnect does.
  *
  * Outside procedures it returns after the last one has returned; inside one it does not wait, and
- * gives up what has not been confirmed.
+ * gives up what has not been confirmed. What the StoreDirectory holds stays there.
  *
  * @param session The object, or NULL.
  */
@@ -189,12 +198,16 @@ int32_t MQTTConnect(mqttSession *session);
  * returned, at most ConnectionTimeout, then closes the connection.
  *
  * @param session The object; one that is not connected succeeds.
- * @return 1, or 0 when something had to be given up.
+ * @return 1, or 0 when something had to be given up, or stays in the StoreDirectory: MQTTErrorInfo
+ *         says how much. The next session with this StoreDirectory and ClientID sends it.
  */
 int32_t MQTTDisconnect(mqttSession *session);
 
 /**
  * Publishes a message. While the connection is lost, it is queued.
+ *
+ * With a StoreDirectory it returns, for QoS 1 and 2, when the message is on disk: it waits for that
+ * for ConnectionTimeout at most, inside a procedure too.
  *
  * @param session The object, which must have been connected once.
  * @param topic The topic.
@@ -205,7 +218,9 @@ int32_t MQTTDisconnect(mqttSession *session);
  * @param procedure Called when the publication is complete; may be NULL. It is not called for one
  *        that fails.
  * @param user_data Given to the procedure.
- * @return The message number for QoS 1 and 2, 0 for QoS 0, -1 on error.
+ * @return The message number for QoS 1 and 2, 0 for QoS 0, -1 on error. A -1 because the message did
+ *         not come to the disk does not take it back: it may still be stored and sent, without its
+ *         procedure, until the session is freed.
  */
 int64_t MQTTPublish(mqttSession *session,
                     const char *topic,

@@ -7,4 +7,6 @@ pub mod engine;
 pub mod error;
 pub mod protocol;
 #[cfg(feature = "client")]
+pub mod store;
+#[cfg(feature = "client")]
 mod transport;

@@ -46,7 +46,7 @@ pub unsafe extern "C" fn mqtt_session_connection(
         // SAFETY: a session of the caller's, by the conventions.
         let session = unsafe { mqtt_session::borrow(session) }?;
         let place = Output::required(connection, "connection")?;
-        let connected = session.0.connected().ok_or_else(|| {
+        let connected = session.inner.connected().ok_or_else(|| {
             Error::new(Code::NotConnected, "No broker has accepted the session yet")
         })?;
         // SAFETY: the caller's place for a pointer.

@@ -39,10 +39,26 @@ pub const MQTT_EVENT_SET_ASIDE: i32 = 7;
 pub const MQTT_EVENT_ACKNOWLEDGEMENT_HELD: i32 = 8;
 /// The broker sends the session to another server: mqtt_event_address.
 pub const MQTT_EVENT_REDIRECTED: i32 = 9;
+/// The store held something from an earlier session; told once, before the first attempt to connect:
+/// mqtt_event_messages, mqtt_event_bytes, mqtt_event_in_flight, mqtt_event_interrupted and
+/// mqtt_event_after_power_loss say what.
+pub const MQTT_EVENT_RESTORED: i32 = 10;
+/// The broker had lost the session, or had never kept it, while something was unfinished:
+/// mqtt_event_renewed, mqtt_event_unknown and mqtt_event_forgotten say what becomes of it.
+pub const MQTT_EVENT_SESSION_LOST: i32 = 11;
+/// The session has a store, but the broker forgets the session with the connection: what had not been
+/// confirmed is published anew, so that a message of QoS 2 may come twice, or, half confirmed, ends with
+/// MQTT_SESSION_LOST. Told once, before the first attempt to connect.
+pub const MQTT_EVENT_STORE_WITHOUT_SESSION: i32 = 12;
+/// The store takes nothing at present: publishing at QoS 1 and 2 fails with mqtt_event_status until
+/// it does, which is tried again and again.
+pub const MQTT_EVENT_STORE_FAILED: i32 = 13;
+/// The store takes messages again.
+pub const MQTT_EVENT_STORE_RECOVERED: i32 = 14;
 
 /// Something that happened to a session. New kinds may come: ignore one that you do not know.
 pub struct mqtt_event<'a> {
-    event: &'a Event,
+    pub(crate) event: &'a Event,
     /// A copy that is made when the properties are first asked for.
     properties: OnceLock<mqtt_properties>,
 }
@@ -87,7 +103,7 @@ pub unsafe extern "C" fn mqtt_session_set_event_handler(
                 unsafe { function(&raw const event, user_data.data) };
             })
         });
-        session.0.set_event_handler(handler)
+        session.inner.set_event_handler(handler)
     })
 }
 
@@ -113,6 +129,11 @@ pub unsafe extern "C" fn mqtt_event_kind(event: *const mqtt_event<'_>) -> i32 {
             Event::SetAside(_) => MQTT_EVENT_SET_ASIDE,
             Event::AcknowledgementHeld(_) => MQTT_EVENT_ACKNOWLEDGEMENT_HELD,
             Event::Redirected(_) => MQTT_EVENT_REDIRECTED,
+            Event::Restored(_) => MQTT_EVENT_RESTORED,
+            Event::SessionLost(_) => MQTT_EVENT_SESSION_LOST,
+            Event::StoreWithoutSession => MQTT_EVENT_STORE_WITHOUT_SESSION,
+            Event::StoreFailed(_) => MQTT_EVENT_STORE_FAILED,
+            Event::StoreRecovered => MQTT_EVENT_STORE_RECOVERED,
             _ => 0,
         })
     })
@@ -328,7 +349,9 @@ pub unsafe extern "C" fn mqtt_event_address(event: *const mqtt_event<'_>) -> mqt
 
 fn failure(event: &Event) -> Option<&Error> {
     match event {
-        Event::Lost(error) | Event::SubscriptionRefused(_, error) => Some(error),
+        Event::Lost(error) | Event::SubscriptionRefused(_, error) | Event::StoreFailed(error) => {
+            Some(error)
+        }
         Event::Disconnected(error) => error.as_ref(),
         Event::SetAside(message) => Some(&message.error),
         _ => None,

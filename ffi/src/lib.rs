@@ -47,7 +47,8 @@
 //! Text that goes in is UTF-8 and ends with NUL; bytes that go in are a pointer and a size, and
 //! the pointer may be NULL when the size is 0. What comes out is an mqtt_view, which is not ended
 //! with NUL and lives as long as the object that gave it; its `data` is never NULL. Only the
-//! library's own sentences and names come out as NUL-terminated text.
+//! library's own sentences and names, and the client ids of stores, come out as NUL-terminated
+//! text.
 //!
 //! # Numbers
 //!
@@ -73,7 +74,7 @@
 //!
 //! Three statuses can come from every function and are not repeated at each:
 //! MQTT_INVALID_ARGUMENT for NULL where it is not allowed or a value out of range; MQTT_FORKED for
-//! a session that was made before fork; MQTT_INTERNAL for a fault of this library, which has been
+//! a session or store from before a fork; MQTT_INTERNAL for a fault of this library, which has been
 //! caught and has broken nothing else. After MQTT_CLOSED or MQTT_FORKED a session is of no more
 //! use and can only be freed: mqtt_status_ends_session tells these apart.
 //!
@@ -103,6 +104,14 @@
 //! another callback of it; a call that would have to wait for the same session answers
 //! MQTT_WOULD_DEADLOCK there.
 //!
+//! # Messages that survive
+//!
+//! A session with a store (mqtt_options_set_store) has its messages of quality of service 1 and 2 on
+//! disk: they survive the process and, as mqtt_options_set_durability says, the machine. Nothing is sent
+//! before it is stored; mqtt_session_wait_stored tells when it is. The next session with the same
+//! directory and client id goes on where the last one ended, however that was. docs/durability.md tells
+//! it step by step; mqtt_store_open looks into a store that no session has open.
+//!
 //! # Growth
 //!
 //! Upgrades within the same soname (libmqttsession.so.0) do not break a compiled program: functions
@@ -113,7 +122,8 @@
 //! # fork
 //!
 //! The child of a fork must not use the sessions of its parent: every call on one answers
-//! MQTT_FORKED, mqtt_session_free returns at once, and nothing is sent. New sessions work.
+//! MQTT_FORKED, mqtt_session_free returns at once, and nothing is sent. New sessions work. A store
+//! that the parent looks into is likewise the parent's alone.
 
 #![allow(non_camel_case_types, reason = "the names of the types are those of the C interface")]
 #![allow(
@@ -127,6 +137,7 @@ pub mod callback;
 pub mod connection;
 pub mod error;
 pub mod event;
+pub mod event_store;
 mod handle;
 pub mod library;
 pub mod log;
@@ -141,6 +152,8 @@ pub mod request;
 pub mod session;
 pub mod statistic;
 pub mod status;
+pub mod store;
+pub mod stored_message;
 pub mod subscribe;
 pub mod unsubscribe;
 pub mod value;

@@ -62,11 +62,12 @@ pub extern "C" fn mqtt_library_set_callback_threads(threads: i32) -> mqtt_status
 }
 
 /// Ends the library's work in this process, for a host that exits or is about to go on without it:
-/// starts no more callbacks, closes all sessions and waits until no callback runs. The handles
-/// stay valid and are still to be freed.
+/// starts no more callbacks, closes all sessions and waits until no callback runs and every session
+/// has let go of its store. The handles stay valid and are still to be freed.
 ///
 /// @param timeout_ms Value. The longest time to wait; 0 does not wait, MQTT_FOREVER has no limit.
-/// @return MQTT_OK; MQTT_TIMEOUT when a callback still runs; MQTT_WOULD_DEADLOCK inside a callback.
+/// @return MQTT_OK; MQTT_TIMEOUT when a callback still runs, or a store is still written;
+///         MQTT_WOULD_DEADLOCK inside a callback.
 /// @threads Any.
 /// @callbacks None.
 #[unsafe(no_mangle)]

@@ -116,6 +116,26 @@ pub unsafe extern "C" fn mqtt_message_duplicate(message: *const mqtt_message<'_>
     })
 }
 
+/// Says whether a handler may have seen the message before: an earlier process, or the machine, went
+/// down while it was being handled. Only with a store, and only at quality of service 2; without it a
+/// message of quality of service 2 comes once.
+///
+/// @param message Borrowed.
+/// @return 1 if so, else 0; 0 for NULL.
+/// @threads Any.
+/// @callbacks Any.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mqtt_message_redelivered(message: *const mqtt_message<'_>) -> i32 {
+    boundary_or(0, || {
+        // SAFETY: a message of ours, by the conventions.
+        let message = unsafe { handle::borrow(message, "message") }?;
+        Ok(i32::from(match &message.source {
+            Source::Received(message, _) => message.redelivered(),
+            Source::Kept(message) => message.redelivered(),
+        }))
+    })
+}
+
 /// Gives the properties of the message (MQTT 5.0; before that there are none).
 ///
 /// @param message Borrowed.
@@ -251,11 +271,15 @@ pub unsafe extern "C" fn mqtt_message_fail(message: *const mqtt_message<'_>) -> 
     })
 }
 
-/// Acknowledges a message.
+/// Acknowledges a message. With a store that of a message of QoS 2 survives the process when this
+/// returns; where several handlers get the message, or several rights were taken, when the last of
+/// them has returned or been used.
 ///
 /// @param acknowledgement Taken. The right, which is used up whatever the result.
 /// @return MQTT_OK; MQTT_SESSION_LOST when the broker has lost the session, so that there is nothing
-///         left to acknowledge.
+///         left to acknowledge; MQTT_STORE_FULL, MQTT_STORE_READ_ONLY or MQTT_STORE_FAILED when the
+///         store does not take the acknowledgement, which leaves when it does; MQTT_CLOSED when the
+///         store has been closed.
 /// @threads Any.
 /// @callbacks Any.
 #[unsafe(no_mangle)]
@@ -276,7 +300,8 @@ pub unsafe extern "C" fn mqtt_acknowledgement_send(
 /// @param properties Borrowed. What to say beside it: a reason string, user properties; NULL for
 ///        nothing.
 /// @return MQTT_OK; MQTT_INVALID_ARGUMENT for another reason, or a property that PUBACK cannot have;
-///         MQTT_NOT_SUPPORTED for properties before MQTT 5.0; MQTT_SESSION_LOST.
+///         MQTT_NOT_SUPPORTED for properties before MQTT 5.0; MQTT_SESSION_LOST; the
+///         store's errors, as mqtt_acknowledgement_send.
 /// @threads Any.
 /// @callbacks Any.
 #[unsafe(no_mangle)]

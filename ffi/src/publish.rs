@@ -172,8 +172,9 @@ pub unsafe extern "C" fn mqtt_publish_options_set_time_to_live(
 /// @return MQTT_OK; MQTT_INVALID_TOPIC; MQTT_INVALID_UTF8; MQTT_INVALID_QOS;
 ///         MQTT_PAYLOAD_TOO_LARGE; MQTT_NOT_CONNECTED before mqtt_session_connect and after
 ///         mqtt_session_disconnect;
-///         MQTT_QUEUE_FULL; MQTT_WOULD_DEADLOCK when it would have to wait for the queue that this
-///         callback holds up; MQTT_CLOSED.
+///         MQTT_QUEUE_FULL; MQTT_STORE_FULL, MQTT_STORE_READ_ONLY or MQTT_STORE_FAILED while the
+///         session's store takes nothing (quality of service 1 and 2); MQTT_WOULD_DEADLOCK when it
+///         would have to wait for the queue that this callback holds up; MQTT_CLOSED.
 /// @threads Any.
 /// @callbacks Any.
 #[unsafe(no_mangle)]
@@ -196,7 +197,8 @@ pub unsafe extern "C" fn mqtt_session_publish(
         let qos = value::qos(qos)?;
         let options = || PublishOptions { qos, retain: retain != 0, ..PublishOptions::default() };
         // Most often there is room, and then the handle is borrowed only: no count is touched.
-        let accepted = match session.0.try_publish(topic, Payload::Borrowed(payload), options()) {
+        let accepted = match session.inner.try_publish(topic, Payload::Borrowed(payload), options())
+        {
             Err(error) if error.code() == Code::QueueFull => {
                 session.hold().publish(topic, Payload::Borrowed(payload), options())?
             }
@@ -264,8 +266,9 @@ pub unsafe extern "C" fn mqtt_session_publish_with(
 /// @param outcome Output, optional. What the broker answered; free it with mqtt_outcome_free.
 /// @return MQTT_OK when it was written (quality of service 0) or acknowledged (1 and 2);
 ///         MQTT_TIMEOUT when it goes on; MQTT_PUBLISH_REFUSED, MQTT_EXPIRED, MQTT_DROPPED,
-///         MQTT_SET_ASIDE, MQTT_STORE_FAILED, MQTT_SESSION_LOST or MQTT_CANCELLED when it ended so,
-///         about which mqtt_last_error_reason_code and its sisters tell what the broker said;
+///         MQTT_SET_ASIDE, MQTT_STORE_FAILED, MQTT_SESSION_LOST, MQTT_LEFT_IN_STORE or MQTT_CANCELLED
+///         when it ended so, about which mqtt_last_error_reason_code and its sisters tell what the
+///         broker said;
 ///         MQTT_UNKNOWN_MESSAGE; MQTT_WOULD_DEADLOCK when it goes on and this thread must not wait.
 /// @threads Any.
 /// @callbacks Any; an inline one can only ask.
@@ -287,6 +290,54 @@ pub unsafe extern "C" fn mqtt_session_wait(
         }
         Ok(())
     })
+}
+
+/// Waits until a message is in the session's store (mqtt_options_set_store): from then on it survives
+/// the process, and whatever else mqtt_options_set_durability asked for.
+///
+/// Nothing of quality of service 0 is stored; for such a message it succeeds at once.
+///
+/// @param session Borrowed. The session.
+/// @param number Value. The number of the message, from a publish of this session.
+/// @param timeout_ms Value. The longest time to wait; 0 asks, MQTT_FOREVER has no limit.
+/// @return MQTT_OK; MQTT_TIMEOUT when it goes on; MQTT_NOT_SUPPORTED without a store; MQTT_STORE_FULL,
+///         MQTT_STORE_READ_ONLY or MQTT_STORE_FAILED while the store takes nothing, after which it may
+///         be waited for again; the error with which the message ended before it was stored;
+///         MQTT_UNKNOWN_MESSAGE; MQTT_WOULD_DEADLOCK when it goes on and this thread must not wait;
+///         MQTT_CLOSED.
+/// @threads Any.
+/// @callbacks Any; an inline one can only ask.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mqtt_session_wait_stored(
+    session: *const mqtt_session,
+    number: u64,
+    timeout_ms: i64,
+) -> mqtt_status {
+    boundary(|| {
+        // SAFETY: a session of the caller's, by the conventions.
+        let session = unsafe { mqtt_session::borrow(session) }?;
+        session.hold().wait_stored(number, value::timeout(timeout_ms)?)
+    })
+}
+
+/// Starts to wait until a message is in the session's store, without waiting here.
+///
+/// @param session Borrowed. The session.
+/// @param number Value. The number of the message, from a publish of this session.
+/// @param operation Output. Ends as mqtt_session_wait_stored returns; free it with
+///        mqtt_operation_free.
+/// @return MQTT_OK; MQTT_NOT_SUPPORTED without a store; MQTT_UNKNOWN_MESSAGE; MQTT_CLOSED.
+/// @threads Any.
+/// @callbacks Any.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mqtt_session_wait_stored_start(
+    session: *const mqtt_session,
+    number: u64,
+    operation: *mut *mut mqtt_operation,
+) -> mqtt_status {
+    let begin = |session: &Session| session.stored(number);
+    // SAFETY: what the caller gave, by the conventions.
+    unsafe { operation::start(session, operation, begin, Yield::nothing) }
 }
 
 /// Waits until every message that was accepted before this call has ended.

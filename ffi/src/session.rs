@@ -1,7 +1,7 @@
 //! The session: making, connecting, asking, ending.
 
 use mqttsession::{
-    client::{DisconnectOptions, Session, State},
+    client::{DisconnectOptions, Options, Session, State},
     error::{Code, Error, Result},
     protocol::{PacketType, PropertyBlock},
 };
@@ -30,14 +30,21 @@ pub const MQTT_STATE_RETRYING: i32 = 3;
 pub const MQTT_STATE_CLOSED: i32 = 4;
 
 /// A session with one broker: it connects, stays connected, publishes and receives.
-pub struct mqtt_session(pub(crate) Session, Born);
+pub struct mqtt_session {
+    pub(crate) inner: Session,
+    has_store: bool,
+    born: Born,
+}
 
-/// Makes a session. Nothing is sent before mqtt_session_connect.
+/// Makes a session, and opens its store if it has one. Nothing is sent before mqtt_session_connect.
 ///
 /// @param options Borrowed. The options, which are copied; NULL for the defaults.
 /// @param session Output. The session; free it with mqtt_session_free.
-/// @return MQTT_OK; MQTT_INVALID_CLIENT_ID, MQTT_INVALID_OPTION or MQTT_NOT_SUPPORTED for options
-///         that contradict each other.
+/// @return MQTT_OK; MQTT_INVALID_CLIENT_ID, also for a store without a client id, MQTT_INVALID_OPTION
+///         or MQTT_NOT_SUPPORTED for options that contradict each other; with a store
+///         MQTT_STORE_LOCKED while another session or process has it open, MQTT_STORE_FULL,
+///         MQTT_STORE_READ_ONLY, MQTT_STORE_CORRUPT, MQTT_STORE_VERSION, MQTT_STORE_FOREIGN or
+///         MQTT_STORE_FAILED, after each of which the store is as it was.
 /// @threads Any.
 /// @callbacks Any.
 #[unsafe(no_mangle)]
@@ -50,17 +57,20 @@ pub unsafe extern "C" fn mqtt_session_new(
         library::watch_forks();
         // SAFETY: options of the caller's, by the conventions.
         let session = match unsafe { handle::borrow_optional(options) } {
-            Some(options) => Session::new(&options.0)?,
-            None => Session::new(&Default::default())?,
-        };
+            Some(options) => mqtt_session::new(&options.0),
+            None => mqtt_session::new(&Options::default()),
+        }?;
         // SAFETY: the caller's place for a pointer.
-        unsafe { place.write(handle::give(mqtt_session(session, Born::now()))) };
+        unsafe { place.write(handle::give(session)) };
         Ok(())
     })
 }
 
 /// Ends a session for good: disconnects if it is connected, ends everything that has not ended
 /// with MQTT_CANCELLED, and destroys the user data of every callback.
+///
+/// With a store, messages of QoS 1 and 2 that have not ended stay in it and end with
+/// MQTT_LEFT_IN_STORE; all that is there to write is written and synced, and the store is closed.
 ///
 /// Outside callbacks it returns after the last callback and the last destroy of the session. This
 /// wait has no timeout: a callback that never returns never lets it return. Inside any callback it
@@ -76,9 +86,9 @@ pub unsafe extern "C" fn mqtt_session_free(session: *mut mqtt_session) {
         // SAFETY: the caller's session, by the conventions.
         match unsafe { handle::take(session) } {
             // What the parent of a fork owns is left alone, its user data too.
-            Some(session) if session.1.is_inherited() => std::mem::forget(session),
+            Some(session) if session.born.is_inherited() => std::mem::forget(session),
             Some(session) => {
-                session.0.close();
+                session.inner.close();
                 callback::drop_outside(session);
             }
             None => {}
@@ -134,14 +144,16 @@ pub unsafe extern "C" fn mqtt_session_connect_start(
 /// returned (inside a callback: has ended), then closes the connection. The session stops
 /// reconnecting; its subscriptions stay, and it can be connected again.
 ///
-/// What has not ended in time is given up and ends as MQTT_CANCELLED.
+/// What has not ended in time is given up and ends as MQTT_CANCELLED. With a store, that holds for
+/// QoS 0 alone: messages of QoS 1 and 2 stay, here and in the store, for the next connection.
 ///
 /// @param session Borrowed. The session; one that is not connected succeeds at once.
 /// @param reason Value. MQTT_REASON_SUCCESS, or under MQTT 5.0 another that a client may give, for
 ///        example MQTT_REASON_DISCONNECT_WITH_WILL.
 /// @param timeout_ms Value. The longest time to wait for messages to end; 0 gives them up at once,
 ///        MQTT_FOREVER has no limit.
-/// @return MQTT_OK; MQTT_CANCELLED when the connection is closed, but messages had to be given up;
+/// @return MQTT_OK; MQTT_CANCELLED when the connection is closed, but messages had to be given up, and
+///         with a store MQTT_LEFT_IN_STORE when messages had not ended;
 ///         MQTT_INVALID_ARGUMENT for a reason that a client must not give; MQTT_BUSY while it is
 ///         disconnected by another call; MQTT_WOULD_DEADLOCK, after which it goes on; MQTT_CLOSED.
 /// @threads Any.
@@ -156,7 +168,8 @@ pub unsafe extern "C" fn mqtt_session_disconnect(
         // SAFETY: a session of the caller's, by the conventions.
         let session = unsafe { mqtt_session::borrow(session) }?;
         let options = farewell(reason, timeout_ms, PropertyBlock::new())?;
-        all_ended(session.hold().disconnect(options)?.wait(None)?)
+        let unended = session.hold().disconnect(options)?.wait(None)?;
+        all_ended(unended, session.has_store)
     })
 }
 
@@ -185,7 +198,12 @@ pub unsafe extern "C" fn mqtt_session_disconnect_start(
         let properties = unsafe { mqtt_properties::block_of(properties) };
         session.disconnect(farewell(reason, timeout_ms, properties)?)
     };
-    let yields = |cancelled| all_ended(cancelled).and_then(Yield::nothing);
+    // SAFETY: a session of the caller's, by the conventions.
+    let has_store = unsafe { handle::borrow_optional(session) }.is_some_and(|it| it.has_store);
+    let yields: fn(usize) -> Result<Yield> = match has_store {
+        true => |unended| all_ended(unended, true).and_then(Yield::nothing),
+        false => |unended| all_ended(unended, false).and_then(Yield::nothing),
+    };
     // SAFETY: what the caller gave, by the conventions.
     unsafe { operation::start(session, operation, begin, yields) }
 }
@@ -239,7 +257,7 @@ pub unsafe extern "C" fn mqtt_session_descriptor(
         let session = unsafe { mqtt_session::borrow(session) }?;
         let place = Output::required(descriptor, "descriptor")?;
         #[cfg(unix)]
-        let descriptor = session.0.descriptor()?;
+        let descriptor = session.inner.descriptor()?;
         #[cfg(not(unix))]
         let descriptor = session.no_descriptor()?;
         // SAFETY: the caller's place for a number.
@@ -264,7 +282,7 @@ pub unsafe extern "C" fn mqtt_session_state(
         // SAFETY: a session of the caller's, by the conventions.
         let session = unsafe { mqtt_session::borrow(session) }?;
         let place = Output::required(state, "state")?;
-        let state = match session.0.state() {
+        let state = match session.inner.state() {
             State::Disconnected => MQTT_STATE_DISCONNECTED,
             State::Connecting => MQTT_STATE_CONNECTING,
             State::Connected => MQTT_STATE_CONNECTED,
@@ -294,7 +312,7 @@ pub unsafe extern "C" fn mqtt_session_last_failure(
         // SAFETY: a session of the caller's, by the conventions.
         let session = unsafe { mqtt_session::borrow(session) }?;
         let place = Output::required(failure, "failure")?;
-        let failure = session.0.last_error().map_or(0, error::remember);
+        let failure = session.inner.last_error().map_or(0, error::remember);
         // SAFETY: the caller's place for a number.
         unsafe { place.write(failure) };
         Ok(())
@@ -302,6 +320,11 @@ pub unsafe extern "C" fn mqtt_session_last_failure(
 }
 
 impl mqtt_session {
+    fn new(options: &Options) -> Result<Self> {
+        let inner = Session::new(options)?;
+        Ok(Self { inner, has_store: options.store().is_some(), born: Born::now() })
+    }
+
     /// Borrows a session for a call. One from before a fork is refused here, before any lock.
     ///
     /// # Safety
@@ -310,12 +333,12 @@ impl mqtt_session {
     pub(crate) unsafe fn borrow<'a>(session: *const Self) -> Result<&'a Self> {
         // SAFETY: the caller's promise.
         let session = unsafe { handle::borrow(session, "session") }?;
-        if session.1.is_inherited() { Err(Code::Forked.into()) } else { Ok(session) }
+        if session.born.is_inherited() { Err(Code::Forked.into()) } else { Ok(session) }
     }
 
     /// The session for a call that may wait: it outlives a free on another thread.
     pub(crate) fn hold(&self) -> Session {
-        self.0.clone()
+        self.inner.clone()
     }
 
     #[cfg(not(unix))]
@@ -337,13 +360,21 @@ fn farewell(reason: i32, timeout_ms: i64, properties: PropertyBlock) -> Result<D
     Ok(DisconnectOptions { drain, reason, properties })
 }
 
-/// A disconnect that had to give messages up is a failure, though it is done.
-pub(crate) fn all_ended(cancelled: usize) -> Result<()> {
-    match cancelled {
-        0 => Ok(()),
-        count => Err(Error::new(
-            Code::Cancelled,
-            format!("{count} messages had not ended when the session was disconnected"),
-        )),
+/// A disconnect that had to give messages up, or leave them in the store, is a failure, though it is
+/// done.
+pub(crate) fn all_ended(unended: usize, has_store: bool) -> Result<()> {
+    if unended == 0 {
+        return Ok(());
     }
+    let sentence = format!("{unended} messages had not ended when the session was disconnected");
+    if !has_store {
+        return Err(Error::new(Code::Cancelled, sentence));
+    }
+    Err(Error::new(
+        Code::LeftInStore,
+        format!(
+            "{sentence}; those of QoS 1 and 2 stay in the store, and the next session with this \
+             store and client id sends them"
+        ),
+    ))
 }

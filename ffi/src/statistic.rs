@@ -54,6 +54,16 @@ pub const MQTT_STATISTIC_INCOMING_SET_ASIDE: i32 = 23;
 pub const MQTT_STATISTIC_EVENTS_DROPPED: i32 = 24;
 /// Messages received that have been handled and wait for the acknowledgement of an earlier one, now.
 pub const MQTT_STATISTIC_HELD_BACK: i32 = 25;
+/// Messages to publish that the end of the session left in its store.
+pub const MQTT_STATISTIC_LEFT_IN_STORE: i32 = 26;
+/// Messages to publish of quality of service 1 and 2 that have not been stored yet, now.
+pub const MQTT_STATISTIC_UNSTORED: i32 = 27;
+/// The bytes that the store's files take, now.
+pub const MQTT_STATISTIC_STORE_SIZE: i32 = 28;
+/// Batches written to the store.
+pub const MQTT_STATISTIC_STORE_WRITES: i32 = 29;
+/// Times that the store was synced.
+pub const MQTT_STATISTIC_STORE_SYNCS: i32 = 30;
 
 /// Gives one of the session's counters and levels.
 ///
@@ -73,7 +83,7 @@ pub unsafe extern "C" fn mqtt_session_statistic(
         // SAFETY: a session of the caller's, by the conventions.
         let session = unsafe { mqtt_session::borrow(session) }?;
         let place = Output::required(number, "number")?;
-        let statistics = session.0.statistics();
+        let statistics = session.inner.statistics();
         let number = match which {
             MQTT_STATISTIC_PUBLISHED => statistics.published,
             MQTT_STATISTIC_RECEIVED => statistics.received,
@@ -100,6 +110,11 @@ pub unsafe extern "C" fn mqtt_session_statistic(
             MQTT_STATISTIC_INCOMING_SET_ASIDE => statistics.incoming_set_aside,
             MQTT_STATISTIC_EVENTS_DROPPED => statistics.events_dropped,
             MQTT_STATISTIC_HELD_BACK => statistics.held_back as u64,
+            MQTT_STATISTIC_LEFT_IN_STORE => statistics.left_in_store,
+            MQTT_STATISTIC_UNSTORED => statistics.unstored as u64,
+            MQTT_STATISTIC_STORE_SIZE => statistics.store_size,
+            MQTT_STATISTIC_STORE_WRITES => statistics.store_writes,
+            MQTT_STATISTIC_STORE_SYNCS => statistics.store_syncs,
             _ => return Err(value::out_of_range(which.into(), "which")),
         };
         // SAFETY: the caller's place for a number.

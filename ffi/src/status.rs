@@ -168,6 +168,21 @@ pub const MQTT_SET_ASIDE: mqtt_status = -1006;
 
 /// The store could not be read or written.
 pub const MQTT_STORE_FAILED: mqtt_status = -1101;
+/// There is no room for the store; free some of its disk, or set its limits higher.
+pub const MQTT_STORE_FULL: mqtt_status = -1102;
+/// Another session or process has this store open; a store serves one at a time.
+pub const MQTT_STORE_LOCKED: mqtt_status = -1103;
+/// The store's directory cannot be written; check its owner and its permissions.
+pub const MQTT_STORE_READ_ONLY: mqtt_status = -1104;
+/// The store is damaged; repair it, which keeps what can be read and sets the rest aside.
+pub const MQTT_STORE_CORRUPT: mqtt_status = -1105;
+/// The store was written by a newer version of this library; use that version, or another directory.
+pub const MQTT_STORE_VERSION: mqtt_status = -1106;
+/// The directory holds something else than the store of this client id; use another directory.
+pub const MQTT_STORE_FOREIGN: mqtt_status = -1107;
+/// The session ended before the message did; it stays in the store, and the next session that opens
+/// it sends it.
+pub const MQTT_LEFT_IN_STORE: mqtt_status = -1108;
 
 /// A fault in this library; please report it.
 pub const MQTT_INTERNAL: mqtt_status = -1201;

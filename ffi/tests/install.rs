@@ -41,6 +41,7 @@ fn everything_is_in_its_place() {
             "include/mqttsession/property.hpp 644",
             "include/mqttsession/request.hpp 644",
             "include/mqttsession/session.hpp 644",
+            "include/mqttsession/store.hpp 644",
             "include/mqttsession/value.hpp 644",
             "include/mqttsession/wlanguage.hpp 644",
             "include/mqttsession_wlanguage.h 644",

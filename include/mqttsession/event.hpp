@@ -51,6 +51,20 @@ class Event {
     /// For EventKind::redirected.
     std::string_view address() const noexcept { return detail::text(mqtt_event_address(event_)); }
 
+    /// For EventKind::restored: the own messages that the store held, the bytes of their packets, how
+    /// many may have been sent; received messages whose handling was interrupted; whether the machine
+    /// had gone down.
+    std::size_t messages() const noexcept { return mqtt_event_messages(event_); }
+    std::uint64_t bytes() const noexcept { return mqtt_event_bytes(event_); }
+    std::size_t in_flight() const noexcept { return mqtt_event_in_flight(event_); }
+    std::size_t interrupted() const noexcept { return mqtt_event_interrupted(event_); }
+    bool after_power_loss() const noexcept { return mqtt_event_after_power_loss(event_) != 0; }
+    /// For EventKind::session_lost: own messages that are published as new, own messages whose delivery
+    /// is unknown, received messages that may come as new.
+    std::size_t renewed() const noexcept { return mqtt_event_renewed(event_); }
+    std::size_t unknown() const noexcept { return mqtt_event_unknown(event_); }
+    std::size_t forgotten() const noexcept { return mqtt_event_forgotten(event_); }
+
     const mqtt_event *get() const noexcept { return event_; }
 
   private:

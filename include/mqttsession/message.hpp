@@ -63,6 +63,8 @@ class Message {
     bool retain() const noexcept { return mqtt_message_retain(get()) != 0; }
     /// Whether it may have been delivered before.
     bool duplicate() const noexcept { return mqtt_message_duplicate(get()) != 0; }
+    /// Whether a handler may have seen it before the process, or the machine, went down.
+    bool redelivered() const noexcept { return mqtt_message_redelivered(get()) != 0; }
     PropertyView properties() const noexcept {
         return PropertyView(mqtt_message_properties(get()));
     }

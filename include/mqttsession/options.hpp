@@ -152,6 +152,23 @@ class Options
         return apply(mqtt_options_set_end_on_session_loss(get(), end));
     }
 
+    // The store.
+    /// The directory in which messages survive; nullptr for none.
+    Options &store(const Text &directory) {
+        return apply(mqtt_options_set_store(get(), directory.c_str()));
+    }
+    Options &durability(Durability durability) {
+        return apply(mqtt_options_set_durability(get(), detail::number(durability), 0));
+    }
+    /// What is stored survives the machine at most so much later.
+    Options &durability(std::chrono::milliseconds interval) {
+        return apply(
+            mqtt_options_set_durability(get(), MQTT_DURABILITY_INTERVAL, interval.count()));
+    }
+    Options &store_limit(std::size_t messages, std::size_t bytes) {
+        return apply(mqtt_options_set_store_limit(get(), messages, bytes));
+    }
+
     // Certificates, from files or from memory.
     Options &tls_system_authorities(bool trust) {
         return apply(mqtt_options_set_tls_system_authorities(get(), trust));

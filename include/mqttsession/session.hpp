@@ -161,6 +161,23 @@ class Session {
         return detail::result(status, OwnedOutcome(outcome));
     }
 
+    /// Waits until a message is in the session's store.
+    void wait_stored(std::uint64_t number, Timeout timeout = default_timeout) const {
+        wait_stored(std::nothrow, number, timeout).value();
+    }
+    Result<void> wait_stored(std::nothrow_t, std::uint64_t number,
+                             Timeout timeout = default_timeout) const {
+        return detail::result(mqtt_session_wait_stored(get(), number, timeout.milliseconds()));
+    }
+    Operation wait_stored_start(std::uint64_t number) const {
+        return wait_stored_start(std::nothrow, number).value();
+    }
+    Result<Operation> wait_stored_start(std::nothrow_t, std::uint64_t number) const {
+        return start([&](mqtt_operation **operation) {
+            return mqtt_session_wait_stored_start(get(), number, operation);
+        });
+    }
+
     /// Waits until every message that was accepted before this call has ended.
     void flush(Timeout timeout = default_timeout) const { flush(std::nothrow, timeout).value(); }
     Result<void> flush(std::nothrow_t, Timeout timeout = default_timeout) const {

@@ -142,6 +142,20 @@ enum class Failure : std::int32_t {
     refuse = MQTT_FAILURE_REFUSE,
 };
 
+/// When what the store has written is made to survive the machine: before a message counts as stored,
+/// or when the operating system likes. An interval is given as such.
+enum class Durability : std::int32_t {
+    message = MQTT_DURABILITY_MESSAGE,
+    system = MQTT_DURABILITY_SYSTEM,
+};
+
+/// How far a message in a store has come.
+enum class StoredState : std::int32_t {
+    waiting = MQTT_STORED_WAITING,
+    sent = MQTT_STORED_SENT,
+    released = MQTT_STORED_RELEASED,
+};
+
 /// When the broker sends what it has retained (MQTT 5.0).
 enum class RetainHandling : std::int32_t {
     send = MQTT_RETAIN_SEND,
@@ -168,6 +182,11 @@ enum class EventKind : std::int32_t {
     set_aside = MQTT_EVENT_SET_ASIDE,
     acknowledgement_held = MQTT_EVENT_ACKNOWLEDGEMENT_HELD,
     redirected = MQTT_EVENT_REDIRECTED,
+    restored = MQTT_EVENT_RESTORED,
+    session_lost = MQTT_EVENT_SESSION_LOST,
+    store_without_session = MQTT_EVENT_STORE_WITHOUT_SESSION,
+    store_failed = MQTT_EVENT_STORE_FAILED,
+    store_recovered = MQTT_EVENT_STORE_RECOVERED,
 };
 
 enum class LogLevel : std::int32_t {

@@ -138,7 +138,7 @@ impl AsyncSession {
         self.start(py, client::Session::reauthenticate)
     }
 
-    /// Ends the connection in good order; a future of the number of messages cancelled.
+    /// Ends the connection in good order; a future of the number of messages that had not ended.
     fn disconnect(
         &self,
         py: Python<'_>,
@@ -195,6 +195,34 @@ impl AsyncSession {
         let how = How::new(qos, retain, properties, time_to_live)?;
         let core = self.session.get().core();
         core.try_publish(topic, payload.payload()?, how.options(None)).or_raise(py)
+    }
+
+    /// Publishes; a future of the number, done when the message is in the store, or None where the
+    /// queue is full and the policy is to wait for room.
+    #[expect(clippy::too_many_arguments, reason = "they are one call's arguments")]
+    #[pyo3(signature = (topic, payload, qos, retain, properties, time_to_live))]
+    fn publish_stored(
+        &self,
+        py: Python<'_>,
+        topic: &str,
+        payload: Given<'_>,
+        qos: Quality,
+        retain: bool,
+        properties: Option<&Bound<'_, PyDict>>,
+        time_to_live: Option<Seconds>,
+    ) -> PyResult<Option<Py<PyAny>>> {
+        let session = self.session.get();
+        session.check_store(py)?;
+        let how = How::new(qos, retain, properties, time_to_live)?;
+        let tried = session.core().try_publish(topic, payload.payload()?, how.options(None));
+        let Some(number) = session.unless_full(tried).or_raise(py)? else { return Ok(None) };
+        let stored = py.detach(|| session.core().stored(number)).or_raise(py)?;
+        self.mailbox.future_of(py, stored, move |py, ()| number.into_py_any(py)).map(Some)
+    }
+
+    /// Done when a message is in the store.
+    fn wait_stored(&self, py: Python<'_>, number: u64) -> PyResult<Py<PyAny>> {
+        self.start(py, |core| core.stored(number))
     }
 
     /// Publishes the answer to a request, as `publish` does.

@@ -10,7 +10,8 @@ use crate::{connected::Connected, error::exception};
 #[derive(Default)]
 pub(crate) struct Event {
     /// "connecting", "connected", "lost", "retrying", "disconnected", "subscription_refused",
-    /// "set_aside", "acknowledgement_held" or "redirected".
+    /// "set_aside", "acknowledgement_held", "redirected", "restored", "session_lost",
+    /// "store_without_session", "store_failed" or "store_recovered".
     kind: &'static str,
     /// Why; None after a disconnect that was asked for.
     error: Option<Py<PyBaseException>>,
@@ -30,6 +31,10 @@ pub(crate) struct Event {
     held: Option<usize>,
     /// The address of the next attempt ("redirected").
     address: Option<String>,
+    /// What the store held ("restored").
+    restored: Option<Py<Restored>>,
+    /// What it means for unfinished messages ("session_lost").
+    session_loss: Option<Py<SessionLoss>>,
 }
 
 impl Event {
@@ -73,6 +78,23 @@ impl Event {
             client::Event::Redirected(address) => {
                 Self { kind: "redirected", address: Some(address.clone()), ..Self::default() }
             }
+            client::Event::Restored(restored) => Self {
+                kind: "restored",
+                restored: Some(Py::new(py, Restored::from(restored))?),
+                ..Self::default()
+            },
+            client::Event::SessionLost(loss) => Self {
+                kind: "session_lost",
+                session_loss: Some(Py::new(py, SessionLoss::from(loss))?),
+                ..Self::default()
+            },
+            client::Event::StoreWithoutSession => {
+                Self { kind: "store_without_session", ..Self::default() }
+            }
+            client::Event::StoreFailed(error) => {
+                Self { kind: "store_failed", error: raised(error), ..Self::default() }
+            }
+            client::Event::StoreRecovered => Self { kind: "store_recovered", ..Self::default() },
             // The core may learn of more before this module does.
             _ => Self { kind: "other", ..Self::default() },
         };
@@ -84,6 +106,72 @@ impl Event {
 impl Event {
     fn __repr__(&self) -> String {
         format!("Event(kind='{}')", self.kind)
+    }
+}
+
+/// What a store held when the session was made.
+#[pyclass(frozen, get_all, module = "mqttsession")]
+pub(crate) struct Restored {
+    /// Own messages that have not ended.
+    messages: usize,
+    /// The bytes of their packets.
+    bytes: u64,
+    /// Those of them that may have been sent.
+    in_flight: usize,
+    /// Received messages of QoS 2 whose handler had not returned when the process died.
+    interrupted: usize,
+    /// Whether the machine went down without the session's end.
+    after_power_loss: bool,
+}
+
+impl From<&client::Restored> for Restored {
+    fn from(core: &client::Restored) -> Self {
+        Self {
+            messages: core.messages,
+            bytes: core.bytes,
+            in_flight: core.in_flight,
+            interrupted: core.interrupted,
+            after_power_loss: core.after_power_loss,
+        }
+    }
+}
+
+#[pymethods]
+impl Restored {
+    fn __repr__(&self) -> String {
+        format!(
+            "Restored(messages={}, bytes={}, in_flight={}, interrupted={}, after_power_loss={})",
+            self.messages,
+            self.bytes,
+            self.in_flight,
+            self.interrupted,
+            if self.after_power_loss { "True" } else { "False" },
+        )
+    }
+}
+
+/// What the loss of the broker's session meant for unfinished messages.
+#[pyclass(frozen, get_all, module = "mqttsession")]
+pub(crate) struct SessionLoss {
+    /// Own messages that are published once more, as new.
+    renewed: usize,
+    /// Own messages that ended with SESSION_LOST: whether they were delivered is unknown.
+    unknown: usize,
+    /// Received messages of QoS 2 that come as new, should the broker send them again.
+    forgotten: usize,
+}
+
+impl From<&client::SessionLoss> for SessionLoss {
+    fn from(core: &client::SessionLoss) -> Self {
+        Self { renewed: core.renewed, unknown: core.unknown, forgotten: core.forgotten }
+    }
+}
+
+#[pymethods]
+impl SessionLoss {
+    fn __repr__(&self) -> String {
+        let Self { renewed, unknown, forgotten } = self;
+        format!("SessionLoss(renewed={renewed}, unknown={unknown}, forgotten={forgotten})")
     }
 }
 

@@ -20,6 +20,7 @@ mod request;
 mod result;
 mod session;
 mod statistics;
+mod store;
 mod stream;
 mod subscription;
 mod wait;
@@ -34,7 +35,7 @@ mod _native {
         asynchronous::AsyncSession,
         connected::Connected,
         error::error_table,
-        event::Event,
+        event::{Event, Restored, SessionLoss},
         message::Message,
         options::option_names,
         process::{
@@ -43,6 +44,7 @@ mod _native {
         result::{PublishResult, SubscribeResult, UnsubscribeResult},
         session::Session,
         statistics::Statistics,
+        store::{Store, StoreSummary, StoredMessage, StoredMessages, stores},
         stream::Stream,
         subscription::{Subscription, check_subscription},
     };

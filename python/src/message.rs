@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use bytes::Bytes;
 use mqttsession::{
     client::{self, Acknowledgement, OwnedMessage, Payload},
-    error::Code,
+    error::{Code, Result},
     protocol::{PacketType, Properties, Property, PropertyBlock, QoS, ReasonCode},
 };
 use pyo3::{
@@ -38,6 +38,9 @@ pub(crate) struct Message {
     /// Whether the broker may have delivered it before.
     #[pyo3(get)]
     duplicate: bool,
+    /// Whether a handler may have seen it before: the process, or the machine, went down meanwhile.
+    #[pyo3(get)]
+    redelivered: bool,
     properties: Option<Box<PropertyBlock>>,
     acknowledgement: Mutex<Option<Acknowledgement>>,
 }
@@ -59,6 +62,7 @@ impl Message {
                 qos: message.qos() as u8,
                 retain: message.retain(),
                 duplicate: message.duplicate(),
+                redelivered: message.redelivered(),
                 properties: kept(py, message.properties())?,
                 acknowledgement: Mutex::new(acknowledgement),
             },
@@ -75,6 +79,7 @@ impl Message {
                 qos: message.qos() as u8,
                 retain: message.retain(),
                 duplicate: message.duplicate(),
+                redelivered: message.redelivered(),
                 properties: kept(py, message.properties())?,
                 acknowledgement: Mutex::default(),
             },
@@ -95,6 +100,20 @@ impl Message {
     /// The quality of service that it was delivered with.
     pub(crate) fn quality(&self) -> Quality {
         Quality(QoS::from_u8(self.qos).unwrap_or_default())
+    }
+
+    /// Uses its acknowledgement. At QoS 2 a session with a store writes that first, so detached.
+    pub(crate) fn settle(
+        &self,
+        py: Python<'_>,
+        acknowledgement: Acknowledgement,
+        how: impl FnOnce(Acknowledgement) -> Result<()> + Send,
+    ) -> Result<()> {
+        if self.qos == QoS::ExactlyOnce as u8 {
+            py.detach(|| how(acknowledgement))
+        } else {
+            how(acknowledgement)
+        }
     }
 
     fn acknowledgement(&self, py: Python<'_>) -> PyResult<Acknowledgement> {
@@ -122,7 +141,8 @@ impl Message {
 
     /// Tells the broker that the message has been handled.
     fn acknowledge(&self, py: Python<'_>) -> PyResult<()> {
-        self.acknowledgement(py)?.acknowledge().or_raise(py)
+        let acknowledgement = self.acknowledgement(py)?;
+        self.settle(py, acknowledgement, Acknowledgement::acknowledge).or_raise(py)
     }
 
     /// Tells the broker that the message cannot be handled, with a reason code of MQTT 5.0.
@@ -149,17 +169,22 @@ impl Message {
             })?;
         }
         // Only now, because an acknowledgement that is taken and not used is lost.
-        self.acknowledgement(py)?.refuse(reason, properties).or_raise(py)
+        let acknowledgement = self.acknowledgement(py)?;
+        self.settle(py, acknowledgement, |acknowledgement| {
+            acknowledgement.refuse(reason, properties)
+        })
+        .or_raise(py)
     }
 
     fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
         Ok(format!(
-            "Message(topic={}, payload=<{} bytes>, qos={}, retain={}, duplicate={})",
+            "Message(topic={}, payload=<{} bytes>, qos={}, retain={}, duplicate={}, redelivered={})",
             self.topic.bind(py).repr()?,
             self.payload.as_bytes(py).len(),
             self.qos,
             if self.retain { "True" } else { "False" },
             if self.duplicate { "True" } else { "False" },
+            if self.redelivered { "True" } else { "False" },
         ))
     }
 }

@@ -4,7 +4,7 @@
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use mqttsession::{
-    client::{Acknowledge, Dispatch, Failure, Material, Options, QueuePolicy},
+    client::{Acknowledge, Dispatch, Durability, Failure, Material, Options, QueuePolicy},
     error::Code,
     protocol::Version,
 };
@@ -169,6 +169,21 @@ const OPTIONS: &[(&str, Setter)] = &[
         to.options.set_end_on_session_loss(value.extract()?);
         Ok(())
     }),
+    ("store", |to, value| {
+        let directory: PathBuf = value.extract()?;
+        to.options.set_store(Some(&directory)).or_raise(value.py()).map(drop)
+    }),
+    ("durability", |to, value| {
+        let durability = match value.cast::<PyString>() {
+            Ok(word) => choice(word, "durability", DURABILITIES)?,
+            Err(_) => Durability::Interval(seconds(value)?),
+        };
+        to.options.set_durability(durability).or_raise(value.py()).map(drop)
+    }),
+    ("store_limit", |to, value| {
+        let (messages, bytes) = value.extract()?;
+        to.options.set_store_limit(messages, bytes).or_raise(value.py()).map(drop)
+    }),
     ("reconnect", |to, value| {
         to.options.set_reconnect(value.extract()?);
         Ok(())
@@ -247,6 +262,9 @@ const ACKNOWLEDGES: &[(&str, Acknowledge)] = &[
     ("on_receipt", Acknowledge::OnReceipt),
     ("manual", Acknowledge::Manual),
 ];
+
+const DURABILITIES: &[(&str, Durability)] =
+    &[("message", Durability::Message), ("system", Durability::System)];
 
 const FAILURES: &[(&str, Failure)] =
     &[("acknowledge", Failure::Acknowledge), ("leave", Failure::Leave)];

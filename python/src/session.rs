@@ -38,6 +38,7 @@ pub(crate) struct Session {
     version: Version,
     connect_timeout: Duration,
     wait_for_room: Option<Duration>,
+    has_store: bool,
     manual: bool,
     failure: Failure,
     raised: Raised,
@@ -65,6 +66,22 @@ impl Session {
             }
             tried => tried.map(Some),
         }
+    }
+
+    /// Raises where the session has no store, so that nothing is published in vain.
+    pub(crate) fn check_store(&self, py: Python<'_>) -> PyResult<()> {
+        if self.has_store {
+            return Ok(());
+        }
+        Err(invalid(py, Code::NotSupported, "The session has no store; the option store gives one"))
+    }
+
+    /// How many messages the session, which is closed or about to be, leaves in its store.
+    fn left_in_store(&self) -> usize {
+        let statistics = self.core.statistics();
+        let left = usize::try_from(statistics.left_in_store).unwrap_or(usize::MAX);
+        // Inside a callback the closing may not have come to them yet.
+        left.saturating_add(statistics.outgoing_messages)
     }
 
     pub(crate) fn version(&self) -> Version {

@@ -78,4 +78,14 @@ statistics! {
     held_back: usize,
     /// Subscriptions.
     subscriptions: usize,
+    /// Outgoing messages that the end of the session left in the store.
+    left_in_store: u64,
+    /// Outgoing messages of QoS 1 and 2 that have been accepted and not been stored yet.
+    unstored: usize,
+    /// The bytes that the store's files take.
+    store_size: u64,
+    /// Batches that were written to the store.
+    store_writes: u64,
+    /// Times that the store was synced.
+    store_syncs: u64,
 }

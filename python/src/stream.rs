@@ -6,7 +6,7 @@ use std::{
 };
 
 use mqttsession::{
-    client::{self, Failure, Handled, Handler},
+    client::{self, Acknowledgement, Failure, Handled, Handler},
     error::Code,
     protocol::PropertyBlock,
 };
@@ -79,14 +79,11 @@ impl Stream {
         Some(Arc::new(Entrance { shared, last_topic: Mutex::default() }))
     }
 
-    fn handled(&self, message: Option<Py<Message>>) {
-        if self.manual {
-            return;
-        }
-        let acknowledgement = message.and_then(|message| message.get().take_acknowledgement());
-        if let Some(acknowledgement) = acknowledgement {
+    fn handled(&self, py: Python<'_>, message: Option<Py<Message>>) {
+        let Some(message) = message.as_ref().map(Py::get).filter(|_| !self.manual) else { return };
+        if let Some(acknowledgement) = message.take_acknowledgement() {
             // On a connection that is gone it cannot be acknowledged; the broker sends it again.
-            let _ = acknowledgement.acknowledge();
+            let _ = message.settle(py, acknowledgement, Acknowledgement::acknowledge);
         }
     }
 }
@@ -101,7 +98,7 @@ impl Stream {
             let current = next.as_ref().map(|message| message.clone_ref(py));
             (std::mem::replace(&mut state.current, current), next)
         };
-        self.handled(before);
+        self.handled(py, before);
         if let Some(message) = next {
             return Ok(Some(message.into_any()));
         }
@@ -129,16 +126,19 @@ impl Stream {
 
     /// The handler of the message that was given out last failed: what becomes of the message is an
     /// option.
-    fn fail(&self) {
+    fn fail(&self, py: Python<'_>) {
         if self.failure == Failure::Acknowledge {
             // It is, as soon as the next one is asked for.
             return;
         }
         let failed = self.shared.lock().current.take();
-        let acknowledgement = failed.and_then(|message| message.get().take_acknowledgement());
+        let Some(message) = failed.as_ref().map(Py::get) else { return };
+        let acknowledgement = message.take_acknowledgement();
         if let (Failure::Refuse(reason), Some(acknowledgement)) = (self.failure, acknowledgement) {
             // On a connection that is gone it cannot be refused; the broker sends it again.
-            let _ = acknowledgement.refuse(reason, PropertyBlock::new());
+            let _ = message.settle(py, acknowledgement, |acknowledgement| {
+                acknowledgement.refuse(reason, PropertyBlock::new())
+            });
         }
     }
 
@@ -149,7 +149,7 @@ impl Stream {
             let mut state = self.shared.lock();
             (state.current.take(), std::mem::take(&mut state.queue))
         };
-        self.handled(current);
+        self.handled(py, current);
         drop(rest);
         self.shared.end(py) && self.filters.get().is_some()
     }
@@ -163,15 +163,16 @@ impl Drop for Stream {
             let mut state = self.shared.lock();
             (state.current.take(), state.ended)
         };
-        self.handled(current);
-        if let (false, Some(filters), Some(session)) =
-            (ended, self.filters.get(), self.session.upgrade())
-        {
-            let filters: Vec<_> = filters.iter().map(String::as_str).collect();
-            let leave = || drop(session.unsubscribe_many(&filters, PropertyBlock::new()));
-            // Detached, because the entrance may be letting a message in.
-            Python::attach(|py| py.detach(leave));
-        }
+        Python::attach(|py| {
+            self.handled(py, current);
+            if let (false, Some(filters), Some(session)) =
+                (ended, self.filters.get(), self.session.upgrade())
+            {
+                let filters: Vec<_> = filters.iter().map(String::as_str).collect();
+                // Detached, because the entrance may be letting a message in.
+                py.detach(|| drop(session.unsubscribe_many(&filters, PropertyBlock::new())));
+            }
+        });
     }
 }
 

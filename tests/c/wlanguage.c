@@ -68,9 +68,6 @@ static void failures(void)
     CHECK(MQTTConnect(session) == 0);
     CHECK(strstr(MQTTErrorInfo(), "ClientID") != NULL);
     set(session, "ClientID", "facade");
-    set(session, "R\xc3\xa9pertoireStockage", "store");
-    CHECK(MQTTConnect(session) == 0);
-    CHECK(strstr(MQTTErrorInfo(), "StoreDirectory") != NULL);
     CHECK(MQTTSubscribe(session, "a", 3, on_message, NULL) == 0);
     CHECK(MQTTSubscribe(session, "a", 0, NULL, NULL) == 0);
     CHECK(MQTTSubscribe(session, "a/#/b", 0, on_message, NULL) == 0);

@@ -375,6 +375,47 @@ fn manual_means_when_the_program_says_so() {
 }
 
 #[test]
+fn a_handler_that_is_alone_need_not_return_for_its_acknowledgement() {
+    let broker = ScriptedBroker::start();
+    let mut options = options(&broker);
+    options.set_acknowledge(Acknowledge::Manual);
+    let (session, mut peer) = connect(&broker, &options);
+    let (gate, threshold) = gate();
+    let handler = move |message: &Message<'_>| {
+        // The second comes too late to matter.
+        message.acknowledgement().acknowledge().unwrap();
+        message.acknowledgement().acknowledge().unwrap();
+        threshold.pass();
+    };
+    subscribe(&session, &mut peer, "in", Arc::new(handler));
+    peer.publish("in", 1, 1, "");
+    peer.expect_puback(1);
+    gate.wait_for_arrival();
+    gate.let_one_pass();
+    eventually("its place is free", || session.statistics().incoming_messages == 0);
+}
+
+#[test]
+fn a_handler_among_others_acknowledges_for_itself() {
+    let broker = ScriptedBroker::start();
+    let mut options = options(&broker);
+    options.set_acknowledge(Acknowledge::Manual);
+    let (session, mut peer) = connect(&broker, &options);
+    let acknowledging = |message: &Message<'_>| {
+        message.acknowledgement().acknowledge().unwrap();
+    };
+    subscribe(&session, &mut peer, "in", Arc::new(acknowledging));
+    let (gate, handler) = gated();
+    subscribe(&session, &mut peer, "+", handler);
+    peer.publish("in", 1, 1, "");
+    gate.wait_for_arrival();
+    assert!(peer.fence().is_empty(), "the other one has not returned");
+    gate.let_one_pass();
+    peer.expect_puback(1);
+    eventually("its place is free", || session.statistics().incoming_messages == 0);
+}
+
+#[test]
 fn manual_and_nobody_left_to_say_so() {
     let broker = ScriptedBroker::start();
     let mut options = options(&broker);

@@ -28,6 +28,7 @@ mod redirect;
 mod request;
 mod set_aside;
 mod split;
+mod store;
 mod subscribe;
 mod support;
 mod tls;

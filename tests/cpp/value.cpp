@@ -16,7 +16,8 @@ constexpr bool moves_only = !std::is_copy_constructible_v<Owner> &&
 
 static_assert(moves_only<Session> && moves_only<Operation> && moves_only<OwnedMessage>);
 static_assert(moves_only<Acknowledgement> && moves_only<wlanguage::mqttSession>);
-static_assert(moves_only<Connection> && moves_only<OwnedOutcome>);
+static_assert(moves_only<Connection> && moves_only<OwnedOutcome> && moves_only<Store>);
+static_assert(!std::is_copy_constructible_v<StoredMessage>);
 static_assert(!std::is_copy_constructible_v<Options> && std::is_move_constructible_v<Options>);
 static_assert(!std::is_copy_constructible_v<Message> && !std::is_move_constructible_v<Message>);
 static_assert(std::is_nothrow_copy_constructible_v<Error>, "exceptions are copied");
@@ -143,6 +144,11 @@ static void options() {
                 .acknowledge(Acknowledge::manual)
                 .on_failure(Failure::refuse, MQTT_REASON_QUOTA_EXCEEDED)
                 .end_on_session_loss(true)
+                .store("store")
+                .durability(Durability::system)
+                .durability(100ms)
+                .store_limit(1000, 1'000'000)
+                .store(nullptr)
                 .tls_system_authorities(false)
                 .add_tls_authority_file("ca.pem")
                 .add_tls_authority_pem("pem")
@@ -166,6 +172,10 @@ static void options() {
     CHECK_THROWS(MQTT_INVALID_OPTION, Options().time_to_live(0s));
     CHECK_THROWS(MQTT_INVALID_OPTION, Options().on_failure(Failure::refuse, MQTT_REASON_SUCCESS));
     CHECK_THROWS(MQTT_INVALID_ARGUMENT, Options().retry(MQTT_OK, true));
+    CHECK_THROWS(MQTT_INVALID_OPTION, Options().store(""));
+    CHECK_THROWS(MQTT_INVALID_OPTION, Options().durability(0ms));
+    CHECK_THROWS(MQTT_INVALID_ARGUMENT, Options().durability(static_cast<Durability>(3)));
+    CHECK_THROWS(MQTT_INVALID_OPTION, Options().store_limit(1, 0));
     CHECK(!Options().retries(MQTT_BAD_CREDENTIALS) && Options().retries(MQTT_CONNECTION_REFUSED));
     CHECK(Options().retry(MQTT_BAD_CREDENTIALS, true).retries(MQTT_BAD_CREDENTIALS));
     PublishOptions().qos(QoS::at_least_once).retain(true).time_to_live(forever).time_to_live(1s);

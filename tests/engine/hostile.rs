@@ -12,6 +12,7 @@ use mqttsession::{
         Version,
     },
 };
+use mqttsession_tests::random::Random;
 
 use crate::{
     packets::{
@@ -19,7 +20,6 @@ use crate::{
         pubcomp, pubrec, pubrel, suback, unsuback,
     },
     pair::{Pair, VERSIONS, message},
-    random::Random,
 };
 
 const SEEDS: u64 = 4000;

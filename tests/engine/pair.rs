@@ -32,6 +32,7 @@ pub(crate) struct Received {
     pub(crate) receipt: Option<Receipt>,
     pub(crate) duplicate: bool,
     pub(crate) retain: bool,
+    pub(crate) redelivered: bool,
 }
 
 /// One engine, its peer and their clock.
@@ -56,7 +57,11 @@ impl Pair {
             Settings { version, client_id, set_aside_after: 3, ..Settings::default() };
         change(&mut settings);
         let engine = Engine::new(Arc::new(settings), false).expect("legal settings");
-        Self { engine, version, now: Instant::now(), partial: Vec::new(), tickets: 0 }
+        Self::of(engine, version, Instant::now())
+    }
+
+    pub(crate) fn of(engine: Engine, version: Version, now: Instant) -> Self {
+        Self { engine, version, now, partial: Vec::new(), tickets: 0 }
     }
 
     /// One that has connected for the first time, to a broker that has no session.
@@ -139,6 +144,7 @@ impl Pair {
                 receipt: delivery.receipt,
                 duplicate: delivery.duplicate,
                 retain: delivery.retain,
+                redelivered: delivery.redelivered,
             }
         });
         let received = received.collect();

@@ -16,8 +16,11 @@ fn a_message_is_found_where_it_stands() {
         let mut pair = Pair::online(version);
         let route = pair.granted("a/+:0");
         let received = pair.deliver(Publish { retain: true, ..message0("a/b", "hello") });
-        let [Received { topic, payload, routes, receipt: None, duplicate: false, retain: true }] =
-            &received[..]
+        let [
+            Received {
+                topic, payload, routes, receipt: None, duplicate: false, retain: true, ..
+            },
+        ] = &received[..]
         else {
             panic!("{received:?}");
         };

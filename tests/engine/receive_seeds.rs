@@ -10,11 +10,11 @@ use mqttsession::{
     engine::Receipt,
     protocol::{Cut, Packet, PropertyBlock, Publish, ReasonCode, Version, cut},
 };
+use mqttsession_tests::random::Random;
 
 use crate::{
     packets::{connack, id, message1, message2, pubrel},
     pair::{Pair, VERSIONS, persist},
-    random::Random,
 };
 
 /// Each seed takes well under a millisecond.

@@ -4,8 +4,9 @@ use mqttsession::protocol::{Connack, Packet, Property, ReasonCode, Version};
 
 use crate::{
     packets::{because, properties, puback, pubrec},
-    pair::Pair,
+    pair::{Pair, VERSIONS},
     set_aside::{kick, lasting},
+    shelf::Shelved,
 };
 
 #[test]
@@ -95,5 +96,25 @@ fn the_id_of_a_message_of_qos_2_that_the_next_broker_refuses_or_the_program_canc
         }
         pair.publish(1, "topic", "x");
         assert_eq!(pair.sent(), ["PUBLISH q1 #2 topic=x"]);
+    }
+}
+
+#[test]
+fn a_message_that_was_given_up_is_released_only_when_that_is_on_record() {
+    for version in VERSIONS {
+        let mut session = Shelved::with(version, |settings| settings.set_aside_after = 1);
+        session = session.connected();
+        session.publish(2, "topic", "deadly");
+        session.store();
+        assert_eq!(session.sent().len(), 1);
+        assert_eq!(kick(&mut session, true), [""; 0]);
+        // The broker had it after all, and asks for its release.
+        session.receive(pubrec(1));
+        assert_eq!(session.sent(), [""; 0], "{version:?}");
+        session.store();
+        assert_eq!(session.sent().len(), 1);
+        // Else it would be sent once more, to a broker that does not know it any more.
+        let session = session.crash();
+        assert!(session.stored().messages.is_empty());
     }
 }

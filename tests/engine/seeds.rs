@@ -13,12 +13,12 @@ use mqttsession::{
     error::{Code, Error},
     protocol::{Connack, Packet, Properties, Property, PropertyBlock, ReasonCode, Version},
 };
+use mqttsession_tests::random::Random;
 
 use crate::{
     model::{Broker, Frailty, Limits, Published},
     packets::properties,
     pair::{Pair, VERSIONS, limit, message, persist},
-    random::Random,
 };
 
 /// Each seed takes well under a millisecond.
@@ -401,8 +401,17 @@ impl Run {
                 assert_eq!(*times, 1, "QoS 2 message {}", String::from_utf8_lossy(payload));
             }
         }
-        let Failed { dropped, expired, refused, lost, session_lost, cancelled, set_aside } =
-            counters.failed;
+        let Failed {
+            dropped,
+            expired,
+            refused,
+            lost,
+            session_lost,
+            cancelled,
+            set_aside,
+            left_in_store,
+        } = counters.failed;
+        assert_eq!(left_in_store, 0, "there is no store");
         let abbreviated = self.broker.abbreviated;
         [dropped, expired, refused, lost, session_lost, cancelled, set_aside, abbreviated]
     }

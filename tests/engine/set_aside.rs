@@ -11,7 +11,7 @@ use crate::{
     pair::{Pair, VERSIONS, persist},
 };
 
-fn closed() -> Error {
+pub(crate) fn closed() -> Error {
     Code::ConnectionClosed.into()
 }
 

@@ -158,6 +158,12 @@ pub(crate) fn event(event: &Event) -> String {
             format!("set aside {number}{topic} of {} bytes: {}", what.size, error(&what.error))
         }
         Event::AcknowledgementHeld(count) => format!("held back {count}"),
+        Event::Stored(ticket, Ok(())) => format!("stored {ticket}"),
+        Event::Stored(ticket, Err(failure)) => format!("stored {ticket}: {}", error(failure)),
+        Event::SessionLost(loss) => format!(
+            "session lost: {} renewed, {} unknown, {} forgotten",
+            loss.renewed, loss.unknown, loss.forgotten
+        ),
     }
 }
 

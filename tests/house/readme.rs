@@ -25,7 +25,7 @@ fn the_programs_in_the_readme_are_those_that_are_tested() {
         programs += 1;
     }
     expected += rest;
-    assert_eq!(programs, 8, "a program in each style, and two that ask and answer");
+    assert_eq!(programs, 10, "a program in each style, two that ask and answer, two durable ones");
     if std::env::var_os("UPDATE_README").is_some() {
         fs::write(&path, expected).unwrap();
     } else {

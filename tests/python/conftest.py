@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -229,3 +230,21 @@ def run_python(program: str, *arguments: str) -> subprocess.CompletedProcess[str
         timeout=2 * DEADLINE,
         check=False,
     )
+
+
+# Nothing that a process does at its end happens after this, no matter which thread dies.
+KILLED = """
+import asyncio, contextlib, os, signal, sys, threading
+import mqttsession
+from mqttsession import aio
+def die(*_):
+    sys.stdout.flush()
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def run_killed(program: str, *arguments: str) -> str:
+    """Run a program that ends by calling ``die()``, and return what it had printed."""
+    done = run_python(KILLED + program, *arguments)
+    assert done.returncode == -signal.SIGKILL, (done.returncode, done.stdout, done.stderr)
+    return done.stdout

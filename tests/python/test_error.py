@@ -92,6 +92,13 @@ EXPECTED = {
     -1005: ("TOO_MANY_SUBSCRIPTIONS", errors.CapacityError),
     -1006: ("SET_ASIDE", errors.CapacityError),
     -1101: ("STORE_FAILED", OSError),
+    -1102: ("STORE_FULL", errors.StoreFullError),
+    -1103: ("STORE_LOCKED", errors.StoreLockedError),
+    -1104: ("STORE_READ_ONLY", PermissionError),
+    -1105: ("STORE_CORRUPT", errors.StoreCorruptError),
+    -1106: ("STORE_VERSION", OSError),
+    -1107: ("STORE_FOREIGN", OSError),
+    -1108: ("LEFT_IN_STORE", errors.LeftInStoreError),
     -1201: ("INTERNAL", RuntimeError),
 }
 

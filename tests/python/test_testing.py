@@ -60,15 +60,28 @@ def test_a_program_that_is_no_broker_says_what_it_said() -> None:
     ],
 )
 def test_the_examples(broker: Broker, example: str, printed: str) -> None:
+    assert printed in _run(example, broker.address)
+
+
+def test_the_durable_example(broker: Broker, tmp_path: Path) -> None:
+    printed = _run("durable.py", "mqtt://127.0.0.1:1", str(tmp_path))
+    assert "goes on trying" in printed
+    assert "messages for the next run: 1" in printed
+    printed = _run("durable.py", broker.address, str(tmp_path))
+    assert "goes on trying" not in printed
+    assert "messages for the next run: 0" in printed
+
+
+def _run(example: str, *arguments: str) -> str:
     done = subprocess.run(
-        [sys.executable, EXAMPLES / example, broker.address],
+        [sys.executable, EXAMPLES / example, *arguments],
         capture_output=True,
         text=True,
         timeout=60,
         check=False,
     )
     assert (done.returncode, done.stderr) == (0, "")
-    assert printed in done.stdout
+    return done.stdout
 
 
 @pytest.mark.parametrize(
@@ -99,6 +112,11 @@ def test_everything_is_documented() -> None:
         mqttsession.Event,
         mqttsession.Connected,
         mqttsession.Statistics,
+        mqttsession.Restored,
+        mqttsession.SessionLoss,
+        mqttsession.Store,
+        mqttsession.StoreSummary,
+        mqttsession.StoredMessage,
     ]
     for kind in public:
         assert kind.__doc__

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import datetime
 import inspect
+import os
 import threading
 import uuid
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import mqttsession
 import pytest
 from mqttsession import wlanguage
 from mqttsession.testing import Broker
@@ -32,7 +35,7 @@ from mqttsession.wlanguage import (
     optionSSL,
 )
 
-from conftest import DEADLINE
+from conftest import DEADLINE, run_killed
 
 if TYPE_CHECKING:
     from conftest import ScriptedBroker
@@ -70,6 +73,8 @@ PROPERTIES: list[tuple[list[str], Any, dict[Any, Any]]] = [
     (["StoreDirectory", "RépertoireStockage", "RepertoireStockage"], "", {"store": "store"}),
     (["ProtocolVersion", "VersionProtocole"], "3.1.1", {"5": "5"}),
 ]
+
+posix = pytest.mark.skipif(os.name != "posix", reason="SKIPPED: needs SIGKILL")
 
 FUNCTIONS = [
     ["Connect", "Connecte"],
@@ -239,10 +244,6 @@ def test_what_fails_says_why(broker: Broker, topic: str) -> None:
     session.ClientID = "me"
     assert session.Publish(topic, "before the first connect") == -1
     assert "not been connected" in ErrorInfo()
-    session.StoreDirectory = "store"
-    assert not session.Connect()
-    assert "StoreDirectory" in ErrorInfo()
-    session.StoreDirectory = ""
     session.Port = 70_000
     assert not session.Connect()
     assert "Port" in ErrorInfo()
@@ -327,3 +328,136 @@ def test_everything_inside_a_procedure(broker: Broker, topic: str) -> None:
     assert session.Publish(topic, "go", False, 1) > 0
     assert done.wait(DEADLINE)
     assert results == [True] * 4, ErrorInfo()
+
+
+NEW = "accept\nexpect CONNECT client-id=me clean={clean}\nsend CONNACK 0 0\n"
+
+
+def _with_store(broker: ScriptedBroker, store: Path) -> mqttSession:
+    session = mqttSession()
+    session.Address, session.Port, session.ClientID = "127.0.0.1", broker.port, "me"
+    session.StoreDirectory = str(store)
+    return session
+
+
+def test_with_a_store_directory_a_publication_is_not_lost(
+    scripted: Callable[[str], ScriptedBroker], tmp_path: Path
+) -> None:
+    silent = scripted(NEW.format(clean=0) + "silence\n")
+    session = _with_store(silent, tmp_path)
+    session.ConnectionTimeout = "300 ms"
+    assert session.Connect(), ErrorInfo()
+    # One session at a time.
+    assert not _with_store(silent, tmp_path).Connect()
+    assert "open" in ErrorInfo()
+    complete = Procedure()
+    first = session.Publish("out", "first", False, mqttQualityExactlyOnce, complete)
+    second = session.Publish("out", "second", False, mqttQualityAtLeastOnce)
+    assert 0 < first < second, ErrorInfo()
+    assert session.Publish("out", "nothing stores this") == 0
+    assert not session.Disconnect()
+    assert "2 publications" in ErrorInfo()
+    assert "StoreDirectory" in ErrorInfo()
+    assert not complete.calls
+    with mqttsession.Store(tmp_path, "me") as store:
+        assert [message.number for message in store] == [first, second]
+    serving = scripted(NEW.format(clean=0) + "serve until DISCONNECT\n")
+    session = _with_store(serving, tmp_path)
+    assert session.Connect(), ErrorInfo()
+    assert session.Publish("out", "third", False, mqttQualityAtLeastOnce) > second
+    assert session.Disconnect(), ErrorInfo()
+    serving.finish()
+    with mqttsession.Store(tmp_path, "me") as store:
+        assert store.summary.messages == 0
+
+
+@posix
+def test_a_number_is_a_promise_that_outlives_the_process(broker: Broker, tmp_path: Path) -> None:
+    program = """
+from mqttsession.wlanguage import *
+session = mqttSession()
+session.Address, session.Port, session.ClientID = "127.0.0.1", int(sys.argv[1]), sys.argv[3]
+session.StoreDirectory, session.ProtocolVersion = sys.argv[2], "5"
+assert session.Connect(), ErrorInfo()
+for number in range(20):
+    assert session.Publish(sys.argv[3], str(number), False, mqttQualityExactlyOnce) > 0, ErrorInfo()
+die()
+"""
+    received = Procedure()
+    topic = uuid.uuid4().hex[:20]
+    listener = _session(broker)
+    assert listener.Connect()
+    assert listener.Subscribe(topic, mqttQualityExactlyOnce, received)
+    run_killed(program, str(broker.port), str(tmp_path), topic)
+    session = mqttSession()
+    session.Address, session.Port, session.ClientID = "127.0.0.1", broker.port, topic
+    # Before 5.0 the embedded broker answers a repeated PUBREL with a packet that is too long.
+    session.StoreDirectory, session.ProtocolVersion = str(tmp_path), "5"
+    assert session.Connect(), ErrorInfo()
+    assert session.Disconnect(), ErrorInfo()
+    assert sorted(int(data) for _, data in received.wait(20)) == list(range(20))
+    assert listener.Disconnect()
+
+
+@pytest.mark.parametrize(("given", "clean"), [(None, 0), (True, 1), (False, 0)])
+def test_with_a_store_directory_the_session_is_kept_unless_it_is_said_to_be_clean(
+    scripted: Callable[[str], ScriptedBroker], tmp_path: Path, given: bool | None, clean: int
+) -> None:
+    broker = scripted(NEW.format(clean=clean) + "serve until DISCONNECT\n")
+    session = mqttSession()
+    assert session.CleanSession is True
+    session = _with_store(broker, tmp_path)
+    assert session.CleanSession is False
+    if given is not None:
+        session.CleanSession = given
+    assert session.CleanSession is bool(clean)
+    assert session.Connect(), ErrorInfo()
+    assert session.Disconnect(), ErrorInfo()
+    broker.finish()
+
+
+def test_under_version_5_a_kept_session_does_not_expire(
+    scripted: Callable[[str], ScriptedBroker], tmp_path: Path
+) -> None:
+    broker = scripted(
+        "accept\nexpect CONNECT clean=0 session-expiry-interval=4294967295\nsend CONNACK 0 0\n"
+        "expect DISCONNECT\n"
+    )
+    session = _with_store(broker, tmp_path)
+    session.ProtocolVersion = "5"
+    assert session.Connect(), ErrorInfo()
+    assert session.Disconnect(), ErrorInfo()
+    broker.finish()
+
+
+def test_a_store_directory_that_cannot_be_one(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("no directory")
+    session = mqttSession()
+    session.ClientID, session.StoreDirectory = "me", str(tmp_path / "file")
+    assert not session.Connect()
+    assert "file" in ErrorInfo()
+    session.ClientID = ""
+    assert not session.Connect()
+    assert "ClientID" in ErrorInfo()
+
+
+def test_inside_a_procedure_a_publication_is_stored_too(
+    scripted: Callable[[str], ScriptedBroker], tmp_path: Path
+) -> None:
+    broker = scripted(NEW.format(clean=0) + "serve until DISCONNECT\n")
+    session = _with_store(broker, tmp_path)
+    numbers: list[int] = []
+    done = threading.Event()
+
+    def procedure(session: mqttSession, number: int) -> None:
+        numbers.append(number)
+        enough = len(numbers) == 5
+        if enough or session.Publish("out", "more", False, mqttQualityExactlyOnce, procedure) < 0:
+            done.set()
+
+    assert session.Connect(), ErrorInfo()
+    assert session.Publish("out", "first", False, mqttQualityExactlyOnce, procedure) > 0
+    assert done.wait(DEADLINE)
+    assert len(numbers) == 5, ErrorInfo()
+    assert session.Disconnect(), ErrorInfo()
+    broker.finish()

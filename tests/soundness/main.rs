@@ -6,4 +6,5 @@ mod ending;
 mod inline;
 mod meeting;
 mod question;
+mod store;
 mod support;

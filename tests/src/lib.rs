@@ -25,6 +25,7 @@ pub mod player;
 pub mod probe;
 pub mod process;
 pub mod property;
+pub mod random;
 mod reader;
 pub mod real;
 pub mod scram;

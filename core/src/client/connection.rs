@@ -290,17 +290,22 @@ impl<'s> Connection<'s> {
             return Ok(());
         }
         let mut core = self.shared.core.lock();
+        if let Some(error) = core.fault.take() {
+            return Err(error);
+        }
+        // With a store what has not ended stays, and is counted when the session has come to rest.
+        let stays = self.shared.keeper.is_some();
         match core.goal.clone() {
             Goal::Connect | Goal::Rest => return Ok(()),
             Goal::Disconnect(farewell) => {
                 if !farewell.is_due(&core, now) {
                     return Ok(());
                 }
-                core.cancelled += core.engine.cancel_all();
+                core.cancelled += if stays { 0 } else { core.engine.cancel_all() };
                 core.engine.disconnect(farewell.reason, farewell.properties.as_properties());
             }
             Goal::Close => {
-                core.cancelled += core.engine.cancel_all();
+                core.cancelled += if stays { 0 } else { core.engine.cancel_all() };
                 core.engine.disconnect(ReasonCode::Success, Properties::EMPTY);
             }
         }

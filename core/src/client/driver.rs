@@ -15,6 +15,7 @@ use super::{
     Dispatch, Event, State,
     connection::Connection,
     inbox::Item,
+    keeper::{self, Keeper},
     later, question,
     reconnect::Backoff,
     redirect::Servers,
@@ -73,6 +74,7 @@ async fn drive(shared: Arc<Shared>) -> Arc<Shared> {
     loop {
         match goal(&shared) {
             Goal::Close => {
+                keeper::save(&shared).await;
                 finish(&shared);
                 return shared;
             }
@@ -88,6 +90,8 @@ async fn drive(shared: Arc<Shared>) -> Arc<Shared> {
             }
             Goal::Disconnect(farewell) if has_ended(&shared, &farewell) => rest(&shared, None),
             Goal::Connect | Goal::Disconnect(_) => {
+                let announced = shared.keeper.iter().flat_map(Keeper::take_announced);
+                announced.for_each(|event| shared.report(event));
                 shared.report(Event::Connecting);
                 let mut online = None;
                 let server = servers.next(&options.tls);
@@ -356,15 +360,19 @@ pub(super) fn finish(shared: &Arc<Shared>) {
     let mut core = shared.core.lock();
     core.goal = Goal::Close;
     core.accepting = false;
-    let cancelled = core.engine.cancel_all() + std::mem::take(&mut core.cancelled);
+    let cancelled = core.engine.leave_in_store() + std::mem::take(&mut core.cancelled);
     core.engine.cancel_subscriptions();
     let disconnecting = std::mem::take(&mut core.disconnecting);
     let connecting = std::mem::take(&mut core.connecting);
     let reauthenticating = core.reauthenticating.take();
     let effects = core.collect();
+    let awaiting_store = std::mem::take(&mut core.awaiting_store);
     drop(core);
     shared.apply(effects);
     let gone = || Error::from(Code::Closed);
+    for cell in awaiting_store.into_values() {
+        cell.end(Err(gone())).into_iter().for_each(|call| shared.call_back(call));
+    }
     for cell in connecting {
         cell.end(Err(gone())).into_iter().for_each(|call| shared.call_back(call));
     }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::{
-    engine::{Connected, SetAside},
+    engine::{Connected, SessionLoss, SetAside},
     error::Error,
 };
 
@@ -46,6 +46,37 @@ pub enum Event {
     AcknowledgementHeld(usize),
     /// The broker sends the session to another server; the next attempt goes to this address.
     Redirected(String),
+    /// The store held this from an earlier session; reported once, before the first attempt to connect.
+    Restored(Restored),
+    /// The broker had lost the session, or had never kept it, while something was unfinished.
+    SessionLost(SessionLoss),
+    /// The session has a store, but the broker forgets the session with the connection: what had not been
+    /// confirmed is published anew, so that a message of QoS 2 may come twice, or, half confirmed, ends
+    /// with `SESSION_LOST`. Reported once, before the first attempt to connect.
+    StoreWithoutSession,
+    /// The store takes nothing at present: publishing at QoS 1 and 2 fails with this error until it
+    /// does, which is tried again and again.
+    StoreFailed(Error),
+    /// The store takes messages again.
+    StoreRecovered,
+}
+
+/// What a store held when the session was made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Restored {
+    /// Own messages that have not ended; [`wait`](super::Session::wait) takes their numbers.
+    pub messages: usize,
+    /// The bytes of their packets.
+    pub bytes: u64,
+    /// Those of them that may have been sent.
+    pub in_flight: usize,
+    /// Received messages of QoS 2 whose handler had not returned when the process died: they come again,
+    /// marked as redelivered.
+    pub interrupted: usize,
+    /// The machine went down without the session's end: what had not been synced may be missing, and a
+    /// message of QoS 2 that comes again may have been handled.
+    pub after_power_loss: bool,
 }
 
 /// Counters and levels of a session.
@@ -102,4 +133,14 @@ pub struct Statistics {
     pub held_back: usize,
     /// Subscriptions.
     pub subscriptions: usize,
+    /// Outgoing messages that the end of the session left in the store.
+    pub left_in_store: u64,
+    /// Outgoing messages of QoS 1 and 2 that have been accepted and not been stored yet.
+    pub unstored: usize,
+    /// The bytes that the store's files take.
+    pub store_size: u64,
+    /// Batches that were written to the store.
+    pub store_writes: u64,
+    /// Times that the store was synced.
+    pub store_syncs: u64,
 }

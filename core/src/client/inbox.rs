@@ -8,6 +8,7 @@
 //! waits for can still be read; when that is full too, the call ends with `WOULD_DEADLOCK`. Events
 //! are bounded by dropping: the newest of each kind stays.
 
+mod record;
 mod runner;
 
 pub(super) use runner::contain;
@@ -71,6 +72,8 @@ pub(super) struct Batch {
     handlers: Vec<Box<[Arc<Subscription>]>>,
     next: usize,
     bytes: usize,
+    /// Its messages of QoS 2 cannot be recorded: the broker will send them again.
+    abandoned: bool,
 }
 
 impl Batch {
@@ -80,7 +83,7 @@ impl Batch {
         handlers: Vec<Box<[Arc<Subscription>]>>,
     ) -> Self {
         let bytes = chunk.len();
-        Self { chunk, inbound, handlers, next: 0, bytes }
+        Self { chunk, inbound, handlers, next: 0, bytes, abandoned: false }
     }
 
     /// Every message of it.
@@ -105,6 +108,7 @@ impl Batch {
             retain: delivery.retain,
             duplicate: delivery.duplicate,
             receipt: delivery.receipt,
+            redelivered: delivery.redelivered,
         }
     }
 }

@@ -24,11 +24,11 @@ pub fn live_sessions() -> usize {
 }
 
 /// Closes every session of the process and waits, at most this long (`None`: as long as it takes),
-/// until no callback is running and none will. For a host that unloads the library or exits; to
+/// until no callback is running and none will, and their stores have been closed. For a host that unloads the library or exits; to
 /// be called outside callbacks.
 ///
 /// # Errors
-/// `TIMEOUT` when callbacks are still running; `WOULD_DEADLOCK` inside a callback.
+/// `TIMEOUT` when callbacks are still running, or a disk does not answer; `WOULD_DEADLOCK` inside a callback.
 pub fn shutdown(timeout: Option<Duration>) -> Result<()> {
     if super::runtime::on_io_thread() || super::inbox::Inbox::in_any_callback() {
         return Err(Error::new(
@@ -42,7 +42,8 @@ pub fn shutdown(timeout: Option<Duration>) -> Result<()> {
     sessions.iter().for_each(session::begin_close);
     for session in &sessions {
         let finished = session.inbox.wait_until_finished_or(session, deadline)
-            && session.questions.wait_until_idle(deadline);
+            && session.questions.wait_until_idle(deadline)
+            && session.wait_until_store_closed(deadline);
         if !finished {
             return Err(Code::Timeout.into());
         }

@@ -1,7 +1,7 @@
 //! Received messages, lent to a handler or kept.
 
 use std::{
-    cell::RefCell,
+    cell::{Cell, RefCell},
     fmt,
     sync::{
         Arc,
@@ -28,6 +28,8 @@ pub struct Message<'a> {
     pub(super) parts: Parts<'a>,
     pub(super) shared: &'a Arc<Shared>,
     pub(super) deferred: RefCell<Option<Arc<Deferred>>>,
+    /// Whether the handler that is called now is the only one.
+    pub(super) sole: Cell<bool>,
 }
 
 /// Where the parts of a message stand.
@@ -42,6 +44,7 @@ pub(super) struct Parts<'a> {
     pub(super) retain: bool,
     pub(super) duplicate: bool,
     pub(super) receipt: Option<Receipt>,
+    pub(super) redelivered: bool,
 }
 
 impl Message<'_> {
@@ -76,6 +79,13 @@ impl Message<'_> {
         self.parts.duplicate
     }
 
+    /// Whether a handler may have seen it before: the process, or the machine, went down while it was being
+    /// handled. Only with a store, and only at QoS 2; without it a message of QoS 2 comes once.
+    #[inline]
+    pub fn redelivered(&self) -> bool {
+        self.parts.redelivered
+    }
+
     /// Its properties as they came; none before MQTT 5.0. A subscription identifier among them may be
     /// one that the session added to a subscribe that had none, so as to tell overlapping
     /// subscriptions apart.
@@ -99,9 +109,13 @@ impl Message<'_> {
             Arc::new(Deferred {
                 shared: self.shared.clone(),
                 receipt: self.parts.receipt,
+                exactly_once: self.parts.qos == QoS::ExactlyOnce,
                 bytes,
-                // One for the handlers: none of them can settle it for those that follow.
-                remaining: AtomicUsize::new(1),
+                // One for the handlers: none of them can settle it for those that follow. Where none
+                // does, it is settled when its acknowledgement is used, wherever the handler is by then.
+                remaining: AtomicUsize::new(usize::from(!self.sole.get())),
+                sole: self.sole.get(),
+                settled: AtomicBool::new(false),
                 abandoned: AtomicBool::new(false),
                 refusal: Mutex::new(None),
             })
@@ -128,6 +142,7 @@ struct Owned {
     qos: QoS,
     retain: bool,
     duplicate: bool,
+    redelivered: bool,
 }
 
 impl OwnedMessage {
@@ -143,6 +158,7 @@ impl OwnedMessage {
             qos: parts.qos,
             retain: parts.retain,
             duplicate: parts.duplicate,
+            redelivered: parts.redelivered,
         }))
     }
 
@@ -155,6 +171,7 @@ impl OwnedMessage {
             qos: self.0.qos,
             retain: self.0.retain,
             duplicate: self.0.duplicate,
+            redelivered: self.0.redelivered,
             receipt,
         }
     }
@@ -189,6 +206,11 @@ impl OwnedMessage {
         self.0.duplicate
     }
 
+    /// See [`Message::redelivered`].
+    pub fn redelivered(&self) -> bool {
+        self.0.redelivered
+    }
+
     /// See [`Message::properties`].
     pub fn properties(&self) -> Properties<'_> {
         properties(&self.0.properties)
@@ -213,8 +235,12 @@ fn properties(raw: &[u8]) -> Properties<'_> {
 pub(super) struct Deferred {
     shared: Arc<Shared>,
     receipt: Option<Receipt>,
+    /// Of QoS 2, which a store is told of.
+    exactly_once: bool,
     bytes: usize,
     remaining: AtomicUsize,
+    sole: bool,
+    settled: AtomicBool,
     abandoned: AtomicBool,
     /// The first refusal counts.
     refusal: Mutex<Option<(ReasonCode, PropertyBlock)>>,
@@ -229,8 +255,10 @@ impl Deferred {
             Some(Failure::Refuse(reason)) => self.refuse(reason, PropertyBlock::new()),
             Some(Failure::Acknowledge) | None => {}
         }
-        // When it is the last to settle, whoever acknowledged has had an answer already.
-        let _no_longer_of_interest = self.settle();
+        if !self.sole {
+            // When it is the last to settle, whoever acknowledged has had an answer already.
+            let _no_longer_of_interest = self.settle();
+        }
     }
 
     fn refuse(&self, reason: ReasonCode, properties: PropertyBlock) {
@@ -239,7 +267,10 @@ impl Deferred {
 
     /// One of the acknowledgements has been used or dropped, or the handlers have returned.
     fn settle(&self) -> Result<()> {
-        if self.remaining.fetch_sub(1, Ordering::AcqRel) > 1 {
+        // A sole handler may take another acknowledgement after it has used one.
+        if self.remaining.fetch_sub(1, Ordering::AcqRel) > 1
+            || self.settled.swap(true, Ordering::AcqRel)
+        {
             return Ok(());
         }
         let acknowledged = match self.receipt {
@@ -253,7 +284,11 @@ impl Deferred {
             _ => true,
         };
         self.shared.release(1, self.bytes);
-        if acknowledged { Ok(()) } else { Err(Code::SessionLost.into()) }
+        match (acknowledged, self.exactly_once) {
+            (false, _) => Err(Code::SessionLost.into()),
+            (true, true) => self.shared.write_through(),
+            (true, false) => Ok(()),
+        }
     }
 }
 
@@ -263,11 +298,14 @@ impl Deferred {
 pub struct Acknowledgement(Option<Arc<Deferred>>);
 
 impl Acknowledgement {
-    /// Acknowledges the message.
+    /// Acknowledges the message. With a store that of a message of QoS 2 survives the process when this
+    /// returns; where several handlers get the message, or several acknowledgements of it were taken, when
+    /// the last of them has returned or been used.
     ///
     /// # Errors
     /// `SESSION_LOST` when the broker has lost the session; there is nothing left to acknowledge.
-    /// `FORKED`.
+    /// The store's error when it does not take the acknowledgement, which leaves when it does; `CLOSED`
+    /// when the store has been closed. `FORKED`.
     pub fn acknowledge(mut self) -> Result<()> {
         let Some(deferred) = self.0.take() else { return Ok(()) };
         deferred.shared.check_fork()?;

@@ -18,6 +18,7 @@ mod event;
 mod fork;
 mod gather;
 mod inbox;
+mod keeper;
 mod live;
 mod message;
 mod operation;
@@ -40,18 +41,19 @@ use std::time::{Duration, Instant};
 pub use crate::{
     engine::{
         AuthenticationStep, Completion, Connected, Credentials, Delivered, Granted, Outcome,
-        Payload, QueuePolicy, Said, SetAside, Unsubscribed,
+        Payload, QueuePolicy, Said, SessionLoss, SetAside, Unsubscribed,
     },
+    store::{Store, StoreSummary, StoredMessage, StoredState, stores},
     transport::Material,
 };
 pub use authentication::{Authenticator, CredentialsSource};
 pub use callback::{EventHandler, Handled, Handler};
-pub use event::{Event, State, Statistics};
+pub use event::{Event, Restored, State, Statistics};
 pub use fork::after_fork_in_child;
 pub use live::{live_sessions, shutdown};
 pub use message::{Acknowledgement, Message, OwnedMessage};
 pub use operation::Operation;
-pub use options::{Acknowledge, CallbackScope, Dispatch, Failure, Options};
+pub use options::{Acknowledge, CallbackScope, Dispatch, Durability, Failure, Options};
 pub use pool::set_callback_threads;
 pub use request::{ReplyAddress, RequestOptions, Responder, Response};
 pub use runtime::set_io_threads;

@@ -4,9 +4,12 @@ mod authentication;
 mod publish;
 mod receive;
 mod reconnect;
+mod store;
 mod tls;
 
-use std::{fmt, sync::Arc, time::Duration};
+pub use store::Durability;
+
+use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 
@@ -88,6 +91,8 @@ pub struct Options {
     pub(crate) authenticator: Option<MakeAuthenticator>,
     pub(crate) credentials: Option<CredentialsSource>,
     pub(crate) callback_scope: Option<CallbackScope>,
+    pub(crate) store: Option<PathBuf>,
+    pub(crate) durability: Durability,
 }
 
 impl Default for Options {
@@ -122,6 +127,8 @@ impl Options {
             authenticator: None,
             credentials: None,
             callback_scope: None,
+            store: None,
+            durability: Durability::Message,
         }
     }
 

@@ -1,5 +1,6 @@
-//! The threads that run dispatched callbacks, shared by all sessions of the process, and those that
-//! ask questions (see [`question`](super::question)).
+//! The threads that run dispatched callbacks, shared by all sessions of the process, those that ask
+//! questions (see [`question`](super::question)), and those that write to stores (see
+//! [`keeper`](super::keeper)).
 //!
 //! Work is a session whose queue has something. A session is run by one thread at a time. One more
 //! thread is started when work has waited [`PATIENCE`] while all threads were inside callbacks; a
@@ -28,7 +29,7 @@ const IDLE: Duration = Duration::from_secs(10);
 static LIMIT: AtomicUsize = AtomicUsize::new(256);
 
 /// Sets the most callback threads of this process; 256 by default. As many more may be at questions
-/// (for credentials, to authenticators).
+/// (for credentials, to authenticators), and as many at stores.
 ///
 /// # Errors
 /// `INVALID_ARGUMENT` for zero.
@@ -86,7 +87,8 @@ impl Pool {
         self.add(session, |_| false);
     }
 
-    fn add(self: &Arc<Self>, session: Arc<Shared>, run: fn(&Arc<Shared>) -> bool) {
+    /// Has something else done for a session; `run` says whether there is more. Never waits.
+    pub(super) fn add(self: &Arc<Self>, session: Arc<Shared>, run: fn(&Arc<Shared>) -> bool) {
         self.enqueue(&mut self.state.lock(), Work { session, since: Instant::now(), run });
     }
 
@@ -169,7 +171,7 @@ mod tests {
     use crate::client::Options;
 
     fn work() -> Work {
-        let session = Shared::new(&Options::new()).unwrap();
+        let session = Shared::new(&Options::new(), |_| Ok(None)).unwrap();
         Work { session, since: Instant::now(), run: Shared::run_callbacks }
     }
 

@@ -1,4 +1,5 @@
-//! The library's own threads: one for I/O by default, and those that run callbacks.
+//! The library's own threads: one for I/O by default, and those that run callbacks, ask questions and
+//! write to stores.
 
 use std::{
     cell::Cell,
@@ -24,6 +25,8 @@ pub(super) struct Runtime {
     pub(super) pool: Arc<Pool>,
     /// Callbacks that wait for a connection must leave threads to the questions that it needs.
     pub(super) question_pool: Arc<Pool>,
+    /// A disk that is slow must hold up neither.
+    pub(super) store_pool: Arc<Pool>,
 }
 
 /// A thread that waits for sockets and timers on behalf of sessions.
@@ -115,6 +118,7 @@ impl Runtime {
             next: AtomicUsize::new(0),
             pool: Arc::new(Pool::new("mqtt-callback")),
             question_pool: Arc::new(Pool::new("mqtt-question")),
+            store_pool: Arc::new(Pool::new("mqtt-store")),
         })
     }
 

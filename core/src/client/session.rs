@@ -1,21 +1,25 @@
 //! The session: the one object that a program holds.
 
 pub(super) mod check;
+mod statistics;
+mod store;
 mod subscribe;
 
 use std::{
-    sync::{Arc, atomic::Ordering},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use super::{
-    Connected, Dispatch, EventHandler, Operation, Options, State, Statistics, driver, later, live,
+    Connected, Dispatch, EventHandler, Operation, Options, State, driver,
+    keeper::{self, Opened},
+    later, live,
     operation::{self, Signal},
     runtime,
     shared::{Farewell, Goal, Shared},
 };
 use crate::{
-    engine::{Completion, Failed, Outcome, Payload},
+    engine::{Completion, Outcome, Payload},
     error::{Code, Error, Result},
     protocol::{PropertyBlock, QoS, ReasonCode},
 };
@@ -40,7 +44,7 @@ pub struct PublishOptions {
 pub struct DisconnectOptions {
     /// How long to wait until every accepted publish has ended and its completion has returned
     /// (inside a callback, and where callbacks are polled for: has ended). What has not by then is
-    /// cancelled.
+    /// cancelled; with a store only at QoS 0.
     pub drain: Duration,
     /// The reason to give (MQTT 5.0). `DisconnectWithWillMessage` has the broker publish the will.
     pub reason: ReasonCode,
@@ -82,16 +86,30 @@ impl Drop for Handle {
 }
 
 impl Session {
-    /// Makes a session; nothing is sent.
+    /// Makes a session; nothing is sent. With [`set_store`](Options::set_store) it opens the store, and
+    /// goes on with what an earlier session left there.
     ///
     /// # Errors
-    /// Options that contradict each other or the version: `INVALID_CLIENT_ID`, `INVALID_OPTION`.
-    /// `OUT_OF_MEMORY` when the library's threads cannot be started.
+    /// Options that contradict each other or the version: `INVALID_CLIENT_ID` (a store needs one),
+    /// `INVALID_OPTION`. `OUT_OF_MEMORY` when the library's threads cannot be started. The store's:
+    /// `STORE_LOCKED` while another session or process has it open, `STORE_READ_ONLY`, `STORE_FULL`,
+    /// `STORE_CORRUPT`, `STORE_VERSION`, `STORE_FOREIGN`, `STORE_FAILED`.
     pub fn new(options: &Options) -> Result<Self> {
-        let shared = Shared::new(options)?;
+        if options.store.is_some() {
+            keeper::check(options)?;
+        }
+        Self::over(options, keeper::open)
+    }
+
+    fn over(
+        options: &Options,
+        open: impl FnOnce(&Options) -> Result<Option<Opened>>,
+    ) -> Result<Self> {
+        let shared = Shared::new(options, open)?;
         live::add(&shared);
-        // Callbacks on the I/O thread are the driver's to run, also before the first connect.
-        if shared.options.dispatch == Dispatch::Inline {
+        // Callbacks on the I/O thread are the driver's to run, also before the first connect. And it is
+        // the driver that waits for the store when the session ends.
+        if shared.options.dispatch == Dispatch::Inline || shared.keeper.is_some() {
             shared.core.lock().driven = true;
             driver::start(&shared);
         }
@@ -151,7 +169,8 @@ impl Session {
 
     /// Waits until what was accepted has ended, at most `drain`, sends DISCONNECT and stops
     /// reconnecting. The operation ends when the connection is closed, with the number of messages
-    /// that had to be cancelled. Subscriptions stay, for the next connect.
+    /// that had to be cancelled. Subscriptions stay, for the next connect; with a store so do messages of
+    /// QoS 1 and 2, which are counted all the same.
     ///
     /// # Errors
     /// `INVALID_ARGUMENT` for a reason or a property that DISCONNECT cannot carry, `NOT_SUPPORTED`
@@ -381,51 +400,12 @@ impl Session {
         }
     }
 
-    /// Counters and levels.
-    pub fn statistics(&self) -> Statistics {
-        let shared = self.shared();
-        if shared.check_fork().is_err() {
-            return Statistics::default();
-        }
-        let counters = shared.core.lock().engine.counters();
-        let Failed { dropped, expired, refused, lost, session_lost, cancelled, set_aside } =
-            counters.failed;
-        let (incoming_messages, incoming_bytes) = shared.inbox.level();
-        let traffic = &shared.traffic;
-        Statistics {
-            published: counters.published,
-            received: counters.received,
-            unrouted: counters.unrouted,
-            dropped,
-            expired,
-            refused,
-            lost,
-            session_lost,
-            cancelled,
-            set_aside,
-            incoming_set_aside: counters.incoming_set_aside,
-            events_dropped: shared.inbox.events_dropped(),
-            bytes_out: traffic.bytes_out.load(Ordering::Relaxed),
-            bytes_in: traffic.bytes_in.load(Ordering::Relaxed),
-            writes: traffic.writes.load(Ordering::Relaxed),
-            reads: traffic.reads.load(Ordering::Relaxed),
-            connections: traffic.connections.load(Ordering::Relaxed),
-            outgoing_messages: counters.outgoing_messages,
-            outgoing_bytes: counters.outgoing_bytes,
-            incoming_messages,
-            incoming_bytes,
-            in_flight: counters.in_flight,
-            unacknowledged: counters.unacknowledged,
-            held_back: counters.held_back,
-            subscriptions: counters.subscriptions,
-        }
-    }
-
     /// Closes for good: calls no further handler (what was received and not handled stays
     /// unacknowledged), sends DISCONNECT if it is connected, ends everything outstanding as
-    /// cancelled, lets go of every handler. Outside callbacks it returns after the last callback of
-    /// the session and its last question, without a time limit; inside any callback it does not
-    /// wait.
+    /// cancelled (with a store, messages of QoS 1 and 2 as `LEFT_IN_STORE`: the next session that opens
+    /// it sends them), lets go of every handler. Outside callbacks it returns after the last callback of
+    /// the session and its last question, without a time limit, and when the store is free for others;
+    /// inside any callback it does not wait.
     pub fn close(&self) {
         let shared = self.shared();
         if shared.check_fork().is_err() {
@@ -435,6 +415,7 @@ impl Session {
         if !runtime::on_io_thread() && !super::inbox::Inbox::in_any_callback() {
             shared.inbox.wait_until_finished(shared);
             shared.questions.wait_until_idle(None);
+            shared.wait_until_store_closed(None);
         }
     }
 

@@ -6,6 +6,7 @@
 //! when, stands in [`writer`].
 
 mod effects;
+mod goal;
 mod publish;
 mod unclaimed;
 mod writer;
@@ -21,13 +22,15 @@ use std::{
 };
 
 use parking_lot::Mutex;
-use tokio::net::TcpStream;
 
+pub(super) use effects::Effects;
+pub(super) use goal::{Farewell, Goal};
 pub(super) use writer::Wrote;
 
 use super::{
     Connected, Event, EventHandler, Granted, Options, OwnedMessage, State, Unsubscribed, fork,
     inbox::{Inbox, Item, Subscription},
+    keeper::{self, Health, Keeper, Opened},
     operation::{Cell, Signal},
     pool::Pool,
     question::{Lane, Question},
@@ -38,39 +41,8 @@ use crate::{
     engine::{Engine, Output, Receipt, RouteId, Ticket},
     error::{Error, Result},
     protocol::{PropertyBlock, ReasonCode},
+    transport::Socket,
 };
-
-/// What the program wants the driver to do.
-#[derive(Clone, Debug, Default)]
-pub(super) enum Goal {
-    /// Stay as it is: offline before connect, or after a disconnect.
-    #[default]
-    Rest,
-    /// Be connected.
-    Connect,
-    /// Wait until what was accepted has ended, at most until then, and disconnect.
-    Disconnect(Farewell),
-    /// Disconnect at once and end.
-    Close,
-}
-
-/// How to disconnect.
-#[derive(Clone, Debug)]
-pub(super) struct Farewell {
-    pub(super) until: Instant,
-    /// Whether completions must have been called, too.
-    pub(super) called: bool,
-    pub(super) reason: ReasonCode,
-    pub(super) properties: PropertyBlock,
-}
-
-impl Farewell {
-    /// Whether nothing is left to wait for, or time is up.
-    pub(super) fn is_due(&self, core: &Core, now: Instant) -> bool {
-        now >= self.until
-            || (core.engine.outstanding(self.called) == 0 && !core.has_output() && !core.writing)
-    }
-}
 
 /// A subscribe that has not been answered.
 pub(super) enum Subscribing {
@@ -93,7 +65,7 @@ pub(super) struct Core {
     /// Counts connections, so that a writer notices that its own is gone.
     pub(super) connection: u64,
     /// The socket for a direct write, while the connection has one.
-    pub(super) direct: Option<Arc<TcpStream>>,
+    pub(super) direct: Option<Arc<Socket>>,
     writing: bool,
     /// The driver sleeps; new output has to wake it.
     pub(super) asleep: bool,
@@ -113,6 +85,11 @@ pub(super) struct Core {
     pub(super) hurry: bool,
     /// The driver has been started.
     pub(super) driven: bool,
+    /// The store's job has been scheduled, and will look for records before it ends.
+    pub(super) storing: bool,
+    pub(super) store: Health,
+    /// Why the connection has to be ended.
+    pub(super) fault: Option<Error>,
     /// Messages that disconnecting has cancelled.
     pub(super) cancelled: usize,
     /// What the broker said last when it accepted.
@@ -125,6 +102,8 @@ pub(super) struct Core {
     pub(super) subscribing: HashMap<Ticket, Subscribing>,
     pub(super) unsubscribing: HashMap<Ticket, Unsubscribing>,
     pub(super) flushing: HashMap<Ticket, Arc<Cell<()>>>,
+    /// Who waits for a message to be stored.
+    pub(super) awaiting_store: HashMap<Ticket, Arc<Cell<()>>>,
 }
 
 impl Core {
@@ -147,6 +126,9 @@ impl Core {
             next_ticket: 0,
             hurry: false,
             driven: false,
+            storing: false,
+            store: Health::Well,
+            fault: None,
             cancelled: 0,
             connected: None,
             challenge: None,
@@ -156,6 +138,7 @@ impl Core {
             subscribing: HashMap::new(),
             unsubscribing: HashMap::new(),
             flushing: HashMap::new(),
+            awaiting_store: HashMap::new(),
         }
     }
 
@@ -172,6 +155,18 @@ impl Core {
     /// Whether something waits to be written.
     pub(super) fn has_output(&self) -> bool {
         !self.leftover.is_empty() || self.engine.output_length() > 0
+    }
+
+    /// Whether records wait to be stored and nobody sees to it yet: the caller does, without the lock.
+    #[inline]
+    #[must_use]
+    pub(super) fn begin_storing(&mut self) -> bool {
+        self.engine.has_records() && !std::mem::replace(&mut self.storing, true)
+    }
+
+    /// Whether [`collect`](Self::collect) would find something.
+    pub(super) fn has_news(&mut self) -> bool {
+        self.engine.has_news() || (self.engine.has_records() && !self.storing)
     }
 
     /// The publishers that have a chance now.
@@ -205,12 +200,13 @@ impl Core {
     /// A connection begins or ends. The socket of the last one is the answer, as dropping it may
     /// close it: not under the lock.
     #[must_use]
-    pub(super) fn reset_connection(&mut self) -> Option<Arc<TcpStream>> {
+    pub(super) fn reset_connection(&mut self) -> Option<Arc<Socket>> {
         self.connection += 1;
         self.asleep = false;
         self.streaming = false;
         self.wrote_directly = None;
         self.challenge = None;
+        self.fault = None;
         self.leftover.clear(0);
         self.spare.clear(0);
         self.direct.take()
@@ -256,19 +252,34 @@ pub(super) struct Shared {
     /// Subscribes that have their route and have not yet claimed what was there before.
     pub(super) claiming: AtomicUsize,
     pub(super) requests: Requests,
+    /// Of a session with a store.
+    pub(super) keeper: Option<Keeper>,
     born: u32,
     io: IoThread,
     pool: Arc<Pool>,
     question_pool: Arc<Pool>,
+    store_pool: Arc<Pool>,
 }
 
 impl Shared {
-    pub(super) fn new(options: &Options) -> Result<Arc<Self>> {
+    /// A session with what `open` gives it as its store.
+    pub(super) fn new(
+        options: &Options,
+        open: impl FnOnce(&Options) -> Result<Option<Opened>>,
+    ) -> Result<Arc<Self>> {
         let mut options = options.clone();
         options.complete();
         options.check_authentication()?;
-        let engine = Engine::new(Arc::new(options.settings.clone()), options.any_client_id)?;
+        let settings = Arc::new(options.settings.clone());
+        let mut engine = Engine::new(settings.clone(), options.any_client_id)?;
         let runtime = runtime::runtime()?;
+        // Last: what cannot become a session leaves no directory behind.
+        let mut keeper = None;
+        if let Some((storage, recovered)) = open(&options)? {
+            keeper = Some(Keeper::new(&options, storage, &recovered));
+            let clock = keeper::clock();
+            engine = Engine::with_store(settings, options.any_client_id, recovered, clock)?;
+        }
         Ok(Arc::new(Self {
             inbox: Inbox::new(&options),
             questions: Lane::new(&mut options),
@@ -284,10 +295,12 @@ impl Shared {
             unclaimed: Mutex::default(),
             claiming: AtomicUsize::new(0),
             requests: Requests::default(),
+            keeper,
             born: fork::generation(),
             io: runtime.next_io_thread(),
             pool: runtime.pool.clone(),
             question_pool: runtime.question_pool.clone(),
+            store_pool: runtime.store_pool.clone(),
         }))
     }
 
@@ -301,6 +314,10 @@ impl Shared {
 
     pub(super) fn question_pool(&self) -> &Arc<Pool> {
         &self.question_pool
+    }
+
+    pub(super) fn store_pool(&self) -> &Arc<Pool> {
+        &self.store_pool
     }
 
     #[inline]
@@ -433,7 +450,12 @@ impl Shared {
             Event::SubscriptionRefused(..)
             | Event::SetAside(_)
             | Event::AcknowledgementHeld(_)
-            | Event::Redirected(_) => {}
+            | Event::Redirected(_)
+            | Event::Restored(_)
+            | Event::SessionLost(_)
+            | Event::StoreWithoutSession
+            | Event::StoreFailed(_)
+            | Event::StoreRecovered => {}
         }
         let handler = status.event_handler.clone();
         drop(status);

@@ -195,6 +195,24 @@ pub enum Event {
     /// So many messages have been handled but cannot be acknowledged, because the acknowledgement of
     /// an earlier one has not come for ten seconds; once for each standstill.
     AcknowledgementHeld(usize),
+    /// What [`Engine::await_stored`](super::Engine::await_stored) asked for: the message has been stored,
+    /// or never will be.
+    Stored(Ticket, Result<()>),
+    /// The broker had lost a session in which something was unfinished.
+    SessionLost(SessionLoss),
+}
+
+/// What the loss of the broker's session meant for unfinished messages.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SessionLoss {
+    /// Own messages that are published once more, as new.
+    pub renewed: usize,
+    /// Own messages that ended with `SESSION_LOST`: whether they were delivered is unknown.
+    pub unknown: usize,
+    /// Received messages of QoS 2 that the broker had not released: should it send one again, it
+    /// comes as new.
+    pub forgotten: usize,
 }
 
 /// A message that was set aside.
@@ -240,6 +258,8 @@ pub struct Delivery {
     pub duplicate: bool,
     /// What acknowledges it; none at QoS 0.
     pub receipt: Option<Receipt>,
+    /// A handler of an earlier process, or of an earlier life of the machine, may have seen it.
+    pub redelivered: bool,
 }
 
 /// The messages found in one piece of input. Positions count from the start of that piece.
@@ -277,6 +297,8 @@ pub struct Counters {
     pub held_back: usize,
     /// Subscriptions.
     pub subscriptions: usize,
+    /// Accepted messages of QoS 1 and 2 whose record has not been stored yet.
+    pub unstored: usize,
 }
 
 /// Counts of own messages that did not end well, each under one cause.
@@ -296,6 +318,8 @@ pub struct Failed {
     pub cancelled: u64,
     /// Set aside.
     pub set_aside: u64,
+    /// Left in the store by the end of the session.
+    pub left_in_store: u64,
 }
 
 impl Failed {
@@ -308,6 +332,7 @@ impl Failed {
             Code::SessionLost => &mut self.session_lost,
             Code::Cancelled => &mut self.cancelled,
             Code::SetAside => &mut self.set_aside,
+            Code::LeftInStore => &mut self.left_in_store,
             _ => &mut self.refused,
         };
         *cause += messages;

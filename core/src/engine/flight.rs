@@ -17,11 +17,13 @@ use std::{collections::VecDeque, time::Instant};
 use slab::Slab;
 
 use super::{
-    Delivered, Outcome, Output, Said,
+    Delivered, Outcome, Output, Record, Said,
+    journal::Journal,
+    kept::Kept,
+    outgoing::Tools,
     outgoing_alias::OutgoingAliases,
     packet_id::{PacketIds, Use},
     server::ServerLimits,
-    stored::Stored,
 };
 use crate::{
     error::{Code, Error},
@@ -37,7 +39,7 @@ const NOT_SENT: &str = "for a message that has not been sent again on this conne
 
 /// A message that has been sent at least once.
 pub(super) struct Flight {
-    pub(super) stored: Stored,
+    pub(super) kept: Kept,
     packet_id: PacketId,
     /// The broker has taken the message (PUBREC): only its id matters now.
     pub(super) released: bool,
@@ -45,6 +47,8 @@ pub(super) struct Flight {
     confirmed: u64,
     /// Its PUBLISH left on this connection and holds a place of the broker's receive maximum.
     counted: bool,
+    /// The batch of records that has to be stored before it, or its release, may leave.
+    gate: u64,
 }
 
 /// What sending a message takes beside the message.
@@ -54,10 +58,11 @@ pub(super) struct Wire<'e> {
     /// Without a clock no message with a lifetime is sent.
     pub(super) now: Option<Instant>,
     pub(super) output: &'e mut Output,
+    pub(super) journal: &'e mut Journal,
 }
 
 /// A message that has ended.
-pub(super) type Landed = (Stored, Outcome);
+pub(super) type Landed = (Kept, Outcome);
 
 /// What has become of the next message to be sent again.
 pub(super) enum Again {
@@ -133,7 +138,7 @@ impl Flights {
 
     /// The number of the message with this key.
     pub(super) fn number(&self, key: usize) -> Option<u64> {
-        self.flights.get(key).map(|flight| flight.stored.number)
+        self.flights.get(key).map(|flight| flight.kept.number)
     }
 
     /// The key of the first message, if its number is not above this one.
@@ -150,7 +155,7 @@ impl Flights {
     /// gone past it either.
     pub(super) fn first_unanswered(&self) -> Option<u64> {
         let unanswered = self.live().find(|flight| flight.counted && !flight.released)?;
-        let number = unanswered.stored.number;
+        let number = unanswered.kept.number;
         (number > self.answered).then_some(number)
     }
 
@@ -162,7 +167,7 @@ impl Flights {
     /// Those in flight, in their order.
     fn live(&self) -> impl Iterator<Item = &Flight> {
         self.order.iter().filter_map(|&(number, key)| {
-            self.flights.get(key).filter(|flight| flight.stored.number == number)
+            self.flights.get(key).filter(|flight| flight.kept.number == number)
         })
     }
 
@@ -178,14 +183,51 @@ impl Flights {
     }
 
     /// Sends a message for the first time.
-    pub(super) fn launch(&mut self, mut stored: Stored, packet_id: PacketId, wire: &mut Wire<'_>) {
-        stored.write(Some(packet_id), wire);
+    pub(super) fn launch(&mut self, mut kept: Kept, packet_id: PacketId, wire: &mut Wire<'_>) {
+        kept.write(Some(packet_id), wire);
+        let number = kept.number;
+        wire.journal.record(&Record::Launched { number, packet_id });
+        // Should the record be lost, one of QoS 1 leaves once more as new, and that is allowed; one
+        // of QoS 2 would arrive under two ids, and twice.
+        let gate = match kept.qos {
+            QoS::ExactlyOnce => wire.journal.newest(),
+            _ => wire.journal.batch_of(number),
+        };
+        wire.output.require(gate);
         self.on_wire += 1;
-        self.exactly_once += u16::from(stored.qos == QoS::ExactlyOnce);
-        self.weight += stored.weight();
-        let number = stored.number;
-        let flight = Flight { stored, packet_id, released: false, confirmed: 0, counted: true };
-        self.order.push_back((number, self.flights.insert(flight)));
+        self.add(Flight { kept, packet_id, released: false, confirmed: 0, counted: true, gate });
+    }
+
+    /// Takes over one that an earlier process sent; those come in the order of their numbers.
+    /// `released` is its place in the order of the releases, where the broker has it.
+    pub(super) fn recover(
+        &mut self,
+        mut kept: Kept,
+        packet_id: PacketId,
+        released: Option<u64>,
+        ids: &mut PacketIds,
+    ) {
+        if let Some(place) = released {
+            kept.release();
+            self.confirmations = self.confirmations.max(place + 1);
+        }
+        ids.reserve(packet_id, Use::Message(self.flights.vacant_key()));
+        let (released, confirmed) = (released.is_some(), released.unwrap_or(0));
+        self.add(Flight { kept, packet_id, released, confirmed, counted: false, gate: 0 });
+    }
+
+    fn add(&mut self, flight: Flight) {
+        self.exactly_once += u16::from(flight.kept.qos == QoS::ExactlyOnce);
+        self.weight += flight.kept.weight();
+        let number = flight.kept.number;
+        // The last one, but where a repair of the store has lost what was sent before it.
+        let at = match self.order.back() {
+            Some((last, _)) if *last > number => {
+                self.order.partition_point(|(other, _)| *other < number)
+            }
+            _ => self.order.len(),
+        };
+        self.order.insert(at, (number, self.flights.insert(flight)));
     }
 
     /// Sends the next message of a resumed session again [MQTT-4.4.0-1].
@@ -199,6 +241,7 @@ impl Flights {
         if flight.released {
             self.resend.pop_front();
             // MQTT 3.1 marks a repeated PUBREL.
+            wire.output.require(flight.gate);
             let buffer = wire.output.buffer();
             match self.version == Version::V31 {
                 true => encode_pubrel_again(flight.packet_id, buffer),
@@ -206,16 +249,17 @@ impl Flights {
             }
             return Again::Sent;
         }
-        if let Err(error) = flight.stored.check(wire.server) {
+        if let Err(error) = flight.kept.check(wire.server) {
             self.resend.pop_front();
-            return Again::Refused(self.give_up(key, ids, error));
+            return Again::Refused(self.give_up(key, ids, wire.journal, error));
         }
-        let no_clock = wire.now.is_none() && flight.stored.has_lifetime();
+        let no_clock = wire.now.is_none() && flight.kept.has_lifetime();
         if self.on_wire >= self.window || no_clock {
             return Again::Waits;
         }
         self.resend.pop_front();
-        flight.stored.write_again(flight.packet_id, wire);
+        flight.kept.write_again(flight.packet_id, wire);
+        wire.output.require(flight.gate);
         flight.counted = true;
         self.on_wire += 1;
         Again::Sent
@@ -229,13 +273,13 @@ impl Flights {
         ids: &mut PacketIds,
     ) -> Result<Landed, &'static str> {
         let flight = &self.flights[key];
-        if flight.stored.qos != QoS::AtLeastOnce {
+        if flight.kept.qos != QoS::AtLeastOnce {
             return Err("for a message of QoS 2");
         }
         if !flight.counted {
             return Err(NOT_SENT);
         }
-        self.answered = self.answered.max(flight.stored.number);
+        self.answered = self.answered.max(flight.kept.number);
         Ok(self.land(key, ids, outcome(ack)))
     }
 
@@ -244,17 +288,16 @@ impl Flights {
         &mut self,
         ack: &Ack<'_>,
         key: usize,
-        ids: &mut PacketIds,
-        output: &mut Output,
+        Tools { ids, output, journal }: &mut Tools<'_>,
     ) -> Result<Option<Landed>, &'static str> {
         let flight = &mut self.flights[key];
-        if flight.stored.qos != QoS::ExactlyOnce {
+        if flight.kept.qos != QoS::ExactlyOnce {
             return Err("for a message of QoS 1");
         }
         if !flight.released && !flight.counted {
             return Err(NOT_SENT);
         }
-        self.answered = self.answered.max(flight.stored.number);
+        self.answered = self.answered.max(flight.kept.number);
         if ack.reason.is_error() {
             return Ok(Some(self.land(key, ids, outcome(ack))));
         }
@@ -263,10 +306,14 @@ impl Flights {
             flight.confirmed = self.confirmations;
             self.confirmations += 1;
             // The message must not be sent again [MQTT-4.3.3-7]: free it, only the id matters.
-            self.weight -= flight.stored.weight();
-            flight.stored.release();
+            self.weight -= flight.kept.weight();
+            flight.kept.release();
+            // Once it has been released the broker may forget it: sent again then, it would be new.
+            journal.record(&Record::Released { number: flight.kept.number });
+            flight.gate = journal.newest();
         }
-        encode_short(AckKind::Pubrel, flight.packet_id, output.buffer());
+        output.open.require(flight.gate);
+        encode_short(AckKind::Pubrel, flight.packet_id, output.open.buffer());
         Ok(None)
     }
 
@@ -281,7 +328,7 @@ impl Flights {
         if !flight.released {
             return Err("for a message that it had not confirmed with PUBREC");
         }
-        self.answered = self.answered.max(flight.stored.number);
+        self.answered = self.answered.max(flight.kept.number);
         // A PUBREL that was sent again may find that the first one had completed it: then only the
         // PUBCOMP got lost (section 3.7.2.1).
         let completed_before =
@@ -296,11 +343,11 @@ impl Flights {
     fn land(&mut self, key: usize, ids: &mut PacketIds, outcome: Outcome) -> Landed {
         let flight = self.flights.remove(key);
         ids.release(flight.packet_id);
-        self.weight -= flight.stored.weight();
+        self.weight -= flight.kept.weight();
         self.on_wire -= u16::from(flight.counted);
-        self.exactly_once -= u16::from(flight.stored.qos == QoS::ExactlyOnce);
+        self.exactly_once -= u16::from(flight.kept.qos == QoS::ExactlyOnce);
         self.close_gaps();
-        (flight.stored, outcome)
+        (flight.kept, outcome)
     }
 
     /// Those that have landed go at once where they are first, the others when they are more than
@@ -308,7 +355,7 @@ impl Flights {
     fn close_gaps(&mut self) {
         let flights = &self.flights;
         let is_live = |&(number, key): &(u64, usize)| {
-            flights.get(key).is_some_and(|flight| flight.stored.number == number)
+            flights.get(key).is_some_and(|flight| flight.kept.number == number)
         };
         while self.order.front().is_some_and(|first| !is_live(first)) {
             self.order.pop_front();
@@ -323,17 +370,30 @@ impl Flights {
         &mut self,
         number: u64,
         ids: &mut PacketIds,
+        journal: &mut Journal,
         error: Error,
     ) -> Option<Landed> {
         let key = self.key(number)?;
-        Some(self.give_up(key, ids, error))
+        Some(self.give_up(key, ids, journal, error))
     }
 
-    /// Gives up a message that was sent on an earlier connection.
-    fn give_up(&mut self, key: usize, ids: &mut PacketIds, error: Error) -> Landed {
+    /// Gives up a message that was sent on an earlier connection. Its id is free, but the broker may
+    /// have taken it at QoS 2 all the same, and would take another one under this id for the same.
+    fn give_up(
+        &mut self,
+        key: usize,
+        ids: &mut PacketIds,
+        journal: &mut Journal,
+        error: Error,
+    ) -> Landed {
         let packet_id = self.flights[key].packet_id;
         let landed = self.land(key, ids, Err(error));
-        retire(&landed.0, packet_id, ids);
+        if landed.0.qos == QoS::ExactlyOnce {
+            journal.record(&Record::Retired { packet_id });
+            if let Some(packet_id) = ids.retire(packet_id) {
+                journal.record(&Record::Freed { packet_id });
+            }
+        }
         landed
     }
 
@@ -374,7 +434,8 @@ impl Flights {
         next.is_some_and(|flight| flight.is_none_or(|flight| flight.released))
     }
 
-    /// Gives up all of them, in the order of their numbers.
+    /// Gives up all of them, in the order of their numbers. Of ids that are retired nothing is recorded:
+    /// the broker's session is gone, or nothing survives this one.
     pub(super) fn take_all(&mut self, ids: &mut PacketIds) -> Vec<Flight> {
         self.resend.clear();
         self.on_wire = 0;
@@ -385,7 +446,9 @@ impl Flights {
         let flights = keys.into_iter().map(|key| self.flights.remove(key));
         let freed = flights.inspect(|flight| {
             ids.release(flight.packet_id);
-            retire(&flight.stored, flight.packet_id, ids);
+            if flight.kept.qos == QoS::ExactlyOnce {
+                ids.retire(flight.packet_id);
+            }
         });
         freed.collect()
     }
@@ -400,14 +463,6 @@ impl Flights {
         self.flights.shrink_to_fit();
         self.order.shrink_to(16);
         self.resend.shrink_to(16);
-    }
-}
-
-/// The id of a message that was given up is free: the broker may have taken it at QoS 2 all the same,
-/// and would take another one under this id for the same.
-fn retire(stored: &Stored, packet_id: PacketId, ids: &mut PacketIds) {
-    if stored.qos == QoS::ExactlyOnce {
-        ids.retire(packet_id);
     }
 }
 

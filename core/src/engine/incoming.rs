@@ -4,26 +4,30 @@
 //!           PUBLISH               handled, and all before it           PUBREL
 //!  QoS 1  ──────────► waiting ─────────────────────────► PUBACK: gone
 //!  QoS 2  ──────────► waiting ─────────────────────────► PUBREC: received ──────────► PUBCOMP: gone
+//!  record            delivering      handled                                forgotten
 //!
 //!  connection lost: a waiting message keeps its entry. When the broker sends it again (same id, DUP,
 //!  resumed session) it is not delivered twice; the entry takes its place in the new order, and the
 //!  acknowledgement leaves on the new connection.
 //! ```
 //!
-//! What has been handled out of its order is held back until all before it has been handled, too.
+//! What has been handled out of its order is held back until all before it has been handled, too. With
+//! a store the records of a QoS 2 message stand in the journal, and its PUBREC and PUBCOMP leave only
+//! when they have been stored.
 
-use std::{
-    collections::{HashMap, VecDeque},
-    hash::BuildHasherDefault,
-};
+mod acknowledge;
+mod order;
+mod recovery;
+
+use std::{collections::HashMap, hash::BuildHasherDefault};
 
 use rustc_hash::FxHasher;
 use slab::Slab;
 
-use super::Output;
+use self::{order::Order, recovery::Doubt};
+use super::{Output, journal::Journal};
 use crate::protocol::{
-    Ack, AckKind, PacketId, PacketType, Properties, PropertyBlock, PropertyIdentifier, QoS,
-    ReasonCode, Version, Violation, encode_short,
+    AckKind, PacketId, PacketType, PropertyBlock, QoS, ReasonCode, Version, Violation, encode_short,
 };
 
 const TOO_MANY: Violation = Violation::protocol_error(
@@ -37,9 +41,6 @@ const NO_ID_LEFT: Violation = Violation::protocol_error(
     "MQTT-2.2.1-4",
 )
 .on(PacketType::Publish);
-const TOO_EARLY: Violation =
-    Violation::protocol_error("for a message that this session had not confirmed with PUBREC", "")
-        .on(PacketType::Pubrel);
 
 /// The right to acknowledge one received message; of no use on another session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,9 +50,15 @@ pub struct Receipt {
 }
 
 /// What is to be done with a message of QoS 1 or 2 that has arrived.
+#[derive(Debug, PartialEq, Eq)]
 pub(super) enum Arrival {
-    /// Hand it on; this receipt acknowledges it.
-    Deliver(Receipt),
+    /// Hand it on.
+    Deliver {
+        /// Acknowledges it.
+        receipt: Receipt,
+        /// A handler of an earlier process may have been called with it.
+        redelivered: bool,
+    },
     /// It has been handed on before.
     Duplicate,
 }
@@ -63,20 +70,10 @@ struct Waiting {
     stamp: u32,
     /// Received on the present connection and listed in its order.
     current: bool,
+    redelivered: bool,
+    /// Nobody will handle it. It keeps its place while its connection lasts.
+    abandoned: bool,
     handled: Option<ReasonCode>,
-}
-
-/// The messages of one kind of acknowledgement.
-#[derive(Default)]
-struct Order {
-    /// Keys in the order of arrival on this connection.
-    keys: VecDeque<usize>,
-    /// How many of them have been handled, and wait for those before them.
-    held: usize,
-    /// Acknowledgements have left since the last look.
-    moved: bool,
-    /// This standstill has been reported.
-    told: bool,
 }
 
 /// What is known of a QoS 2 message between PUBLISH and PUBCOMP.
@@ -88,7 +85,11 @@ enum Known {
     Received {
         /// Its PUBLISH came on this connection and holds a place of the receive maximum.
         counted: bool,
+        /// Only the record of an earlier process says so.
+        recovered: bool,
     },
+    /// A handler of an earlier process was called with it and may not have returned.
+    Begun,
 }
 
 type ById<T> = HashMap<PacketId, T, BuildHasherDefault<FxHasher>>;
@@ -104,6 +105,7 @@ pub(super) struct Incoming {
     /// Keys of QoS 1 messages that an earlier connection left behind.
     left_behind: ById<usize>,
     exactly_once: ById<Known>,
+    doubt: Doubt,
     receive_maximum: u16,
     /// The largest packet that the broker takes.
     maximum_packet_size: usize,
@@ -121,6 +123,7 @@ impl Incoming {
             order: Default::default(),
             left_behind: HashMap::default(),
             exactly_once: HashMap::default(),
+            doubt: Doubt::default(),
             receive_maximum,
             maximum_packet_size: usize::MAX,
             outstanding: 0,
@@ -134,59 +137,80 @@ impl Incoming {
         qos: QoS,
         duplicate: bool,
         output: &mut Output,
+        journal: &mut Journal,
     ) -> Result<Arrival, Violation> {
+        let mut redelivered = false;
         if qos == QoS::ExactlyOnce {
+            if !duplicate {
+                self.replace_recovered(packet_id, journal);
+            }
             match self.exactly_once.get(&packet_id).copied() {
                 // The message is here already; what got lost is the PUBREC [MQTT-4.3.3-10].
-                Some(Known::Received { counted }) => {
+                Some(Known::Received { counted, .. }) => {
                     if !counted {
                         self.count_one()?;
                     }
-                    if self.order[list(qos)].keys.is_empty() {
-                        self.exactly_once.insert(packet_id, Known::Received { counted: true });
+                    if self.order[list(qos)].is_empty() {
+                        let known = Known::Received { counted: true, recovered: false };
+                        self.exactly_once.insert(packet_id, known);
+                        output.require(journal.newest());
                         encode_short(AckKind::Pubrec, packet_id, output.buffer());
                     } else {
                         // One before it was refused, and has come anew [MQTT-4.6.0-3].
-                        self.enter(packet_id, qos, Some(ReasonCode::Success));
+                        self.enter(packet_id, qos, false, Some(ReasonCode::Success));
                     }
                     return Ok(Arrival::Duplicate);
                 }
                 Some(Known::Waiting(key)) => {
-                    self.again(key, output)?;
+                    self.again(key, output, journal)?;
                     return Ok(Arrival::Duplicate);
                 }
-                None => {}
+                Some(Known::Begun) => redelivered = true,
+                None => redelivered = duplicate && self.doubt.concerns(packet_id),
             }
         } else if !self.left_behind.is_empty()
             && let Some(key) = self.left_behind.remove(&packet_id)
         {
             if duplicate {
-                self.again(key, output)?;
+                self.again(key, output, journal)?;
                 return Ok(Arrival::Duplicate);
             }
             // Without DUP the id has been given to another message.
             self.forget(key);
         }
         self.count_one()?;
-        Ok(Arrival::Deliver(self.enter(packet_id, qos, None)))
+        let receipt = self.enter(packet_id, qos, redelivered, None);
+        Ok(Arrival::Deliver { receipt, redelivered })
     }
 
     /// Gives a message its place in the order.
-    fn enter(&mut self, packet_id: PacketId, qos: QoS, handled: Option<ReasonCode>) -> Receipt {
+    fn enter(
+        &mut self,
+        packet_id: PacketId,
+        qos: QoS,
+        redelivered: bool,
+        handled: Option<ReasonCode>,
+    ) -> Receipt {
         self.stamp = self.stamp.wrapping_add(1);
-        let entry = Waiting { packet_id, qos, stamp: self.stamp, current: true, handled };
+        let stamp = self.stamp;
+        let (current, abandoned) = (true, false);
+        let entry = Waiting { packet_id, qos, stamp, current, redelivered, abandoned, handled };
         let key = self.waiting.insert(entry);
-        let order = &mut self.order[list(qos)];
-        order.keys.push_back(key);
-        order.held += usize::from(handled.is_some());
+        self.order[list(qos)].push(key, handled.is_some());
         if qos == QoS::ExactlyOnce {
             self.exactly_once.insert(packet_id, Known::Waiting(key));
+            self.doubt.settle(packet_id);
         }
-        Receipt { key: key as u32, stamp: self.stamp }
+        Receipt { key: key as u32, stamp }
     }
 
     /// The broker sent a waiting message again.
-    fn again(&mut self, key: usize, output: &mut Output) -> Result<(), Violation> {
+    fn again(
+        &mut self,
+        key: usize,
+        output: &mut Output,
+        journal: &mut Journal,
+    ) -> Result<(), Violation> {
         if self.waiting[key].current {
             return Ok(());
         }
@@ -194,10 +218,8 @@ impl Incoming {
         let entry = &mut self.waiting[key];
         entry.current = true;
         let qos = entry.qos;
-        let order = &mut self.order[list(qos)];
-        order.keys.push_back(key);
-        order.held += usize::from(entry.handled.is_some());
-        self.acknowledge_in_order(qos, output);
+        self.order[list(qos)].push(key, entry.handled.is_some());
+        self.acknowledge_in_order(qos, output, journal);
         Ok(())
     }
 
@@ -212,163 +234,38 @@ impl Incoming {
         Err(if v5 { TOO_MANY } else { NO_ID_LEFT })
     }
 
-    /// A message has been handled. `false` when there is nothing left to acknowledge: it has been
-    /// done, or the broker's session is gone.
-    pub(super) fn handled(
-        &mut self,
-        receipt: Receipt,
-        reason: ReasonCode,
-        output: &mut Output,
-    ) -> bool {
+    /// The key and entry of a message that waits to be handled.
+    fn unhandled(&mut self, receipt: Receipt) -> Option<(usize, &mut Waiting)> {
         let key = receipt.key as usize;
-        let Some(entry) = self.waiting.get_mut(key) else { return false };
-        if entry.stamp != receipt.stamp || entry.handled.is_some() {
-            return false;
-        }
-        let kind =
-            if entry.qos == QoS::ExactlyOnce { PacketType::Pubrec } else { PacketType::Puback };
-        entry.handled = Some(match reason.allowed_in(kind) {
-            true => reason,
-            false => ReasonCode::UnspecifiedError,
-        });
-        // One of an earlier connection waits for the broker to send it again.
-        if entry.current {
-            let qos = entry.qos;
-            let order = &mut self.order[list(qos)];
-            order.held += 1;
-            if order.keys.front() == Some(&key) {
-                self.acknowledge_in_order(qos, output);
-            }
-        }
-        true
-    }
-
-    /// A message has been handled, and its acknowledgement says something beside the reason.
-    pub(super) fn refused(
-        &mut self,
-        receipt: Receipt,
-        reason: ReasonCode,
-        properties: PropertyBlock,
-        output: &mut Output,
-    ) -> bool {
-        let key = receipt.key as usize;
-        let waits = self
-            .waiting
-            .get(key)
-            .is_some_and(|entry| entry.stamp == receipt.stamp && entry.handled.is_none());
-        if waits && self.version.is_v5() && !properties.is_empty() {
-            self.said.insert(key, properties);
-        }
-        self.handled(receipt, reason, output)
-    }
-
-    fn acknowledge_in_order(&mut self, qos: QoS, output: &mut Output) {
-        while let Some(&key) = self.order[list(qos)].keys.front() {
-            let Some(reason) = self.waiting[key].handled else { return };
-            let order = &mut self.order[list(qos)];
-            order.keys.pop_front();
-            order.held -= 1;
-            order.moved = true;
-            let entry = self.waiting.remove(key);
-            let id = entry.packet_id;
-            let kind = if qos == QoS::ExactlyOnce { AckKind::Pubrec } else { AckKind::Puback };
-            if self.version.is_v5() && (reason != ReasonCode::Success || !self.said.is_empty()) {
-                self.explain(key, kind, id, reason, output);
-            } else {
-                encode_short(kind, id, output.buffer());
-            }
-            let over = self.version.is_v5() && reason.is_error();
-            if qos == QoS::ExactlyOnce && !over {
-                self.exactly_once.insert(id, Known::Received { counted: true });
-                continue;
-            }
-            if qos == QoS::ExactlyOnce {
-                self.exactly_once.remove(&id);
-            }
-            self.outstanding = self.outstanding.saturating_sub(1);
-        }
-    }
-
-    /// Encodes an acknowledgement with reason and properties.
-    #[cold]
-    fn explain(
-        &mut self,
-        key: usize,
-        kind: AckKind,
-        packet_id: PacketId,
-        reason: ReasonCode,
-        output: &mut Output,
-    ) {
-        let mut said = self.said.remove(&key).unwrap_or_default();
-        // What makes the packet larger than the broker takes is left out, first what the program
-        // adds for other programs [MQTT-3.4.2-2], [MQTT-3.4.2-3], [MQTT-3.5.2-2], [MQTT-3.5.2-3].
-        for optional in [PropertyIdentifier::UserProperty, PropertyIdentifier::ReasonString] {
-            let start = output.buffer().len();
-            let ack = Ack { packet_id, reason, properties: said.as_properties() };
-            let encoded = ack.encode_to(kind, self.version, output.buffer());
-            if encoded.is_ok() && output.buffer().len() - start <= self.maximum_packet_size {
-                return;
-            }
-            output.buffer().truncate(start);
-            said.remove(optional);
-        }
-        Ack { packet_id, reason, properties: Properties::EMPTY }
-            .encode_to(kind, self.version, output.buffer())
-            .expect("an acknowledgement without properties always fits");
+        let entry = self.waiting.get_mut(key)?;
+        let waits = entry.stamp == receipt.stamp && entry.handled.is_none() && !entry.abandoned;
+        waits.then_some((key, entry))
     }
 
     /// Nothing is left to acknowledge.
-    fn forget(&mut self, key: usize) {
-        self.waiting.remove(key);
+    fn forget(&mut self, key: usize) -> Waiting {
         self.said.remove(&key);
-    }
-
-    /// PUBREL: the broker will not send this message again.
-    pub(super) fn released(
-        &mut self,
-        packet_id: PacketId,
-        output: &mut Output,
-    ) -> Result<(), Violation> {
-        let known = self.exactly_once.get(&packet_id).copied();
-        match known {
-            // To complete it now would free the id for a message that we then took for this one.
-            Some(Known::Waiting(_)) => return Err(TOO_EARLY),
-            Some(Known::Received { counted }) => {
-                self.exactly_once.remove(&packet_id);
-                self.outstanding = self.outstanding.saturating_sub(u16::from(counted));
-            }
-            None => {}
-        }
-        if known.is_none() && self.version.is_v5() {
-            let reason = ReasonCode::PacketIdentifierNotFound;
-            let ack = Ack { packet_id, reason, properties: Properties::EMPTY };
-            ack.encode_to(AckKind::Pubcomp, self.version, output.buffer())
-                .expect("an acknowledgement without properties always fits");
-            return Ok(());
-        }
-        // [MQTT-4.3.3-11]: also for an id that we do not know, or the broker would ask for ever.
-        encode_short(AckKind::Pubcomp, packet_id, output.buffer());
-        Ok(())
+        self.waiting.remove(key)
     }
 
     /// The connection is over; what it delivered may still be handled. The broker's count of what it
     /// has in flight begins anew with the next one (section 4.9).
     pub(super) fn disconnected(&mut self) {
-        for order in &mut self.order {
-            order.keys.clear();
-            order.held = 0;
-        }
+        self.order.iter_mut().for_each(Order::clear);
         self.outstanding = 0;
         for known in self.exactly_once.values_mut() {
-            if let Known::Received { counted } = known {
+            if let Known::Received { counted, .. } = known {
                 *counted = false;
             }
         }
         let mut surplus = Vec::new();
+        let mut abandoned = Vec::new();
         self.left_behind.clear();
         for (key, entry) in &mut self.waiting {
             entry.current = false;
-            if entry.qos == QoS::AtLeastOnce {
+            if entry.abandoned {
+                abandoned.push(key);
+            } else if entry.qos == QoS::AtLeastOnce {
                 surplus.extend(self.left_behind.insert(entry.packet_id, key));
             }
         }
@@ -376,17 +273,25 @@ impl Incoming {
         for key in surplus {
             self.forget(key);
         }
+        for key in abandoned {
+            self.give_back(key);
+        }
     }
 
-    /// A connection begins, to a broker that takes packets of at most this size.
-    pub(super) fn connected(&mut self, resumed: bool, maximum_packet_size: usize) {
+    /// A connection begins, to a broker that takes packets of at most this size. How many messages of
+    /// QoS 2 are forgotten because the broker's session is gone.
+    pub(super) fn connected(&mut self, resumed: bool, maximum_packet_size: usize) -> usize {
         self.maximum_packet_size = maximum_packet_size;
-        if !resumed {
-            self.waiting.clear();
-            self.said.clear();
-            self.left_behind.clear();
-            self.exactly_once.clear();
+        if resumed {
+            return 0;
         }
+        let forgotten = self.exactly_once.len();
+        self.waiting.clear();
+        self.said.clear();
+        self.left_behind.clear();
+        self.exactly_once.clear();
+        self.doubt = Doubt::default();
+        forgotten
     }
 
     /// Received messages that have not been acknowledged.
@@ -394,38 +299,8 @@ impl Incoming {
         self.waiting.len()
     }
 
-    /// How many have been handled and wait for the acknowledgement of an earlier one.
-    pub(super) fn held_back(&self) -> usize {
-        self.order.iter().map(|order| order.held).sum()
-    }
-
-    /// Begins to watch whether acknowledgements stand still.
-    pub(super) fn watch_order(&mut self) {
-        for order in &mut self.order {
-            (order.moved, order.told) = (false, false);
-        }
-    }
-
-    /// A look at what has moved since the last one; how many are held back, once for each standstill.
-    pub(super) fn look_at_order(&mut self) -> Option<usize> {
-        let mut held = 0;
-        for order in &mut self.order {
-            order.told &= !order.moved;
-            if !std::mem::take(&mut order.moved) && order.held > 0 && !order.told {
-                order.told = true;
-                held += order.held;
-            }
-        }
-        (held > 0).then_some(held)
-    }
-
-    /// Whether anything waits to be acknowledged on this connection.
-    pub(super) fn is_waiting(&self) -> bool {
-        self.order.iter().any(|order| !order.keys.is_empty())
-    }
-
     pub(super) fn shrink(&mut self) {
-        self.order.iter_mut().for_each(|order| order.keys.shrink_to(4));
+        self.order.iter_mut().for_each(Order::shrink);
         self.waiting.shrink_to_fit();
     }
 }

@@ -27,6 +27,12 @@ pub(super) struct Ledger {
 }
 
 impl Ledger {
+    /// Of a session that goes on behind this number: how earlier messages ended that have not been
+    /// taken over nobody knows.
+    pub(super) fn recover(last_number: u64) -> Self {
+        Self { forgotten_below: last_number + 1, ..Self::default() }
+    }
+
     /// Messages whose completion has been handed out and not been called.
     pub(super) fn completing(&self) -> usize {
         self.completing
@@ -43,7 +49,9 @@ impl Ledger {
             true => Vec::new(),
             false => self.watchers.remove(&number).unwrap_or_default(),
         };
-        if outcome.as_ref().ok().is_none_or(Delivered::has_something_to_tell) {
+        // Of one whose like has been forgotten a good end cannot be told from none, either.
+        let is_old = number < self.forgotten_below;
+        if is_old || outcome.as_ref().ok().is_none_or(Delivered::has_something_to_tell) {
             self.remember(number, outcome.clone());
         }
         if completion.is_none() && watchers.is_empty() {
@@ -88,11 +96,15 @@ impl Ledger {
         }
     }
 
-    /// Neither what is being written nor what waits in the output will be; how many QoS 0 messages
+    /// Neither what is being written nor what waits to be written will be; how many QoS 0 messages
     /// that were.
-    pub(super) fn output_lost(&mut self, waiting: &mut Numbers, outcome: &Outcome) -> u64 {
+    pub(super) fn output_lost(
+        &mut self,
+        waiting: impl Iterator<Item = Numbers>,
+        outcome: &Outcome,
+    ) -> u64 {
         let mut count = 0;
-        for lost in [&mut self.writing, waiting].map(std::mem::take) {
+        for lost in std::iter::once(std::mem::take(&mut self.writing)).chain(waiting) {
             let Some(last) = lost.last() else { continue };
             count += lost.len();
             self.end_unwritten(last, outcome);
@@ -132,19 +144,19 @@ impl Ledger {
     }
 
     /// How a message ended, or `watcher` taken along until it does. `kept` says that it waits or is
-    /// in flight; `waiting` are the QoS 0 messages in the output.
+    /// in flight; `waiting`, that it is of QoS 0 and stands in an output that waits.
     pub(super) fn watch(
         &mut self,
         number: u64,
         ticket: Ticket,
         watcher: &mut Option<Completion>,
         kept: bool,
-        waiting: &Numbers,
+        waiting: bool,
     ) -> Option<Outcome> {
         if let Some(outcome) = self.remembered.get(&number) {
             return Some(outcome.clone());
         }
-        let unwritten = self.writing.contains(number) || waiting.contains(number);
+        let unwritten = waiting || self.writing.contains(number);
         if kept || unwritten {
             if let Some(watcher) = watcher.take() {
                 self.watchers.entry(number).or_default().push((ticket, watcher));

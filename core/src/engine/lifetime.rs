@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use super::{journal::WallClock, record::Expiry};
+
 /// How long a message may wait. The clock is the caller's.
 #[derive(Clone, Copy, Debug)]
 pub struct Lifetime {
@@ -48,6 +50,30 @@ impl Deadlines {
         let own = time_to_live.and_then(|time| since.checked_add(time));
         let give_up = own.into_iter().chain(interval.as_ref().map(|of| of.ends)).min();
         Self { give_up, interval }
+    }
+
+    /// Those of a message that comes from a store; `interval` as for [`new`](Self::new). One that may
+    /// have been sent is not given up any more. Nothing where it has none.
+    pub(super) fn recover(
+        expiry: Expiry,
+        sent: bool,
+        interval: Option<(u32, usize)>,
+        clock: WallClock,
+    ) -> Option<Self> {
+        let at = |unix: Option<_>| unix.and_then(|unix| clock.to_instant(unix));
+        let give_up = at(expiry.give_up).filter(|_| !sent);
+        let interval = interval.zip(at(expiry.interval_ends));
+        let interval =
+            interval.map(|((seconds, from_end), ends)| Interval { seconds, ends, from_end });
+        (give_up.is_some() || interval.is_some()).then_some(Self { give_up, interval })
+    }
+
+    /// The same on the clock that other processes share.
+    pub(super) fn expiry(&self, clock: WallClock) -> Expiry {
+        Expiry {
+            give_up: self.give_up.map(|at| clock.to_unix(at)),
+            interval_ends: self.interval.map(|of| clock.to_unix(of.ends)),
+        }
     }
 
     /// Writes the seconds that remain into a packet that ends with `packet`, rounded up and at least

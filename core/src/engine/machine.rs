@@ -3,6 +3,8 @@
 mod aside;
 mod authentication;
 mod input;
+mod receive;
+mod store;
 mod time;
 
 use std::{
@@ -13,12 +15,14 @@ use std::{
 
 use super::{
     Completion, Connected, Counters, Ended, Event, Identity, Match, Outcome, Output, Publication,
-    Receipt, Refused, RouteId, Settings, Ticket,
+    Refused, RouteId, Settings, Ticket,
     alias::IncomingAliases,
     authentication::Exchange,
     handshake,
     incoming::Incoming,
-    outgoing::{OUTPUT_LIMIT, Outgoing},
+    journal::Journal,
+    outbox::Outbox,
+    outgoing::{OUTPUT_LIMIT, Outgoing, Tools},
     packet_id::PacketIds,
     server::ServerLimits,
     subscriptions::Subscriptions,
@@ -56,7 +60,8 @@ pub struct Engine {
     /// What CONNACK said, until the authenticator has accepted it.
     accepted: Option<Connected>,
     server: ServerLimits,
-    output: Output,
+    output: Outbox,
+    journal: Journal,
     outgoing: Outgoing,
     incoming: Incoming,
     subscriptions: Subscriptions,
@@ -67,7 +72,7 @@ pub struct Engine {
     last_sent: Option<Instant>,
     last_received: Option<Instant>,
     paused: bool,
-    /// The output holds a PINGREQ.
+    /// An output that has not been taken holds a PINGREQ.
     ping_waits: bool,
     needed: usize,
     /// An oversized message of which the rest is still to be dropped.
@@ -96,7 +101,8 @@ impl Engine {
             exchange: Exchange::None,
             accepted: None,
             server: ServerLimits::default(),
-            output: Output::default(),
+            output: Outbox::default(),
+            journal: Journal::default(),
             outgoing: Outgoing::new(&settings),
             incoming: Incoming::new(version, settings.receive_maximum),
             subscriptions: Subscriptions::new(version, settings.first_subscription_identifier),
@@ -131,10 +137,11 @@ impl Engine {
         self.phase == Phase::Connecting
     }
 
-    /// How many bytes wait to be written.
+    /// How many bytes wait to be written and may be: what follows from a record that has not been
+    /// stored does not count yet.
     #[inline]
     pub fn output_length(&self) -> usize {
-        self.output.len()
+        self.output.leaving_len(&self.journal)
     }
 
     /// Whether more waits to be written than publishing ever makes: answers to a broker that asks
@@ -151,7 +158,7 @@ impl Engine {
 
     /// Whether a publisher that was refused as full has a chance now.
     pub fn has_room(&self) -> bool {
-        self.outgoing.has_room_for_waiting(&self.output)
+        self.outgoing.has_room_for_waiting(&self.output, &self.journal)
     }
 
     /// Accepted messages that have not ended; with `called`, also those that have ended but whose
@@ -168,7 +175,8 @@ impl Engine {
             .expect("a str is valid UTF-8")
     }
 
-    /// The filters that are subscribed.
+    /// The filters that are subscribed, and those that the broker has granted to an earlier process
+    /// with the same store.
     pub fn filters(&self) -> Vec<String> {
         self.subscriptions.filters()
     }
@@ -176,7 +184,7 @@ impl Engine {
     /// What has happened so far.
     pub fn counters(&self) -> Counters {
         Counters {
-            published: self.outgoing.last_number(),
+            published: self.outgoing.published(),
             received: self.received,
             unrouted: self.unrouted,
             failed: self.outgoing.failed(),
@@ -187,6 +195,7 @@ impl Engine {
             unacknowledged: self.incoming.unacknowledged(),
             held_back: self.incoming.held_back(),
             subscriptions: self.subscriptions.len(),
+            unstored: self.journal.unstored(),
         }
     }
 
@@ -215,7 +224,7 @@ impl Engine {
             &identity,
             &self.client_id,
             self.clean_start,
-            self.output.buffer(),
+            self.output.open.buffer(),
         )?;
         self.begin_exchange();
         self.aliases
@@ -239,14 +248,9 @@ impl Engine {
         completion: &mut Option<Completion>,
         patient: bool,
     ) -> Result<u64, Refused> {
-        self.outgoing.publish(
-            publication,
-            completion,
-            self.phase == Phase::Online,
-            patient,
-            &mut self.ids,
-            &mut self.output,
-        )
+        let online = self.phase == Phase::Online;
+        let (outgoing, tools) = self.outgoing();
+        outgoing.publish(publication, completion, online, patient, tools)
     }
 
     /// Subscribes filters that have been checked; the ticket becomes the route of all of them. The
@@ -267,7 +271,9 @@ impl Engine {
         Ok(routes)
     }
 
-    /// Ends subscriptions; the answer lists the routes that have no filter left.
+    /// Ends subscriptions; the answer lists the routes that have no filter left. Should the process
+    /// die before the broker has answered, the next one does not know whether the broker still has
+    /// them.
     pub fn unsubscribe(
         &mut self,
         ticket: Ticket,
@@ -290,7 +296,8 @@ impl Engine {
             self.subscriptions.pump(
                 &mut self.ids,
                 &self.server,
-                &mut self.output,
+                &mut self.output.open,
+                &mut self.journal,
                 &mut self.events,
             );
         }
@@ -301,25 +308,16 @@ impl Engine {
     fn pump(&mut self, now: Instant) {
         self.pump_requests();
         if self.phase == Phase::Online {
-            self.outgoing.pump(Some(now), &mut self.ids, &mut self.output);
+            let (outgoing, mut tools) = self.outgoing();
+            outgoing.pump(Some(now), &mut tools);
         }
     }
 
-    /// A received message has been handled. `false` when there was nothing left to acknowledge.
-    pub fn acknowledge(&mut self, receipt: Receipt, reason: ReasonCode) -> bool {
-        self.incoming.handled(receipt, reason, &mut self.output)
-    }
-
-    /// A received message has been refused: [`acknowledge`](Self::acknowledge) with a reason string
-    /// and user properties, as far as the broker takes a packet of that size. Before 5.0 neither they
-    /// nor the reason are sent.
-    pub fn refuse(
-        &mut self,
-        receipt: Receipt,
-        reason: ReasonCode,
-        properties: PropertyBlock,
-    ) -> bool {
-        self.incoming.refused(receipt, reason, properties, &mut self.output)
+    /// The own messages, and what they need of the rest.
+    #[inline]
+    fn outgoing(&mut self) -> (&mut Outgoing, Tools<'_>) {
+        let Self { outgoing, ids, output, journal, .. } = self;
+        (outgoing, Tools { ids, output, journal })
     }
 
     /// How a message ended; `None` while it has not, and `watcher` has been taken along.
@@ -366,14 +364,16 @@ impl Engine {
         if !self.settings.version.is_v5() && reason != ReasonCode::Success {
             return;
         }
-        let out = self.output.buffer();
+        let out = self.output.open.buffer();
         handshake::say_disconnect(self.settings.version, &self.server, reason, properties, out);
     }
 
     /// Ends every message as cancelled; how many there were, without those of QoS 0 that the output
-    /// holds.
+    /// holds. With a store only those of QoS 0 end; the others stay for the next connection, and
+    /// count.
     pub fn cancel_all(&mut self) -> usize {
-        let cancelled = self.outgoing.cancel_all(&mut self.ids, &mut self.output);
+        let (outgoing, tools) = self.outgoing();
+        let cancelled = outgoing.cancel_all(tools);
         self.flush_events();
         cancelled
     }
@@ -389,8 +389,10 @@ impl Engine {
         self.incoming.shrink();
         self.ids.shrink();
         self.events.shrink_to(4);
-        if self.output.is_empty() {
-            self.output.clear(0);
+        self.journal.shrink();
+        // An empty output may still know for which record the next packet has to wait.
+        if self.output.is_empty() && self.journal.is_stored() {
+            self.output.clear();
         }
     }
 
@@ -399,14 +401,15 @@ impl Engine {
     /// Takes what is to be written, into an empty `spare`. `now` is when it will be written.
     pub fn poll_output(&mut self, spare: &mut Output, now: Instant) {
         debug_assert!(spare.is_empty());
-        if !self.output.is_empty() {
+        self.output.take(spare, &self.journal);
+        if !spare.is_empty() {
             self.last_sent = Some(now);
             // Not before: a long write that goes on is no sign that the broker is dead.
-            if std::mem::take(&mut self.ping_waits) && !self.timers.is_set(Timer::PingAnswer) {
+            if spare.holds_ping && !self.timers.is_set(Timer::PingAnswer) {
                 self.expect_ping_answer(now);
             }
-            self.outgoing.output_taken(&mut self.output);
-            std::mem::swap(&mut self.output, spare);
+            self.ping_waits &= !spare.holds_ping;
+            self.outgoing.output_taken(spare);
         }
     }
 
@@ -429,6 +432,9 @@ impl Engine {
     fn flush_events(&mut self) {
         while let Some(ticket) = self.outgoing.take_flushed(&self.output) {
             self.events.push_back(Event::Flushed(ticket));
+        }
+        while let Some((ticket, result)) = self.journal.take_told() {
+            self.events.push_back(Event::Stored(ticket, result));
         }
     }
 
@@ -461,14 +467,11 @@ impl Engine {
         self.ping_waits = false;
         // What was received is no judgement on what was sent.
         let on_received = self.suspicion.disconnected();
-        let set_aside = self.outgoing.disconnected(
-            loss.filter(|_| !on_received),
-            self.subscriptions.is_asking(),
-            &mut self.ids,
-            &mut self.output,
-        );
+        let asked = self.subscriptions.is_asking();
+        let (outgoing, tools) = self.outgoing();
+        let set_aside = outgoing.disconnected(loss.filter(|_| !on_received), asked, tools);
         self.events.extend(set_aside.map(Event::SetAside));
-        self.output.clear(0);
+        self.output.clear();
         self.subscriptions.disconnected(closed_by_broker, &mut self.ids, &mut self.events);
         self.server = ServerLimits::default();
     }

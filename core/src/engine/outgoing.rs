@@ -19,17 +19,21 @@ mod telling;
 use std::time::Instant;
 
 use super::{
-    Completion, Failed, Output, Publication, QueueLimit, QueuePolicy, Refused, Settings,
+    Completion, Failed, Output, Publication, QueueLimit, QueuePolicy, Record, Recovered, Refused,
+    Settings,
     flight::{Again, Flights, Landed, Wire},
+    journal::{Journal, WallClock},
+    kept::Kept,
     ledger::Ledger,
+    outbox::Outbox,
     outgoing_alias::OutgoingAliases,
+    output::Numbers,
     packet_id::PacketIds,
     queue::Queue,
     server::ServerLimits,
-    stored::Stored,
 };
 use crate::{
-    error::Code,
+    error::{Code, Result},
     protocol::{Ack, QoS, Version},
 };
 use suspicion::{Isolation, Suspicion};
@@ -39,12 +43,23 @@ use telling::Flush;
 /// processor's caches: what does not fit waits as a message or makes the caller wait.
 pub(super) const OUTPUT_LIMIT: usize = 512 << 10;
 
+/// What the engine lends: its packet ids, where packets go, and where records go.
+pub(super) struct Tools<'e> {
+    pub(super) ids: &'e mut PacketIds,
+    pub(super) output: &'e mut Outbox,
+    pub(super) journal: &'e mut Journal,
+}
+
 pub(super) struct Outgoing {
     version: Version,
     limit: QueueLimit,
+    /// What a store holds at most, where there is one.
+    store_limit: QueueLimit,
     server: ServerLimits,
     aliases: OutgoingAliases,
     last_number: u64,
+    /// The last number that an earlier process gave.
+    recovered: u64,
     queue: Queue,
     flights: Flights,
     suspicion: Suspicion,
@@ -57,12 +72,15 @@ pub(super) struct Outgoing {
 impl Outgoing {
     pub(super) fn new(settings: &Settings) -> Self {
         let Settings { version, in_flight_limit, exactly_once_limit, queue: limit, .. } = *settings;
+        let (messages, bytes) = settings.store_limit;
         Self {
             version,
             limit,
+            store_limit: QueueLimit { messages, bytes, ..limit },
             server: ServerLimits::default(),
             aliases: OutgoingAliases::new(settings.topic_alias_limit),
             last_number: 0,
+            recovered: 0,
             queue: Queue::new(limit.policy),
             flights: Flights::new(version, in_flight_limit, exactly_once_limit),
             suspicion: Suspicion::new(settings.set_aside_after),
@@ -73,10 +91,37 @@ impl Outgoing {
         }
     }
 
+    /// Goes on with what an earlier process left in its store: what has a packet id is in flight, and
+    /// the rest waits. The limits have no say in it.
+    pub(super) fn recover(
+        &mut self,
+        recovered: &Recovered,
+        ids: &mut PacketIds,
+        clock: WallClock,
+    ) -> Result<()> {
+        (self.last_number, self.recovered) = (recovered.last_number, recovered.last_number);
+        self.ledger = Ledger::recover(recovered.last_number);
+        for (&number, message) in &recovered.messages {
+            let kept = Kept::recover(number, self.version, message, clock)?;
+            match message.packet_id {
+                Some(id) => self.flights.recover(kept, id, message.released, ids),
+                None => {
+                    self.queue.push_back(kept);
+                    self.queue.settle(number);
+                }
+            }
+        }
+        for &packet_id in &recovered.retired {
+            ids.retire(packet_id);
+        }
+        Ok(())
+    }
+
     // ---- getters
 
-    pub(super) fn last_number(&self) -> u64 {
-        self.last_number
+    /// How many messages have been accepted in this process.
+    pub(super) fn published(&self) -> u64 {
+        self.last_number - self.recovered
     }
 
     /// Messages that have not ended; with `called`, also those whose completion has not been called.
@@ -98,8 +143,9 @@ impl Outgoing {
     }
 
     /// The bytes of all messages that have not ended.
-    pub(super) fn all_bytes(&self, output: &Output) -> usize {
-        self.bytes() + self.ledger.bytes_writing() + output.qos0.bytes()
+    pub(super) fn all_bytes(&self, output: &Outbox) -> usize {
+        let waiting: usize = output.qos0().map(Numbers::bytes).sum();
+        self.bytes() + self.ledger.bytes_writing() + waiting
     }
 
     pub(super) fn in_flight(&self) -> usize {
@@ -121,8 +167,19 @@ impl Outgoing {
     }
 
     /// Whether a waiting publisher has a chance now.
-    pub(super) fn has_room_for_waiting(&self, output: &Output) -> bool {
-        output.len() < OUTPUT_LIMIT && self.limit.fits(self.messages(), self.bytes(), 1)
+    pub(super) fn has_room_for_waiting(&self, output: &Outbox, journal: &Journal) -> bool {
+        // Where the disk takes nothing there is none, but an error.
+        journal.has_failed()
+            || (output.len() < OUTPUT_LIMIT
+                && self.limit.fits(self.messages(), self.bytes(), 1)
+                && (!journal.is_on() || self.has_room_in_store(1, journal)))
+    }
+
+    /// Whether the store takes one more of this weight, and its records may wait for the disk.
+    fn has_room_in_store(&self, weight: usize, journal: &Journal) -> bool {
+        let (messages, bytes) = self.queue.lasting();
+        let (messages, bytes) = (messages + self.flights.len(), bytes + self.flights.weight());
+        journal.has_room(weight) && self.store_limit.fits(messages, bytes, weight)
     }
 
     // ---- publishing
@@ -136,23 +193,22 @@ impl Outgoing {
         completion: &mut Option<Completion>,
         online: bool,
         patient: bool,
-        ids: &mut PacketIds,
-        output: &mut Output,
+        tools: Tools<'_>,
     ) -> Result<u64, Refused> {
         publication.check().map_err(Refused::Because)?;
         let qos0 = publication.qos == QoS::AtMostOnce;
         if online && qos0 && self.queue.is_empty() && self.isolation == Isolation::No {
             // What has waited for room carries less than its whole lifetime.
             let fresh = publication.lifetime.is_none_or(|lifetime| lifetime.is_whole());
-            if output.len() >= OUTPUT_LIMIT {
+            if tools.output.len() >= OUTPUT_LIMIT {
                 if patient {
                     return Err(Refused::Full);
                 }
             } else if fresh && (completion.is_none() || self.messages() < self.limit.messages) {
-                return self.publish_now(publication, completion, output);
+                return self.publish_now(publication, completion, tools.output);
             }
         }
-        self.publish_stored(publication, completion, online, ids, output)
+        self.publish_kept(publication, completion, online, tools)
     }
 
     /// QoS 0 straight into the output: one copy, nothing kept.
@@ -161,10 +217,10 @@ impl Outgoing {
         &mut self,
         publication: Publication<'_>,
         completion: &mut Option<Completion>,
-        output: &mut Output,
+        output: &mut Outbox,
     ) -> Result<u64, Refused> {
         let bytes = publication
-            .write(self.version, &self.server, &mut self.aliases, output)
+            .write(self.version, &self.server, &mut self.aliases, &mut output.open)
             .map_err(Refused::Because)?;
         self.last_number += 1;
         self.put(self.last_number, bytes, completion.take(), output);
@@ -178,42 +234,48 @@ impl Outgoing {
         number: u64,
         bytes: usize,
         completion: Option<Completion>,
-        output: &mut Output,
+        output: &mut Outbox,
     ) {
-        output.qos0.push(number, bytes);
+        output.open.qos0.push(number, bytes);
         self.ledger.put(number, completion);
     }
 
     /// By way of the queue, which it may leave at once.
-    fn publish_stored(
+    fn publish_kept(
         &mut self,
         publication: Publication<'_>,
         completion: &mut Option<Completion>,
         online: bool,
-        ids: &mut PacketIds,
-        output: &mut Output,
+        mut tools: Tools<'_>,
     ) -> Result<u64, Refused> {
+        let stores = tools.journal.is_on() && publication.qos != QoS::AtMostOnce;
+        if stores && let Some(failure) = tools.journal.failure() {
+            return Err(Refused::Because(failure.clone()));
+        }
         let number = self.last_number + 1;
         let now = publication.lifetime.map(|lifetime| lifetime.now);
-        let mut stored =
-            Stored::new(number, self.version, publication).map_err(Refused::Because)?;
+        let mut kept = Kept::new(number, self.version, publication).map_err(Refused::Because)?;
         if online {
-            stored.check(&self.server).map_err(Refused::Because)?;
+            kept.check(&self.server).map_err(Refused::Because)?;
         }
-        if !self.make_room(&stored) {
+        if !self.make_room(&kept, stores, tools.journal) {
             if self.limit.policy != QueuePolicy::DropNewest || self.is_deaf() {
                 return Err(Refused::Full);
             }
             self.last_number = number;
-            stored.completion = completion.take();
-            self.end((stored, Err(Code::Dropped.into())));
+            kept.completion = completion.take();
+            // There is no record of it.
+            self.conclude((kept, Err(Code::Dropped.into())), tools.journal);
             return Ok(number);
         }
         self.last_number = number;
-        stored.completion = completion.take();
-        self.queue.push_back(stored);
+        kept.completion = completion.take();
+        if stores {
+            kept.record(self.version, tools.journal);
+        }
+        self.queue.push_back(kept);
         if online {
-            self.pump(now, ids, output);
+            self.pump(now, &mut tools);
         }
         if now.is_some() {
             self.queue.settle(number);
@@ -222,27 +284,37 @@ impl Outgoing {
     }
 
     /// Makes room for a message as the policy says; `false` when there is none, and then nothing has
-    /// been dropped.
-    fn make_room(&mut self, newer: &Stored) -> bool {
+    /// been dropped. `stores` says that the store needs room for it, too.
+    fn make_room(&mut self, newer: &Kept, stores: bool, journal: &mut Journal) -> bool {
         let weight = newer.weight();
         if !self.limit.drops_older() {
-            return self.limit.fits(self.messages(), self.bytes(), weight);
+            return self.limit.fits(self.messages(), self.bytes(), weight)
+                && (!stores || self.has_room_in_store(weight, journal));
         }
         // What is in flight or being written cannot be dropped. A dropped message gives its place to
         // the newer one although its completion has not been called: else a program that is slow to
         // take completions would lose everything.
-        let fixed = self.flights.len() + self.ledger.unwritten();
-        if self.is_deaf() || !self.limit.fits(fixed, self.flights.weight(), weight) {
+        let (flights, bytes) = (self.flights.len(), self.flights.weight());
+        let possible = self.limit.fits(flights + self.ledger.unwritten(), bytes, weight)
+            && (!stores
+                || self.store_limit.fits(flights, bytes, weight) && journal.has_room(weight));
+        if self.is_deaf() || !possible {
             return false;
         }
         if let Some(replaced) = self.queue.take_replaced(newer.topic()) {
-            self.end((replaced, Err(Code::Dropped.into())));
+            self.end((replaced, Err(Code::Dropped.into())), journal);
         }
-        while !self.limit.fits(self.outstanding(false), self.bytes(), weight) {
+        loop {
+            let (messages, bytes) = self.queue.lasting();
+            let (messages, bytes) = (messages + flights, bytes + self.flights.weight());
+            if self.limit.fits(self.outstanding(false), self.bytes(), weight)
+                && (!stores || self.store_limit.fits(messages, bytes, weight))
+            {
+                return true;
+            }
             let Some(oldest) = self.queue.pop_front() else { return false };
-            self.end((oldest, Err(Code::Dropped.into())));
+            self.end((oldest, Err(Code::Dropped.into())), journal);
         }
-        true
     }
 
     /// Whether so many completions have not been called that dropping would grow them without bound.
@@ -251,12 +323,21 @@ impl Outgoing {
     }
 
     /// A message that was queued or in flight has ended.
-    fn end(&mut self, (stored, outcome): Landed) {
+    fn end(&mut self, landed: Landed, journal: &mut Journal) {
+        if landed.0.qos != QoS::AtMostOnce {
+            journal.record(&Record::Ended { number: landed.0.number });
+        }
+        self.conclude(landed, journal);
+    }
+
+    /// A message has ended for this process.
+    fn conclude(&mut self, (kept, outcome): Landed, journal: &mut Journal) {
         if let Err(error) = &outcome {
+            journal.end_waiters(kept.number, error);
             self.failed.count(error, 1);
         }
-        self.acquit(stored.number);
-        self.ledger.end(stored.number, stored.completion, outcome);
+        self.acquit(kept.number);
+        self.ledger.end(kept.number, kept.completion, outcome);
     }
 
     /// The broker has survived this message, or will not see it again.
@@ -269,7 +350,8 @@ impl Outgoing {
 
     /// Sends what the window and the output have room for. Without a clock, what has a lifetime waits
     /// for whoever has one, and what is behind it waits, too.
-    pub(super) fn pump(&mut self, now: Option<Instant>, ids: &mut PacketIds, output: &mut Output) {
+    pub(super) fn pump(&mut self, now: Option<Instant>, tools: &mut Tools<'_>) {
+        let Tools { ids, output, journal } = tools;
         while output.len() < OUTPUT_LIMIT {
             match self.isolation {
                 Isolation::No => {}
@@ -278,12 +360,13 @@ impl Outgoing {
                 Isolation::Asking if self.flights.release_is_next() => {}
                 Isolation::Asking | Isolation::Alone => return,
             }
-            let mut wire = Wire { server: &self.server, aliases: &mut self.aliases, now, output };
+            let (server, aliases) = (&self.server, &mut self.aliases);
+            let mut wire = Wire { server, aliases, now, output: &mut output.open, journal };
             match self.flights.send_again(ids, &mut wire) {
                 Again::Sent => continue,
                 Again::Waits => return,
                 Again::Refused(landed) => {
-                    self.end(landed);
+                    self.end(landed, journal);
                     continue;
                 }
                 Again::Done => {}
@@ -310,22 +393,22 @@ impl Outgoing {
                     return;
                 }
             }
-            let Some(mut stored) = self.queue.pop_front() else { return };
+            let Some(mut kept) = self.queue.pop_front() else { return };
             match (allowed, packet_id) {
-                (Err(error), _) => self.end((stored, Err(error))),
-                (Ok(()), Some(id)) => self.flights.launch(stored, id, &mut wire),
+                (Err(error), _) => self.end((kept, Err(error)), journal),
+                (Ok(()), Some(id)) => self.flights.launch(kept, id, &mut wire),
                 (Ok(()), None) => {
-                    let bytes = stored.write(None, &mut wire);
-                    self.put(stored.number, bytes, stored.completion, output);
+                    let bytes = kept.write(None, &mut wire);
+                    self.put(kept.number, bytes, kept.completion, output);
                 }
             }
         }
     }
 
     /// Ends the messages that have waited too long.
-    pub(super) fn expire(&mut self, now: Instant) {
+    pub(super) fn expire(&mut self, now: Instant, journal: &mut Journal) {
         while let Some(expired) = self.queue.take_expired(now) {
-            self.end((expired, Err(Code::Expired.into())));
+            self.end((expired, Err(Code::Expired.into())), journal);
         }
     }
 
@@ -346,10 +429,10 @@ impl Outgoing {
         &mut self,
         ack: &Ack<'_>,
         key: usize,
-        ids: &mut PacketIds,
+        Tools { ids, journal, .. }: Tools<'_>,
     ) -> Result<(), &'static str> {
         let landed = self.flights.acknowledged(ack, key, ids)?;
-        self.end(landed);
+        self.end(landed, journal);
         Ok(())
     }
 
@@ -358,11 +441,10 @@ impl Outgoing {
         &mut self,
         ack: &Ack<'_>,
         key: usize,
-        ids: &mut PacketIds,
-        output: &mut Output,
+        mut tools: Tools<'_>,
     ) -> Result<(), &'static str> {
-        match self.flights.received(ack, key, ids, output)? {
-            Some(landed) => self.end(landed),
+        match self.flights.received(ack, key, &mut tools)? {
+            Some(landed) => self.end(landed, tools.journal),
             None => self.acquit(self.flights.number(key).unwrap_or_default()),
         }
         Ok(())
@@ -373,10 +455,10 @@ impl Outgoing {
         &mut self,
         ack: &Ack<'_>,
         key: usize,
-        ids: &mut PacketIds,
+        Tools { ids, journal, .. }: Tools<'_>,
     ) -> Result<(), &'static str> {
         let landed = self.flights.completed(ack, key, ids)?;
-        self.end(landed);
+        self.end(landed, journal);
         Ok(())
     }
 

@@ -25,6 +25,10 @@ pub struct Output {
     written: usize,
     /// The messages of QoS 0 in it, which end when it has been written.
     pub(super) qos0: Numbers,
+    /// The last batch of records that has to be stored before any of it may leave.
+    gate: u64,
+    /// It holds a PINGREQ.
+    pub(super) holds_ping: bool,
 }
 
 impl Output {
@@ -47,6 +51,18 @@ impl Output {
     #[inline]
     pub(super) fn buffer(&mut self) -> &mut Vec<u8> {
         &mut self.bytes
+    }
+
+    /// What it holds follows from the records of this batch, and leaves only when they have been stored.
+    #[inline]
+    pub(super) fn require(&mut self, batch: u64) {
+        self.gate = self.gate.max(batch);
+    }
+
+    /// The last batch that it depends on; 0 for none.
+    #[inline]
+    pub(super) fn gate(&self) -> u64 {
+        self.gate
     }
 
     pub(super) fn push_large(&mut self, payload: Bytes) {
@@ -80,6 +96,17 @@ impl Output {
         write(&slices)
     }
 
+    /// All that it holds, in order, with what may have been written.
+    pub fn parts(&self) -> impl Iterator<Item = &[u8]> {
+        let tail = (self.bytes.len(), &[][..]);
+        let large = self.large.iter().map(|(at, payload)| (*at, &payload[..]));
+        let mut from = 0;
+        large.chain([tail]).flat_map(move |(at, payload)| {
+            let before = &self.bytes[std::mem::replace(&mut from, at)..at];
+            [before, payload].into_iter().filter(|part| !part.is_empty())
+        })
+    }
+
     /// Counts bytes as written.
     pub fn advance(&mut self, written: usize) {
         self.written += written;
@@ -94,7 +121,18 @@ impl Output {
         self.large.shrink_to(keep / 64);
         self.large_length = 0;
         self.written = 0;
+        self.gate = 0;
+        self.holds_ping = false;
         self.qos0.clear();
+    }
+}
+
+impl From<Vec<Bytes>> for Output {
+    /// These bytes one after the other, none of them copied.
+    fn from(parts: Vec<Bytes>) -> Self {
+        let mut output = Self::default();
+        parts.into_iter().for_each(|part| output.push_large(part));
+        output
     }
 }
 
@@ -200,10 +238,13 @@ mod tests {
         for written in 0..whole.len() {
             assert_eq!(output.len(), whole.len() - written);
             assert_eq!(flat(&output), &whole[written..]);
+            assert_eq!(output.parts().collect::<Vec<_>>().concat(), whole);
             output.advance(1);
         }
         assert!(output.is_empty());
         output.clear(0);
         assert_eq!(flat(&output), b"");
+        let shared = Output::from(vec![Bytes::from_static(b"ab"), Bytes::from_static(b"c")]);
+        assert_eq!((flat(&shared), shared.len()), (b"abc".to_vec(), 3));
     }
 }

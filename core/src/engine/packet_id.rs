@@ -63,15 +63,22 @@ impl PacketIds {
         }
     }
 
-    /// Keeps an identifier from being used again as long as the broker keeps the session.
-    pub(super) fn retire(&mut self, id: PacketId) {
+    /// Takes this identifier, which an earlier process gave away.
+    pub(super) fn reserve(&mut self, id: PacketId, use_for: Use) {
+        self.used.insert(id, use_for);
+    }
+
+    /// Keeps an identifier from being used again as long as the broker keeps the session. The answer
+    /// is one that may be used again for it, because too many are retired.
+    pub(super) fn retire(&mut self, id: PacketId) -> Option<PacketId> {
         self.used.insert(id, Use::Retired);
         self.retired.push_back(id);
-        if self.retired.len() > RETIRED
-            && let Some(oldest) = self.retired.pop_front()
-        {
-            self.used.remove(&oldest);
+        if self.retired.len() <= RETIRED {
+            return None;
         }
+        let oldest = self.retired.pop_front()?;
+        self.used.remove(&oldest);
+        Some(oldest)
     }
 
     /// The broker's session is gone, and with it what it knew of retired identifiers.

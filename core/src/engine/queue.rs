@@ -6,7 +6,8 @@ use std::{
     time::Instant,
 };
 
-use super::stored::Stored;
+use super::kept::Kept;
+use crate::protocol::QoS;
 
 /// What happens when the queue has reached a limit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -52,9 +53,11 @@ impl QueueLimit {
 /// The messages in the order of their numbers.
 pub(super) struct Queue {
     /// The gaps are where a message was taken out of the middle; the first is never one.
-    entries: VecDeque<(u64, Option<Stored>)>,
+    entries: VecDeque<(u64, Option<Kept>)>,
     gaps: usize,
     weight: usize,
+    /// Those of QoS 1 and 2 among them, and their bytes: what a store holds of it.
+    lasting: (usize, usize),
     keep_latest: bool,
     /// Under [`QueuePolicy::KeepLatest`]: the newest message of each topic.
     latest: HashMap<Box<[u8]>, u64>,
@@ -72,6 +75,7 @@ impl Queue {
             entries: VecDeque::new(),
             gaps: 0,
             weight: 0,
+            lasting: (0, 0),
             keep_latest: policy == QueuePolicy::KeepLatest,
             latest: HashMap::new(),
             expiring: BinaryHeap::new(),
@@ -92,8 +96,13 @@ impl Queue {
         self.weight
     }
 
-    pub(super) fn front(&self) -> Option<&Stored> {
-        self.entries.front().and_then(|(_, stored)| stored.as_ref())
+    /// How many of them are of QoS 1 and 2, and their bytes.
+    pub(super) fn lasting(&self) -> (usize, usize) {
+        self.lasting
+    }
+
+    pub(super) fn front(&self) -> Option<&Kept> {
+        self.entries.front().and_then(|(_, kept)| kept.as_ref())
     }
 
     pub(super) fn contains(&self, number: u64) -> bool {
@@ -104,20 +113,29 @@ impl Queue {
         self.entries.binary_search_by_key(&number, |(number, _)| *number).ok()
     }
 
-    /// Adds a new message.
-    pub(super) fn push_back(&mut self, stored: Stored) {
-        self.weight += stored.weight();
-        if self.keep_latest {
-            self.latest.insert(stored.topic().into(), stored.number);
+    /// A message comes.
+    fn count(&mut self, kept: &Kept) {
+        self.weight += kept.weight();
+        if kept.qos != QoS::AtMostOnce {
+            self.lasting.0 += 1;
+            self.lasting.1 += kept.weight();
         }
-        self.entries.push_back((stored.number, Some(stored)));
+    }
+
+    /// Adds a new message.
+    pub(super) fn push_back(&mut self, kept: Kept) {
+        self.count(&kept);
+        if self.keep_latest {
+            self.latest.insert(kept.topic().into(), kept.number);
+        }
+        self.entries.push_back((kept.number, Some(kept)));
     }
 
     /// The message added last, if it is still here, stays for a while: it is to end when it expires.
     pub(super) fn settle(&mut self, number: u64) {
-        if let Some((last, Some(stored))) = self.entries.back()
+        if let Some((last, Some(kept))) = self.entries.back()
             && *last == number
-            && let Some(at) = stored.gives_up_at()
+            && let Some(at) = kept.gives_up_at()
         {
             self.expiring.push(Reverse((at, number)));
         }
@@ -129,7 +147,7 @@ impl Queue {
     }
 
     /// Takes out a message that has expired.
-    pub(super) fn take_expired(&mut self, now: Instant) -> Option<Stored> {
+    pub(super) fn take_expired(&mut self, now: Instant) -> Option<Kept> {
         let Reverse((at, number)) = *self.expiring.peek()?;
         if at > now {
             return None;
@@ -139,42 +157,61 @@ impl Queue {
         expired
     }
 
-    /// Takes back a message that is older than all that wait. It has been sent once: a newer one of
-    /// its topic does not replace it.
-    pub(super) fn push_front(&mut self, stored: Stored) {
-        self.weight += stored.weight();
-        self.entries.push_front((stored.number, Some(stored)));
+    /// Takes back a message that is older than all that wait, but where a repair of the store has lost
+    /// that an even older one was sent. It has been sent once: a newer one of its topic does not
+    /// replace it.
+    pub(super) fn take_back(&mut self, kept: Kept) {
+        self.count(&kept);
+        let at = match self.front() {
+            Some(first) if first.number < kept.number => {
+                self.entries.partition_point(|(number, _)| *number < kept.number)
+            }
+            _ => 0,
+        };
+        self.entries.insert(at, (kept.number, Some(kept)));
     }
 
-    pub(super) fn pop_front(&mut self) -> Option<Stored> {
-        let (_, stored) = self.entries.pop_front()?;
+    pub(super) fn pop_front(&mut self) -> Option<Kept> {
+        let (_, kept) = self.entries.pop_front()?;
         self.close_gaps();
-        let stored = stored?;
-        self.forget(&stored);
-        Some(stored)
+        let kept = kept?;
+        self.forget(&kept);
+        Some(kept)
+    }
+
+    /// Takes out those of QoS 0, the oldest first.
+    pub(super) fn take_qos0(&mut self) -> Vec<Kept> {
+        let qos0 = |kept: &&Kept| kept.qos == QoS::AtMostOnce;
+        let numbers = self.entries.iter().filter_map(|(_, kept)| kept.as_ref()).filter(qos0);
+        let numbers: Vec<u64> = numbers.map(|kept| kept.number).collect();
+        numbers.into_iter().filter_map(|number| self.take(number)).collect()
     }
 
     /// Takes out the message that a newer one of this topic replaces.
-    pub(super) fn take_replaced(&mut self, topic: &[u8]) -> Option<Stored> {
+    pub(super) fn take_replaced(&mut self, topic: &[u8]) -> Option<Kept> {
         let number = *self.latest.get(topic)?;
         self.take(number)
     }
 
     /// Takes a message out of the middle.
-    fn take(&mut self, number: u64) -> Option<Stored> {
+    fn take(&mut self, number: u64) -> Option<Kept> {
         let index = self.index(number)?;
-        let stored = self.entries[index].1.take()?;
+        let kept = self.entries[index].1.take()?;
         self.gaps += 1;
         self.close_gaps();
-        self.forget(&stored);
-        Some(stored)
+        self.forget(&kept);
+        Some(kept)
     }
 
     /// A message is gone.
-    fn forget(&mut self, stored: &Stored) {
-        self.weight -= stored.weight();
-        if self.keep_latest && self.latest.get(stored.topic()) == Some(&stored.number) {
-            self.latest.remove(stored.topic());
+    fn forget(&mut self, kept: &Kept) {
+        self.weight -= kept.weight();
+        if kept.qos != QoS::AtMostOnce {
+            self.lasting.0 -= 1;
+            self.lasting.1 -= kept.weight();
+        }
+        if self.keep_latest && self.latest.get(kept.topic()) == Some(&kept.number) {
+            self.latest.remove(kept.topic());
         }
         while let Some(deadline) = self.expiring.peek()
             && !self.holds(deadline)
@@ -191,8 +228,8 @@ impl Queue {
     /// Whether this deadline is that of a message that is here. One that was sent and came back has
     /// none any more.
     fn holds(&self, &Reverse((at, number)): &Reverse<(Instant, u64)>) -> bool {
-        let stored = self.index(number).and_then(|index| self.entries[index].1.as_ref());
-        stored.is_some_and(|stored| stored.gives_up_at() == Some(at))
+        let kept = self.index(number).and_then(|index| self.entries[index].1.as_ref());
+        kept.is_some_and(|kept| kept.gives_up_at() == Some(at))
     }
 
     /// Gaps at the front go at once, the others when they are more than the messages: each costs a
@@ -203,7 +240,7 @@ impl Queue {
             self.gaps -= 1;
         }
         if self.gaps > self.entries.len() / 2 {
-            self.entries.retain(|(_, stored)| stored.is_some());
+            self.entries.retain(|(_, kept)| kept.is_some());
             self.gaps = 0;
         }
     }

@@ -19,6 +19,14 @@ pub(super) enum Kind {
     Unsubscribe,
 }
 
+/// What SUBACK or UNSUBACK says.
+pub(super) struct Answer<'a> {
+    /// Which of the two it answers.
+    pub(super) to: Kind,
+    pub(super) codes: &'a [u8],
+    pub(super) properties: Properties<'a>,
+}
+
 /// A filter of a request.
 pub(super) struct Asked {
     pub(super) filter: String,
@@ -86,7 +94,8 @@ impl Request {
         self.sent().next().is_some()
     }
 
-    fn sent(&self) -> impl Iterator<Item = &Asked> {
+    /// The filters that are not set aside.
+    pub(super) fn sent(&self) -> impl Iterator<Item = &Asked> {
         self.asked.iter().filter(|asked| asked.refusal.is_none())
     }
 

@@ -37,6 +37,9 @@ pub struct Settings {
     pub exactly_once_limit: u16,
     /// The bounds of what is accepted for publishing.
     pub queue: QueueLimit,
+    /// The most messages of QoS 1 and 2 that a store holds, and the most bytes of their packets; the
+    /// policy of the queue counts here, too.
+    pub store_limit: (usize, usize),
     /// The most topic aliases for own messages (5.0).
     pub topic_alias_limit: u16,
     /// After how many connections in a row that ended on a message it is set aside; 0 is never.
@@ -85,6 +88,7 @@ impl Default for Settings {
             in_flight_limit: 1000,
             exactly_once_limit: 20,
             queue: QueueLimit { messages: 1_000_000, bytes: 256 << 20, policy: QueuePolicy::Block },
+            store_limit: (1_000_000, 1 << 30),
             topic_alias_limit: 16,
             // A message that is set aside is lost, so a network that keeps breaking at the same place
             // must not look like it.

@@ -1,37 +1,26 @@
 //! What the program wants to receive, and what the broker has granted.
 
+mod grant;
 mod identify;
+mod renew;
 
 use std::collections::{BTreeMap, VecDeque};
 
 use slab::Slab;
 
+use self::grant::Grants;
 use super::{
     Event, Granted, Output, Route, RouteId, Said, Ticket, Unsubscribed,
+    journal::Journal,
     packet_id::{PacketIds, Use},
-    request::{Asked, Kind, Request, measure, with_identifier},
+    request::{Answer, Asked, Kind, Request, measure, with_identifier},
     router::Router,
     server::ServerLimits,
 };
 use crate::{
     error::{Code, Error, Result},
-    protocol::{
-        PacketType, Properties, PropertyBlock, ReasonCode, RetainHandling, SubscriptionOptions,
-        Version, Violation,
-    },
+    protocol::{PacketType, PropertyBlock, ReasonCode, SubscriptionOptions, Version, Violation},
 };
-
-/// The most filters renewed in one SUBSCRIBE, and the most bytes of them: small enough for every
-/// broker's packet limit, large enough that thousands of subscriptions take few packets.
-const FILTERS: usize = 64;
-const FILTER_BYTES: usize = 8 << 10;
-
-/// A SUBSCRIBE is at most this much larger than its filters and properties: fixed header, packet id
-/// and property length.
-const OVERHEAD: usize = 5 + 2 + 4;
-
-/// A subscription identifier in the properties takes at most this many bytes.
-const IDENTIFIER: usize = 5;
 
 /// The route of a filter that is not subscribed: tickets begin at 1.
 const NO_ROUTE: RouteId = 0;
@@ -81,6 +70,7 @@ pub(super) struct Subscriptions {
     waiting: VecDeque<usize>,
     /// Requests that wait for their answer, in the order in which they were sent.
     sent: VecDeque<usize>,
+    grants: Grants,
     /// Routes whose last filter was refused.
     refused: Vec<RouteId>,
     /// Where the search for an unused subscription identifier begins.
@@ -96,6 +86,7 @@ impl Subscriptions {
             requests: Slab::new(),
             waiting: VecDeque::new(),
             sent: VecDeque::new(),
+            grants: Grants::default(),
             refused: Vec::new(),
             next_identifier: first_identifier,
         }
@@ -134,7 +125,9 @@ impl Subscriptions {
                 repeated: false,
                 requested: true,
             };
-            let mut confirmed = true;
+            // The broker may know it under another identifier, since an earlier process.
+            let recovered = self.grants.recovered(filter);
+            let mut confirmed = recovered.is_none_or(|grant| grant.identifier == route.identifier);
             if let Some(older) = self.wanted.insert(filter.to_owned(), subscription) {
                 let removed = self.router.remove(filter, older.route.id);
                 replaced.push(older.route.id);
@@ -169,27 +162,25 @@ impl Subscriptions {
         online: bool,
         events: &mut VecDeque<Event>,
     ) -> Vec<RouteId> {
-        let asked: Vec<_> = filters
-            .iter()
-            .map(|&filter| {
-                // One that is not subscribed may be left over from an earlier life of the session.
-                let route = self.wanted.remove(filter).map_or(NO_ROUTE, |wanted| wanted.route.id);
-                Asked::new(filter, route)
-            })
-            .collect();
+        let mut results = Vec::new();
+        let mut asked = Vec::new();
+        for &filter in filters {
+            // One that is not subscribed may be left over from an earlier life of the session.
+            let route = self.wanted.remove(filter).map_or(NO_ROUTE, |wanted| wanted.route.id);
+            let existed = self.grants.disclaim(filter) || route != NO_ROUTE;
+            let reason = match existed {
+                true => ReasonCode::Success,
+                false => ReasonCode::NoSubscriptionExisted,
+            };
+            results.push(Ok(Unsubscribed { reason, said: Said::default() }));
+            asked.push(Asked::new(filter, route));
+        }
         let routes = asked.iter().map(|asked| asked.route).filter(|&route| route != NO_ROUTE);
         let routes = self.unwanted(routes.collect());
         // Offline it is done for the program; the broker is told on the next connection.
         let waits = online && !asked.is_empty();
         if !waits {
-            let done = asked.iter().map(|asked| {
-                let reason = match asked.route {
-                    NO_ROUTE => ReasonCode::NoSubscriptionExisted,
-                    _ => ReasonCode::Success,
-                };
-                Ok(Unsubscribed { reason, said: Said::default() })
-            });
-            events.push_back(Event::Unsubscribed(ticket, done.collect()));
+            events.push_back(Event::Unsubscribed(ticket, results));
         }
         if !asked.is_empty() {
             let ticket = waits.then_some(ticket);
@@ -202,9 +193,13 @@ impl Subscriptions {
         std::mem::take(&mut self.refused)
     }
 
-    /// Every filter that is subscribed.
+    /// Every filter that is subscribed, be it since an earlier process.
     pub(super) fn filters(&self) -> Vec<String> {
-        self.wanted.keys().cloned().collect()
+        let mut filters: Vec<_> =
+            self.wanted.keys().chain(self.grants.filters()).cloned().collect();
+        filters.sort_unstable();
+        filters.dedup();
+        filters
     }
 
     /// Whether a request waits for its answer.
@@ -223,9 +218,14 @@ impl Subscriptions {
         ids: &mut PacketIds,
         server: &ServerLimits,
         output: &mut Output,
+        journal: &mut Journal,
         events: &mut VecDeque<Event>,
     ) {
         while let Some(&key) = self.waiting.front() {
+            if self.take_over(key, events) {
+                self.waiting.pop_front();
+                continue;
+            }
             let request = &mut self.requests[key];
             // What the broker does not have is not asked for: it would end the connection.
             if !request.check(server) {
@@ -244,61 +244,17 @@ impl Subscriptions {
                 _ => SubscriptionOptions::default(),
             };
             match request.send(self.version, packet_id, server, options, output.buffer()) {
-                Ok(()) => self.sent.push_back(key),
+                Ok(()) => {
+                    request.sent().for_each(|asked| self.grants.revoke(&asked.filter, journal));
+                    output.require(self.grants.revoked_in());
+                    self.sent.push_back(key);
+                }
                 Err(error) => {
                     ids.release(packet_id);
                     self.give_up(key, &error, events);
                 }
             }
         }
-    }
-
-    /// A connection begins: what the broker does not know (any more) is asked for.
-    pub(super) fn connected(&mut self, known: bool, server: &ServerLimits) {
-        let mut renewals: BTreeMap<(Vec<u8>, Option<u32>), Vec<Asked>> = BTreeMap::new();
-        for (filter, subscription) in &mut self.wanted {
-            if !known {
-                subscription.repeated |= subscription.granted;
-                subscription.granted = false;
-            }
-            if !subscription.granted && !subscription.requested {
-                subscription.requested = true;
-                let properties = subscription.properties.as_properties().as_bytes().to_vec();
-                let added = subscription.added_identifier().filter(|_| server.identifiers);
-                renewals
-                    .entry((properties, added))
-                    .or_default()
-                    .push(Asked::new(filter, subscription.route.id));
-            }
-        }
-        for ((properties, added), filters) in renewals {
-            let overhead = OVERHEAD + added.map_or(0, |_| IDENTIFIER) + properties.len();
-            let room = server.maximum_packet_size.saturating_sub(overhead);
-            let room = room.min(FILTER_BYTES);
-            let mut part = Vec::new();
-            let mut bytes = 0;
-            for asked in filters {
-                // Its length in two bytes and its options in one.
-                let size = asked.filter.len() + 3;
-                if part.len() == FILTERS || bytes + size > room {
-                    self.renew(std::mem::take(&mut part), added);
-                    bytes = 0;
-                }
-                bytes += size;
-                part.push(asked);
-            }
-            self.renew(part, added);
-        }
-    }
-
-    fn renew(&mut self, asked: Vec<Asked>, added: Option<u32>) {
-        let Some(subscription) = asked.first().and_then(|asked| self.wanted.get(&asked.filter))
-        else {
-            return;
-        };
-        let properties = subscription.properties.clone();
-        let request = Request::new(Kind::Subscribe, None, asked, properties);
-        self.request(request.identified_by(added));
     }
 
     /// The connection is gone: what had not been answered is asked again on the next one. Under 3.1,
@@ -341,12 +297,12 @@ impl Subscriptions {
     pub(super) fn acknowledged(
         &mut self,
         key: usize,
-        kind: Kind,
-        codes: &[u8],
-        properties: Properties<'_>,
+        answer: &Answer<'_>,
         ids: &mut PacketIds,
+        journal: &mut Journal,
         events: &mut VecDeque<Event>,
     ) -> Result<(), Violation> {
+        let &Answer { to: kind, codes, properties } = answer;
         let request = &self.requests[key];
         if kind != request.kind {
             return Err(match kind {
@@ -367,7 +323,11 @@ impl Subscriptions {
         request.packet_id.into_iter().for_each(|id| ids.release(id));
         let said = &Said::new(properties);
         match kind {
-            Kind::Subscribe => self.subscribed(&request, request.granted(codes, said), events),
+            Kind::Subscribe => {
+                let results = request.granted(codes, said);
+                self.put_on_record(&request, &results, journal);
+                self.subscribed(&request, results, events);
+            }
             Kind::Unsubscribe => {
                 self.unsubscribed(&request, request.unsubscribed(codes, said), events);
             }
@@ -436,17 +396,5 @@ impl Subscriptions {
         }
         self.wanted.clear();
         self.router = Router::default();
-    }
-}
-
-impl Subscription {
-    /// What is asked of the broker. A repetition asks for retained messages only where the
-    /// subscription is new to it; before 5.0 that cannot be said.
-    fn options(&self, version: Version) -> SubscriptionOptions {
-        let mut options = self.options;
-        if self.repeated && version.is_v5() && options.retain_handling == RetainHandling::Send {
-            options.retain_handling = RetainHandling::SendIfNew;
-        }
-        options
     }
 }

@@ -6,6 +6,7 @@
 mod endpoint;
 mod progress;
 mod race;
+mod socket;
 mod tcp;
 #[cfg(test)]
 mod tests;
@@ -23,16 +24,14 @@ use std::{
 
 use bytes::BytesMut;
 use socket2::SockRef;
-use tokio::{
-    io::{AsyncReadExt, AsyncWrite, Interest},
-    net::TcpStream,
-};
+use tokio::io::{AsyncReadExt, AsyncWrite, Interest};
 use tokio_rustls::client::TlsStream;
 
 pub use self::tls::Material;
 pub(crate) use self::{
     endpoint::Endpoint,
     progress::Progress,
+    socket::Socket,
     tls::{Roots, TlsConfig, TlsOptions},
 };
 use crate::error::{Code, Error, Layer, Result};
@@ -102,9 +101,9 @@ pub(crate) async fn connect(endpoint: &Endpoint, options: &ConnectOptions) -> Re
 #[derive(Debug)]
 pub(crate) enum Stream {
     /// Bare TCP, shared so that any thread can write without waiting for the task.
-    Tcp(Arc<TcpStream>),
+    Tcp(Arc<Socket>),
     /// TLS over TCP.
-    Tls(Box<TlsStream<TcpStream>>),
+    Tls(Box<TlsStream<Socket>>),
 }
 
 impl Stream {
@@ -130,13 +129,7 @@ impl Stream {
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         match self {
-            Self::Tcp(stream) => loop {
-                ready!(stream.poll_write_ready(cx))?;
-                match stream.try_write_vectored(slices) {
-                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                    done => return Poll::Ready(done),
-                }
-            },
+            Self::Tcp(stream) => stream.poll_write_ready_vectored(cx, slices),
             Self::Tls(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
         }
     }
@@ -152,14 +145,14 @@ impl Stream {
     /// Says that nothing more will be written: close_notify over TLS, then FIN. Reading goes on.
     pub(crate) fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {
-            Self::Tcp(stream) => Poll::Ready(SockRef::from(&**stream).shutdown(Shutdown::Write)),
+            Self::Tcp(stream) => Poll::Ready(SockRef::from(&***stream).shutdown(Shutdown::Write)),
             Self::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
         }
     }
 
     /// The socket for a non-blocking write from another thread, where the stream is a bare one.
     /// Who writes must see to it that the task does not write at the same time.
-    pub(crate) fn direct(&self) -> Option<Arc<TcpStream>> {
+    pub(crate) fn direct(&self) -> Option<Arc<Socket>> {
         match self {
             Self::Tcp(stream) => Some(Arc::clone(stream)),
             Self::Tls(_) => None,
@@ -177,7 +170,7 @@ impl Stream {
 }
 
 fn poll_read_tcp(
-    stream: &TcpStream,
+    stream: &Socket,
     cx: &mut Context<'_>,
     buffer: &mut BytesMut,
 ) -> Poll<io::Result<usize>> {

@@ -7,13 +7,13 @@ use socket2::{SockRef, TcpKeepalive};
 use tokio::net::TcpStream;
 
 use super::{
-    ConnectOptions, Endpoint,
+    ConnectOptions, Endpoint, Socket,
     race::{interleave, race},
 };
 use crate::error::{Code, Error, Layer, Result};
 
 /// Asks the system for the host's addresses, races them and sets the socket up.
-pub(super) async fn connect(endpoint: &Endpoint, options: &ConnectOptions) -> Result<TcpStream> {
+pub(super) async fn connect(endpoint: &Endpoint, options: &ConnectOptions) -> Result<Socket> {
     let progress = &options.progress;
     let addresses = resolve(endpoint).await?;
     progress.enter(Layer::Tcp);
@@ -29,7 +29,7 @@ pub(super) async fn connect(endpoint: &Endpoint, options: &ConnectOptions) -> Re
     .await
     .map_err(|failures| connect_error(endpoint, failures))?;
     tune(&stream, options);
-    Ok(stream)
+    Ok(stream.into())
 }
 
 /// What came back from one address, as the second half of a sentence.

@@ -5,6 +5,7 @@ pub mod connection;
 pub mod object;
 pub mod queue;
 pub mod reconnect;
+pub mod store;
 pub mod tls;
 pub mod will;
 

@@ -49,7 +49,7 @@ pub extern "C" fn mqttSessionNew() -> *mut mqttSession {
 /// Ends a session object; disconnects it first if it is connected, as MQTTDisconnect does.
 ///
 /// Outside procedures it returns after the last one has returned; inside one it does not wait, and
-/// gives up what has not been confirmed.
+/// gives up what has not been confirmed. What the StoreDirectory holds stays there.
 ///
 /// @param session The object, or NULL.
 #[unsafe(no_mangle)]
@@ -140,7 +140,8 @@ pub unsafe extern "C" fn MQTTConnect(session: *mut mqttSession) -> i32 {
 /// returned, at most ConnectionTimeout, then closes the connection.
 ///
 /// @param session The object; one that is not connected succeeds.
-/// @return 1, or 0 when something had to be given up.
+/// @return 1, or 0 when something had to be given up, or stays in the StoreDirectory: MQTTErrorInfo
+///         says how much. The next session with this StoreDirectory and ClientID sends it.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn MQTTDisconnect(session: *mut mqttSession) -> i32 {
     // SAFETY: the caller's object.
@@ -148,6 +149,9 @@ pub unsafe extern "C" fn MQTTDisconnect(session: *mut mqttSession) -> i32 {
 }
 
 /// Publishes a message. While the connection is lost, it is queued.
+///
+/// With a StoreDirectory it returns, for QoS 1 and 2, when the message is on disk: it waits for that
+/// for ConnectionTimeout at most, inside a procedure too.
 ///
 /// @param session The object, which must have been connected once.
 /// @param topic The topic.
@@ -158,7 +162,9 @@ pub unsafe extern "C" fn MQTTDisconnect(session: *mut mqttSession) -> i32 {
 /// @param procedure Called when the publication is complete; may be NULL. It is not called for one
 ///        that fails.
 /// @param user_data Given to the procedure.
-/// @return The message number for QoS 1 and 2, 0 for QoS 0, -1 on error.
+/// @return The message number for QoS 1 and 2, 0 for QoS 0, -1 on error. A -1 because the message did
+///         not come to the disk does not take it back: it may still be stored and sent, without its
+///         procedure, until the session is freed.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn MQTTPublish(
     session: *mut mqttSession,

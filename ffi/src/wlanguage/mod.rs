@@ -37,11 +37,20 @@
 //!                                                with both, "certificate;key", or the PEM text
 //!     PrivateKeyPassword MotDePasseClePrivee     password of an encrypted key
 //!     ClientID           IDClient                client identifier; must not be empty
-//!     CleanSession       SessionPropre           "true" (default) or "false", "vrai" or "faux"
-//!                        SessionVide
+//!     CleanSession       SessionPropre           "true" or "false", "vrai" or "faux"; default
+//!                        SessionVide             "true", with a StoreDirectory "false"
 //!     CACertificate      CertificatAC            own certificate authority, PEM file or text
 //!     StoreDirectory     RepertoireStockage      where messages survive; empty: memory only
 //!     ProtocolVersion    VersionProtocole        "3.1", "3.1.1" (default) or "5"
+//!
+//! # Messages that survive
+//!
+//! With a StoreDirectory, a message of QoS 1 or 2 is on disk when MQTTPublish returns its number. What
+//! the broker has not confirmed when the process ends, however it ends, is sent after the next
+//! MQTTConnect of a session with the same StoreDirectory and ClientID, also by another process; of
+//! QoS 2 exactly once. One session at a time has a ClientID's part of the directory. To CleanSession,
+//! which the broker's half of the promise needs to be false, this is the default then; setting it to
+//! true keeps the messages, but gives them to the broker at least once.
 
 pub mod constant;
 pub mod french;

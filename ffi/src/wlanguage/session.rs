@@ -38,6 +38,10 @@ struct Inner {
     session: Option<Session>,
     /// Whether `session` has been connected.
     connected: bool,
+    /// Whether `session` has a store.
+    has_store: bool,
+    /// Ends when the session before has let go of its store.
+    closing: Option<mpsc::Receiver<()>>,
 }
 
 #[derive(Clone)]
@@ -96,6 +100,7 @@ impl mqttSession {
     pub(super) fn connect(self: &Arc<Self>) -> Result<()> {
         let timeout = self.settings().connection_timeout();
         let deadline = Instant::now() + timeout;
+        self.wait_for_store(deadline);
         let Some((session, subscriptions)) = self.new_session()? else { return Ok(()) };
         let connected = (|| {
             let handler = |it: &Subscription| Arc::new(self.handler(it.procedure));
@@ -128,19 +133,20 @@ impl mqttSession {
     pub(super) fn disconnect(&self) -> Result<()> {
         let timeout = self.settings().connection_timeout();
         let deadline = Instant::now() + timeout;
-        let Some(session) = self.take_session() else { return Ok(()) };
-        let ended = drain(&session, timeout);
-        close_within(session, deadline);
+        let Some((session, has_store)) = self.take_session() else { return Ok(()) };
+        let ended = drain(&session, timeout, has_store);
+        let closing = close_within(session, deadline);
+        self.lock().closing = closing.filter(|_| has_store);
         ended
     }
 
     /// Disconnects and lets go of every procedure, for good.
     pub(super) fn end(&self) {
         let timeout = self.settings().connection_timeout();
-        let Some(session) = self.take_session() else { return };
+        let Some((session, has_store)) = self.take_session() else { return };
         if !callback::is_inside() {
-            // A free has nobody to tell what had to be given up.
-            let _given_up = drain(&session, timeout);
+            // A free has nobody to tell what had to be given up, or stays in the store.
+            let _unended = drain(&session, timeout, has_store);
         }
         session.close();
     }
@@ -153,11 +159,21 @@ impl mqttSession {
         quality: QoS,
         procedure: Option<PublishProcedure>,
     ) -> Result<i64> {
-        let session = self.connected_session()?;
-        let completion = procedure.map(|procedure| self.completion(procedure, quality));
+        let (session, store_timeout) = self.connected_session()?;
+        let procedure = Arc::new(Mutex::new(procedure));
+        let has_procedure = lock(&procedure).is_some();
+        let completion = has_procedure.then(|| self.completion(Arc::clone(&procedure), quality));
         let options =
             PublishOptions { qos: quality, retain: to_store, completion, ..Default::default() };
         let number = session.publish(topic, Payload::Borrowed(data), options)?;
+        if let Some(timeout) = store_timeout.filter(|_| quality != QoS::AtMostOnce)
+            && let Err(error) = session.wait_stored(number, Some(timeout))
+        {
+            // The caller takes what fails for over: its procedure must not come any more. One that
+            // has come says that the message is complete.
+            let came = has_procedure && take(&procedure).is_none();
+            return if came { Ok(number_for(quality, number)) } else { Err(not_stored(error)) };
+        }
         Ok(number_for(quality, number))
     }
 
@@ -213,7 +229,16 @@ impl mqttSession {
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.inner)
+    }
+
+    /// Waits for an earlier session of this object that has been disconnected, but has its store open.
+    fn wait_for_store(&self, deadline: Instant) {
+        let closing = self.lock().closing.take();
+        if let Some(closing) = closing {
+            // Nothing is ever sent: the other end is dropped when the session is closed.
+            let _closed = closing.recv_timeout(until(deadline));
+        }
     }
 
     /// A new session and what it is to subscribe to; nothing when it is connected already.
@@ -225,22 +250,28 @@ impl mqttSession {
         let session = Session::new(&inner.settings.options()?)?;
         inner.session = Some(session.clone());
         inner.connected = false;
+        inner.has_store = inner.settings.has_store();
         Ok(Some((session, inner.subscriptions.clone())))
     }
 
-    fn take_session(&self) -> Option<Session> {
+    /// The session, and whether it has a store.
+    fn take_session(&self) -> Option<(Session, bool)> {
         let mut inner = self.lock();
         inner.connected = false;
-        inner.session.take()
+        let has_store = inner.has_store;
+        inner.session.take().map(|session| (session, has_store))
     }
 
     /// The session, if it has been connected; its messages may come before `connect` has returned.
-    fn connected_session(&self) -> Result<Session> {
+    /// With it how long to wait for its store, if it has one.
+    fn connected_session(&self) -> Result<(Session, Option<Duration>)> {
         let inner = self.lock();
         let (session, connected) = (inner.session.clone(), inner.connected);
+        let store_timeout = inner.has_store.then(|| inner.settings.connection_timeout());
         drop(inner);
         session
             .filter(|session| connected || session.state() == State::Connected)
+            .map(|session| (session, store_timeout))
             .ok_or_else(|| Code::NotConnected.into())
     }
 
@@ -248,12 +279,17 @@ impl mqttSession {
         ProcedureHandler { session: Arc::clone(self), procedure }
     }
 
-    fn completion(self: &Arc<Self>, procedure: PublishProcedure, quality: QoS) -> Completion {
+    /// Calls the procedure when the message is complete, unless it has been taken away.
+    fn completion(
+        self: &Arc<Self>,
+        procedure: Arc<Mutex<Option<PublishProcedure>>>,
+        quality: QoS,
+    ) -> Completion {
         let session = Arc::clone(self);
         Box::new(move |number: u64, outcome: Outcome| {
-            // Captured whole: its parts alone could not be sent to another thread.
-            let PublishProcedure { function, user_data } = { procedure };
-            if outcome.is_ok() {
+            if outcome.is_ok()
+                && let Some(PublishProcedure { function, user_data }) = take(&procedure)
+            {
                 let _inside = Inside::enter();
                 let session = Arc::as_ptr(&session).cast_mut();
                 // SAFETY: the procedure is the caller's promise; the object is held for the call.
@@ -293,15 +329,18 @@ impl Handler for ProcedureHandler {
 const GRACE: Duration = Duration::from_secs(1);
 
 /// Waits until everything accepted has ended and its procedures have returned, then disconnects.
-fn drain(session: &Session, timeout: Duration) -> Result<()> {
+fn drain(session: &Session, timeout: Duration, has_store: bool) -> Result<()> {
     let options = DisconnectOptions { drain: timeout, ..DisconnectOptions::default() };
-    session.disconnect(options)?.wait(Some(timeout + GRACE)).and_then(all_ended)
+    let unended = session.disconnect(options)?.wait(Some(timeout + GRACE))?;
+    all_ended(unended, has_store)
 }
 
-/// Closes a session; waits for its last procedure until the deadline and lets it run on after.
-fn close_within(session: Session, deadline: Instant) {
+/// Closes a session; waits for its last procedure until the deadline and lets it run on after. What it
+/// answers then ends when the session is closed.
+fn close_within(session: Session, deadline: Instant) -> Option<mpsc::Receiver<()>> {
     if callback::is_inside() {
-        return session.close();
+        session.close();
+        return None;
     }
     let (closed, waiter) = mpsc::channel::<()>();
     let close = {
@@ -313,9 +352,36 @@ fn close_within(session: Session, deadline: Instant) {
     };
     match thread::Builder::new().name("mqtt-close".to_owned()).spawn(close) {
         // Nothing is ever sent: the other end is dropped when the session is closed.
-        Ok(_) => drop(waiter.recv_timeout(until(deadline))),
-        Err(_) => session.close(),
+        Ok(_) => match waiter.recv_timeout(until(deadline)) {
+            Err(mpsc::RecvTimeoutError::Timeout) => Some(waiter),
+            Ok(()) | Err(mpsc::RecvTimeoutError::Disconnected) => None,
+        },
+        Err(_) => {
+            session.close();
+            None
+        }
     }
+}
+
+/// Why a publish cannot say that its message survives.
+fn not_stored(error: Error) -> Error {
+    match error.code() {
+        Code::Timeout => Error::new(
+            Code::Timeout,
+            "The message was not in the StoreDirectory when ConnectionTimeout had passed; it may \
+             still be stored and sent",
+        ),
+        _ => error,
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Takes what a mutex holds, which is not locked any more when this returns.
+fn take<T>(mutex: &Mutex<Option<T>>) -> Option<T> {
+    lock(mutex).take()
 }
 
 fn until(deadline: Instant) -> Duration {

@@ -1,6 +1,9 @@
 //! The values of the properties, and the options that they come to.
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use mqttsession::{
     client::{Material, Options},
@@ -22,7 +25,8 @@ pub(super) struct Settings {
     private_key: String,
     private_key_password: String,
     client_id: String,
-    clean_session: bool,
+    /// What was set; nothing until then.
+    clean_session: Option<bool>,
     ca_certificate: String,
     store_directory: String,
     version: Version,
@@ -40,7 +44,7 @@ impl Default for Settings {
             private_key: String::new(),
             private_key_password: String::new(),
             client_id: String::new(),
-            clean_session: true,
+            clean_session: None,
             ca_certificate: String::new(),
             store_directory: String::new(),
             version: Version::V311,
@@ -52,6 +56,17 @@ impl Settings {
     /// How long a call of the object may wait.
     pub(super) fn connection_timeout(&self) -> Duration {
         self.connection_timeout
+    }
+
+    /// Whether messages survive the process.
+    pub(super) fn has_store(&self) -> bool {
+        !self.store_directory.is_empty()
+    }
+
+    /// What CleanSession comes to. Who asks for a store and says nothing of it expects what QoS 2
+    /// promises, which needs the broker's memory, too.
+    fn clean_session(&self) -> bool {
+        self.clean_session.unwrap_or(!self.has_store())
     }
 
     /// Sets a property.
@@ -72,7 +87,9 @@ impl Settings {
             Property::PrivateKey => value.clone_into(&mut self.private_key),
             Property::PrivateKeyPassword => value.clone_into(&mut self.private_key_password),
             Property::ClientId => value.clone_into(&mut self.client_id),
-            Property::CleanSession => self.clean_session = boolean(value).ok_or_else(unsuitable)?,
+            Property::CleanSession => {
+                self.clean_session = Some(boolean(value).ok_or_else(unsuitable)?);
+            }
             Property::CaCertificate => value.clone_into(&mut self.ca_certificate),
             Property::StoreDirectory => value.clone_into(&mut self.store_directory),
             Property::ProtocolVersion => self.version = version(value).ok_or_else(unsuitable)?,
@@ -92,7 +109,7 @@ impl Settings {
             Property::User => self.user.clone(),
             Property::PrivateKey => self.private_key.clone(),
             Property::ClientId => self.client_id.clone(),
-            Property::CleanSession => self.clean_session.to_string(),
+            Property::CleanSession => self.clean_session().to_string(),
             Property::CaCertificate => self.ca_certificate.clone(),
             Property::StoreDirectory => self.store_directory.clone(),
             Property::ProtocolVersion => self.version.name().to_owned(),
@@ -107,18 +124,15 @@ impl Settings {
                 "The property ClientID must not be empty",
             ));
         }
-        if !self.store_directory.is_empty() {
-            return Err(Error::new(
-                Code::NotSupported,
-                "The property StoreDirectory is not supported by this version",
-            ));
-        }
         let mut options = Options::new();
         self.say_where(&mut options)?;
         self.say_who(&mut options)?;
-        options.set_version(self.version).set_clean_session(self.clean_session);
+        options.set_version(self.version).set_clean_session(self.clean_session());
         options.set_connect_timeout(self.connection_timeout)?;
-        if !self.clean_session {
+        if self.has_store() {
+            options.set_store(Some(Path::new(&self.store_directory)))?;
+        }
+        if !self.clean_session() {
             // A session that is not clean lasts; under 5.0 it would else end with the connection.
             options.add_connect_property(MqttProperty::SessionExpiryInterval(u32::MAX))?;
         }
@@ -310,14 +324,31 @@ mod tests {
     }
 
     #[test]
-    fn a_client_id_is_needed_and_a_store_is_refused() {
+    fn a_client_id_is_needed_with_a_store_and_without() {
         let mut settings = Settings::default();
         settings.set(Property::Address, "localhost").unwrap();
-        assert_eq!(settings.options().unwrap_err().code(), Code::InvalidClientId);
-        settings.set(Property::ClientId, "one").unwrap();
-        assert!(settings.options().is_ok());
+        for directory in ["", "store"] {
+            settings.set(Property::StoreDirectory, directory).unwrap();
+            settings.set(Property::ClientId, "").unwrap();
+            assert_eq!(settings.options().unwrap_err().code(), Code::InvalidClientId);
+            settings.set(Property::ClientId, "one").unwrap();
+            let options = settings.options().unwrap();
+            assert_eq!(options.store().is_some(), !directory.is_empty());
+        }
+    }
+
+    #[test]
+    fn a_store_keeps_the_session_unless_it_is_said_to_be_clean() {
+        let mut settings = Settings::default();
+        let clean = |settings: &Settings| settings.text(Property::CleanSession).unwrap();
+        assert_eq!(clean(&settings), "true");
         settings.set(Property::StoreDirectory, "store").unwrap();
-        assert_eq!(settings.options().unwrap_err().code(), Code::NotSupported);
+        assert_eq!(clean(&settings), "false");
+        settings.set(Property::CleanSession, "true").unwrap();
+        assert_eq!(clean(&settings), "true");
+        settings.set(Property::StoreDirectory, "").unwrap();
+        settings.set(Property::CleanSession, "false").unwrap();
+        assert_eq!(clean(&settings), "false");
     }
 
     #[test]

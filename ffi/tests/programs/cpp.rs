@@ -7,7 +7,7 @@ use mqttsession_tests::{process::find, scripted::ScriptedBroker};
 use super::{
     compile::{Build, compile, repository},
     mqtt5::{ASKING, EXPLAINING, IDENTIFIED, UNANSWERED, moved},
-    run::{real, run_under_each, scenario, script},
+    run::{nobody, real, run_under_each, scenario, script, store},
 };
 use crate::{BURST, LIMIT, SERVE, SILENT, WITH_PROPERTY, artifact};
 
@@ -132,6 +132,16 @@ fn connect_errors_are_thrown_and_returned() {
         }
         let nobody = format!("mqtt://127.0.0.1:{}", ScriptedBroker::start().refuse());
         run(&[&nobody, "MQTT_CONNECTION_REFUSED", "tcp", LIMIT]);
+    });
+}
+
+#[test]
+fn a_session_goes_on_where_the_last_one_ended() {
+    run_under_each("store", |run| {
+        let (nobody, store) = (nobody(), store());
+        scenario("stored_then_delivered", |first| {
+            script(SERVE, |second| run(&[&nobody, first, second, store.to_str().unwrap()]));
+        });
     });
 }
 

@@ -2,8 +2,12 @@
 
 use std::{
     fs,
+    path::{Path, PathBuf},
     process::{Command, Output},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     thread,
 };
 
@@ -52,7 +56,7 @@ impl Under {
                 command.args(["--errors-for-leak-kinds=definite", "--show-leak-kinds=definite"]);
                 let known = repository().join("tests/c/valgrind.supp");
                 command.arg(format!("--suppressions={}", known.display()));
-                if source.ends_with("/fork.c") {
+                if source.ends_with("/fork.c") || source.ends_with("/store_refused.c") {
                     // A child has lost the parent's threads, and with their stacks all they held.
                     command.arg("--leak-check=no");
                 }
@@ -115,6 +119,22 @@ pub(crate) fn real(test: impl FnOnce(u16)) {
     if let Some(broker) = Mosquitto::start(&Config::default()) {
         test(broker.port());
     }
+}
+
+/// An address where nobody listens.
+pub(crate) fn nobody() -> String {
+    format!("mqtt://127.0.0.1:{}", ScriptedBroker::start().refuse())
+}
+
+/// The path of a store's directory, of which nothing is there; each call gives another.
+pub(crate) fn store() -> PathBuf {
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    let all = Path::new(env!("CARGO_TARGET_TMPDIR")).join("stores");
+    fs::create_dir_all(&all).unwrap();
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    let directory = all.join(format!("{}-{number}", std::process::id()));
+    let _missing = fs::remove_dir_all(&directory);
+    directory
 }
 
 fn played(text: &str, broker: ScriptedBroker, scheme: &str, test: impl FnOnce(&str)) {

@@ -7,7 +7,8 @@
 
 :class:`Session` blocks and calls back; :mod:`mqttsession.aio` is the same for asyncio;
 :mod:`mqttsession.wlanguage` is the session of WLanguage programs; :mod:`mqttsession.testing` has a
-broker for your tests. Everything that can go wrong is in :mod:`mqttsession.error`; what happens is
+broker for your tests. The option ``store`` makes a session durable, and :class:`Store` looks into
+what it keeps. Everything that can go wrong is in :mod:`mqttsession.error`; what happens is
 told to the logger ``mqttsession`` (:mod:`mqttsession.log`).
 """
 
@@ -23,8 +24,13 @@ from ._native import (
     Event,
     Message,
     PublishResult,
+    Restored,
     Session,
+    SessionLoss,
     Statistics,
+    Store,
+    StoredMessage,
+    StoreSummary,
     SubscribeResult,
     UnsubscribeResult,
     after_fork_in_child,
@@ -32,6 +38,7 @@ from ._native import (
     set_callback_threads,
     set_io_threads,
     shutdown,
+    stores,
 )
 from .error import MqttError
 from .options import Properties, SessionOptions, SubscribeOptions, Will
@@ -43,9 +50,14 @@ __all__ = [
     "MqttError",
     "Properties",
     "PublishResult",
+    "Restored",
     "Session",
+    "SessionLoss",
     "SessionOptions",
     "Statistics",
+    "Store",
+    "StoreSummary",
+    "StoredMessage",
     "SubscribeOptions",
     "SubscribeResult",
     "UnsubscribeResult",
@@ -54,6 +66,7 @@ __all__ = [
     "set_callback_threads",
     "set_io_threads",
     "shutdown",
+    "stores",
 ]
 
 __version__ = version("mqttsession")

@@ -1,7 +1,10 @@
 """The native part of mqttsession. Its public names are those of the package."""
 
 from asyncio import AbstractEventLoop, Future
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime
+from os import PathLike
+from pathlib import Path
 from types import TracebackType
 from typing import Literal, TypeAlias, TypeVar, Unpack, final
 
@@ -22,8 +25,14 @@ __all__ = [
     "Event",
     "Message",
     "PublishResult",
+    "Restored",
     "Session",
+    "SessionLoss",
     "Statistics",
+    "Store",
+    "StoreSummary",
+    "StoredMessage",
+    "StoredMessages",
     "Stream",
     "SubscribeResult",
     "Subscription",
@@ -36,6 +45,7 @@ __all__ = [
     "set_callback_threads",
     "set_io_threads",
     "shutdown",
+    "stores",
 ]
 
 _State: TypeAlias = Literal["disconnected", "connecting", "connected", "retrying", "closed"]
@@ -64,7 +74,12 @@ class Session:
     """
 
     def __new__(cls, address: str = "localhost", **options: Unpack[SessionOptions]) -> Session:
-        """Make a session. An option that cannot be used raises ArgumentError."""
+        """Make a session. An option that cannot be used raises ArgumentError.
+
+        With the option ``store`` it reads what its store holds; a StoreError says why it cannot:
+        StoreLockedError while another session or process has it open, StoreCorruptError when it is
+        damaged, StoreReadOnlyError when its directory cannot be written.
+        """
 
     def connect(self, timeout: Duration | None = None) -> Connected:
         """Connect and wait for the broker's answer.
@@ -90,16 +105,17 @@ class Session:
         """End the connection in good order, without the will, and stop reconnecting.
 
         Waits at most ``drain`` until every accepted message has ended and its ``on_complete`` has
-        returned; returns how many had not by then and are cancelled. Subscriptions stay for the
-        next :meth:`connect`. ``reason_code`` (4: publish the will all the same) and ``properties``
-        need MQTT 5.0.
+        returned; returns how many had not by then: they are cancelled, or with a store kept, for
+        the next connection or a later session. Subscriptions stay for the next :meth:`connect`.
+        ``reason_code`` (4: publish the will all the same) and ``properties`` need MQTT 5.0.
         """
 
     def close(self) -> None:
         """Close for good: disconnect, end everything outstanding as cancelled, drop the handlers.
 
         Returns when the last callback has returned; inside a callback it does not wait. Closing
-        twice is allowed.
+        twice is allowed. With a store, messages of QoS 1 and 2 end here as LEFT_IN_STORE, and when
+        this returns another session can open it.
         """
 
     def publish(
@@ -125,6 +141,15 @@ class Session:
         """Wait until the message with this number has ended, and return how.
 
         A message that was not delivered raises the error that says why.
+        """
+
+    def wait_stored(self, number: int, timeout: Duration | None = None) -> None:
+        """Wait until the message with this number is in the session's store (option ``store``).
+
+        From then on it survives the process, and the machine as ``durability`` says. Raises why it
+        is not: the store's error while that takes nothing, after which it may be waited for again;
+        or the error with which the message ended before. At QoS 0 nothing is stored, and it returns
+        at once. Without a store it raises NotSupportedError.
         """
 
     def flush(self, timeout: Duration | None = None) -> None:
@@ -315,8 +340,8 @@ class Session:
     ) -> None:
         """Wait until everything published has ended, disconnect and close.
 
-        What has not ended within ``connect_timeout`` is cancelled, and said so by a CallerError.
-        After an exception in the block it does not wait.
+        What has not ended within ``connect_timeout`` is cancelled, and said so by a CallerError,
+        unless the store keeps it. After an exception in the block it does not wait.
         """
 
 @final
@@ -344,6 +369,13 @@ class Message:
         """Whether the broker may have delivered it before."""
 
     @property
+    def redelivered(self) -> bool:
+        """Whether a handler may have seen it: the process, or the machine, went down meanwhile.
+
+        Only with a store, and only at QoS 2; without it a message of QoS 2 comes once.
+        """
+
+    @property
     def properties(self) -> Properties:
         """The properties of MQTT 5.0, by name; empty before 5.0."""
 
@@ -351,7 +383,9 @@ class Message:
         """Tell the broker that the message has been handled.
 
         For sessions with ``acknowledge="manual"``; legal once, from any thread, in any order. In
-        asyncio it may also be called early, before the next message is asked for.
+        asyncio it may also be called early, before the next message is asked for. With a store,
+        once this has returned a message of QoS 2 does not come again, whatever becomes of the
+        process; where several handlers get the message, once the last of them has returned.
         """
 
     def refuse(
@@ -452,9 +486,21 @@ class Event:
         "set_aside",
         "acknowledgement_held",
         "redirected",
+        "restored",
+        "session_lost",
+        "store_without_session",
+        "store_failed",
+        "store_recovered",
         "other",
     ]:
-        """Which event it is."""
+        """Which event it is.
+
+        Of those of a session with a store, "restored" says once, before the first attempt to
+        connect, what an earlier session left; "store_without_session" warns that the broker forgets
+        the session with the connection, so that messages survive but exactly once becomes at least
+        once; between "store_failed" and "store_recovered" publishing at QoS 1 and 2 raises the
+        store's error. "session_lost" comes without a store, too.
+        """
 
     @property
     def error(self) -> MqttError | None:
@@ -491,6 +537,61 @@ class Event:
     @property
     def address(self) -> str | None:
         """The address of the next attempt ("redirected")."""
+
+    @property
+    def restored(self) -> Restored | None:
+        """What the store held ("restored")."""
+
+    @property
+    def session_loss(self) -> SessionLoss | None:
+        """What it means for unfinished messages ("session_lost")."""
+
+@final
+class Restored:
+    """What a store held when the session was made."""
+
+    @property
+    def messages(self) -> int:
+        """Own messages that have not ended; :meth:`Session.wait` takes their numbers."""
+
+    @property
+    def bytes(self) -> int:
+        """The bytes of their packets."""
+
+    @property
+    def in_flight(self) -> int:
+        """Those of them that may have been sent."""
+
+    @property
+    def interrupted(self) -> int:
+        """Received messages of QoS 2 whose handler had not returned when the process died.
+
+        They come again, marked as redelivered.
+        """
+
+    @property
+    def after_power_loss(self) -> bool:
+        """Whether the machine went down without the session's end.
+
+        What had not been synced may be missing then, and a message of QoS 2 that comes again may
+        have been handled.
+        """
+
+@final
+class SessionLoss:
+    """What the loss of the broker's session meant for unfinished messages."""
+
+    @property
+    def renewed(self) -> int:
+        """Own messages that are published once more, as new."""
+
+    @property
+    def unknown(self) -> int:
+        """Own messages that ended with SESSION_LOST: whether they were delivered is unknown."""
+
+    @property
+    def forgotten(self) -> int:
+        """Received messages of QoS 2 that come as new, should the broker send them again."""
 
 @final
 class PublishResult:
@@ -679,6 +780,186 @@ class Statistics:
     def subscriptions(self) -> int:
         """Subscriptions."""
 
+    @property
+    def left_in_store(self) -> int:
+        """Outgoing messages that the end of the session left in the store."""
+
+    @property
+    def unstored(self) -> int:
+        """Outgoing messages of QoS 1 and 2 that have been accepted and not been stored yet."""
+
+    @property
+    def store_size(self) -> int:
+        """The bytes that the store's files take."""
+
+    @property
+    def store_writes(self) -> int:
+        """Batches that were written to the store."""
+
+    @property
+    def store_syncs(self) -> int:
+        """Times that the store was synced."""
+
+@final
+class Store:
+    """A look into the store of one client id, without a session and without a broker.
+
+    >>> with mqttsession.Store("/var/lib/kitchen", "kitchen") as store:
+    ...     print(store.summary.messages, "messages wait, the oldest since", store.summary.oldest)
+    ...     for message in store:
+    ...         print(message.number, message.state, message.topic)
+
+    It must be there, and no session may have it open; as long as it is open here no session can
+    open it. The messages are the session's own that have not ended, in the order of their numbers.
+    """
+
+    def __new__(cls, directory: str | PathLike[str], client_id: str) -> Store:
+        """Open the store of a client id below the directory that sessions name as ``store``.
+
+        StoreLockedError says that a session has it open, StoreCorruptError that it is damaged.
+        """
+
+    @staticmethod
+    def repair(directory: str | PathLike[str], client_id: str) -> Store:
+        """Open a damaged store with what can be read of it; one that is not damaged is just opened.
+
+        Before that, the damaged files get names that end with ``.damaged``.
+        """
+
+    @property
+    def directory(self) -> Path:
+        """The directory that holds it, with those of other client ids."""
+
+    @property
+    def client_id(self) -> str:
+        """The client id whose store it is."""
+
+    @property
+    def summary(self) -> StoreSummary:
+        """What it holds."""
+
+    def export(self, file: str | PathLike[str]) -> int:
+        """Write the messages into a new file, one JSON object a line, and return how many.
+
+        Each has ``number``, ``state``, ``accepted`` and ``expires`` in milliseconds since 1970,
+        ``topic``, ``qos``, ``retain``, ``payload`` in base64, ``user_properties``, and the other
+        ``properties`` by the names of the specification.
+        """
+
+    def clear(self) -> None:
+        """Forget every message, received id and subscription; the numbers go on as they were."""
+
+    def close(self) -> None:
+        """Let go of it, so that a session can open it. Closing twice is allowed."""
+
+    def __iter__(self) -> Iterator[StoredMessage]:
+        """Return the messages as they are now."""
+
+    def __enter__(self) -> Store:
+        """Return itself."""
+
+    def __exit__(
+        self,
+        _kind: type[BaseException] | None,
+        _error: BaseException | None,
+        _traceback: TracebackType | None,
+    ) -> None:
+        """Close it."""
+
+@final
+class StoreSummary:
+    """What a store held at one moment."""
+
+    @property
+    def messages(self) -> int:
+        """Own messages that have not ended."""
+
+    @property
+    def bytes(self) -> int:
+        """The bytes of their packets."""
+
+    @property
+    def in_flight(self) -> int:
+        """Those of them that may have been sent."""
+
+    @property
+    def released(self) -> int:
+        """Those of them that the broker has taken (QoS 2) and that only have to be completed."""
+
+    @property
+    def oldest(self) -> datetime | None:
+        """When the oldest was accepted, in UTC; None where there is none."""
+
+    @property
+    def received(self) -> int:
+        """Received messages of QoS 2 that the broker has not released."""
+
+    @property
+    def subscriptions(self) -> tuple[str, ...]:
+        """The filters that the broker had granted."""
+
+    @property
+    def last_number(self) -> int:
+        """The highest message number given so far."""
+
+    @property
+    def size(self) -> int:
+        """The bytes that its files take."""
+
+@final
+class StoredMessage:
+    """A message that a store holds: one of the session's own that has not ended."""
+
+    @property
+    def number(self) -> int:
+        """Its number."""
+
+    @property
+    def state(self) -> Literal["waiting", "sent", "released"]:
+        """How far it has come.
+
+        "waiting": it has not been sent; "sent": it may have been, and is not confirmed; "released":
+        the broker has taken it, and only the end of the exchange is missing (QoS 2).
+        """
+
+    @property
+    def accepted(self) -> datetime:
+        """When it was accepted, in UTC."""
+
+    @property
+    def expires(self) -> datetime | None:
+        """When it is not worth sending any more, in UTC; None where that is never."""
+
+    @property
+    def topic(self) -> str:
+        """The topic that it is published to."""
+
+    @property
+    def payload(self) -> bytes:
+        """What is published."""
+
+    @property
+    def qos(self) -> Literal[1, 2]:
+        """The quality of service."""
+
+    @property
+    def retain(self) -> bool:
+        """Whether the broker is to keep it."""
+
+    @property
+    def properties(self) -> Properties:
+        """The properties of MQTT 5.0, by name; empty before 5.0."""
+
+@final
+class StoredMessages:
+    """The messages of a store, as they were when they were asked for."""
+
+    def __iter__(self) -> StoredMessages:
+        """Return itself."""
+
+    def __next__(self) -> StoredMessage:
+        """Return the next one."""
+
 @final
 class Subscription:
     """A subscription on its way."""
@@ -716,7 +997,7 @@ class AsyncSession:
     def disconnect(
         self, drain: Duration, reason_code: int, properties: Properties | None
     ) -> Future[int]:
-        """End the connection in good order; a future of the number of messages cancelled."""
+        """End the connection in good order; a future of how many messages had not ended."""
 
     def close(self) -> Future[None]:
         """Close the session for good."""
@@ -742,6 +1023,20 @@ class AsyncSession:
         time_to_live: Duration | None,
     ) -> int:
         """Publish, or raise where the queue is full; the number of the message."""
+
+    def publish_stored(
+        self,
+        topic: str,
+        payload: Payload,
+        qos: QoS,
+        retain: bool,
+        properties: Properties | None,
+        time_to_live: Duration | None,
+    ) -> Future[int] | None:
+        """Publish: a future of the number, done when it is in the store, None when full."""
+
+    def wait_stored(self, number: int) -> Future[None]:
+        """Done when a message is in the store."""
 
     def reply(
         self, request: Message, payload: Payload, qos: QoS | None, properties: Properties | None
@@ -825,6 +1120,9 @@ def option_names() -> tuple[str, ...]:
 
 def error_table() -> tuple[tuple[int, str, str, bool, str], ...]:
     """Return (number, name, layer, retryable, sentence) for each error code."""
+
+def stores(directory: str | PathLike[str]) -> list[str]:
+    """Return the client ids that have a store below a directory."""
 
 def check_subscription(filter: str, qos: int) -> None:
     """Raise where this filter or QoS cannot be subscribed."""

@@ -67,7 +67,7 @@ class Session:
     """
 
     def __init__(self, address: str = "localhost", **options: Unpack[SessionOptions]) -> None:
-        """Make a session. Nothing is sent before it connects."""
+        """Make a session. Nothing is sent before it connects; what its store holds is read."""
         self._patience = _seconds(options.get("connect_timeout"))
         self._room_patience = _seconds(options.get("outgoing_wait"))
         self._questions: list[_Question] = []
@@ -114,7 +114,7 @@ class Session:
         """End the connection in good order; see :meth:`mqttsession.Session.disconnect`.
 
         Waits at most ``drain`` until everything published has ended; returns how many messages
-        had not by then and are cancelled.
+        had not by then: they are cancelled, or kept by the store.
         """
         return await self._bind().disconnect(drain, reason_code, properties)
 
@@ -153,6 +153,29 @@ class Session:
         arguments = (topic, payload, qos, retain, properties, time_to_live)
         answer: _Published = await self._in_room(publish, *arguments)
         return answer if isinstance(answer, PublishResult) else await answer
+
+    async def publish_stored(
+        self,
+        topic: str,
+        payload: Payload = b"",
+        qos: QoS = 1,
+        retain: bool = False,
+        *,
+        properties: Properties | None = None,
+        time_to_live: Duration | None = None,
+    ) -> int:
+        """Publish a message, wait until it is in the session's store, and return its number.
+
+        From then on it survives the process; its end is not waited for. Without a store it raises
+        NotSupportedError, and publishes nothing.
+        """
+        publish = self._bind().publish_stored
+        arguments = (topic, payload, qos, retain, properties, time_to_live)
+        return await (await self._in_room(publish, *arguments))
+
+    async def wait_stored(self, number: int) -> None:
+        """Wait until a message is in the store; see :meth:`mqttsession.Session.wait_stored`."""
+        await self._bind().wait_stored(number)
 
     def publish_nowait(
         self,
@@ -423,8 +446,8 @@ class Session:
     ) -> None:
         """Wait until everything published has ended, disconnect and close.
 
-        What has not ended within ``connect_timeout`` is cancelled, and said so by a CallerError.
-        After an exception in the block it does not wait.
+        What has not ended within ``connect_timeout`` is cancelled, and said so by a CallerError,
+        unless the store keeps it. After an exception in the block it does not wait.
         """
         cancelled = 0
         try:
@@ -436,7 +459,9 @@ class Session:
                 raise
         finally:
             await self.close()
-        if cancelled and kind is None:
+        # What the store keeps is not lost: a later session sends it.
+        cancelled -= self.statistics.left_in_store
+        if cancelled > 0 and kind is None:
             raise _error(
                 "CANCELLED", f"The session was left before {cancelled} of its messages had ended"
             )

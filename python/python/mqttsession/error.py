@@ -23,6 +23,7 @@ __all__ = [
     "ConnackTimeoutError",
     "InternalError",
     "KeepAliveTimeoutError",
+    "LeftInStoreError",
     "MqttError",
     "NameLookupError",
     "NameLookupTimeoutError",
@@ -33,7 +34,11 @@ __all__ = [
     "ProtocolError",
     "ProxyError",
     "SessionStateError",
+    "StoreCorruptError",
     "StoreError",
+    "StoreFullError",
+    "StoreLockedError",
+    "StoreReadOnlyError",
     "TcpError",
     "TcpRefusedError",
     "TcpResetError",
@@ -177,6 +182,26 @@ class StoreError(MqttError, OSError):
     """The store could not be read or written."""
 
 
+class StoreFullError(StoreError):
+    """There is no room for the store: its disk is full, or its limit has been reached."""
+
+
+class StoreLockedError(StoreError):
+    """Another session or process has this store open."""
+
+
+class StoreReadOnlyError(StoreError, PermissionError):
+    """The store's directory cannot be written."""
+
+
+class StoreCorruptError(StoreError):
+    """The store is damaged. Nothing has been changed; :meth:`mqttsession.Store.repair` saves it."""
+
+
+class LeftInStoreError(StoreError):
+    """The session ended before the message did. The next session with this store sends it."""
+
+
 class InternalError(MqttError, RuntimeError):
     """A fault of this library; please report it."""
 
@@ -229,6 +254,11 @@ _CODES: dict[str, type[MqttError]] = {
     "CONNACK_TIMEOUT": ConnackTimeoutError,
     "KEEP_ALIVE_TIMEOUT": KeepAliveTimeoutError,
     "OUT_OF_MEMORY": OutOfMemoryError,
+    "STORE_FULL": StoreFullError,
+    "STORE_LOCKED": StoreLockedError,
+    "STORE_READ_ONLY": StoreReadOnlyError,
+    "STORE_CORRUPT": StoreCorruptError,
+    "LEFT_IN_STORE": LeftInStoreError,
 }
 
 

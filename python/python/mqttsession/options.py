@@ -187,6 +187,19 @@ class SessionOptions(TypedDict, total=False):
     end_on_session_loss: bool | None
     """Whether unconfirmed messages fail when the broker has lost the session, instead of being
     published again as new ones. Default False."""
+    store: str | PathLike[str] | None
+    """A directory, made where it is missing, in which messages of QoS 1 and 2 survive the process,
+    and with them what is known of received ones and of subscriptions. A later session with the same
+    store and ``client_id`` goes on where this one ended; one at a time can have it open. It wants
+    ``clean_session=False`` (MQTT 5.0: and a session expiry interval), or the broker forgets its
+    half. Default none: everything is in memory."""
+    durability: Literal["message", "system"] | Duration | None
+    """When what is stored also survives the machine: each message before it counts as stored
+    ("message"), at most this much later, or when the operating system likes ("system"). It survives
+    the process in any case. Default "message"."""
+    store_limit: tuple[int, int] | None
+    """The most that the store holds, in messages and in bytes; what goes beyond is treated as
+    ``outgoing_policy`` says. Default (1_000_000, 1 GiB)."""
     reconnect: bool | None
     """Whether the session reconnects by itself. Default True."""
     retry_first_connect: bool | None

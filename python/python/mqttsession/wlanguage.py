@@ -29,7 +29,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar, overload
 
 from . import _native
-from .error import MqttError, _error
+from .error import CallTimeoutError, MqttError, _error
 
 if TYPE_CHECKING:
     from ._native import Message, PublishResult
@@ -74,6 +74,10 @@ mqttQualityAtLeastOnce = mqttQualitéAuMoinsUneFois = mqttQualiteAuMoinsUneFois 
 mqttQualityExactlyOnce = mqttQualitéExactementUneFois = mqttQualiteExactementUneFois = 2
 
 _NEVER_EXPIRES = 0xFFFF_FFFF
+_KEPT = (
+    "LEFT_IN_STORE",
+    "those of quality 1 and 2 stay in the StoreDirectory, and the next session with it sends them",
+)
 _UNITS = {"ms": 0.001, "s": 1.0, "min": 60.0, "h": 3600.0}
 _DURATION = re.compile(r"\s*(\d+(?:[.,]\d+)?)\s*([a-z]*)\s*", re.IGNORECASE)
 
@@ -92,6 +96,14 @@ def _failed(error: Exception) -> bool:
     """Note what ErrorInfo is to say; False, because that is what the caller is to return."""
     _thread.text = str(error)
     return False
+
+
+def _taken(waiting: list[PublishProcedure]) -> PublishProcedure | None:
+    """Take the procedure that waits; a single step, so that only one of two threads gets it."""
+    try:
+        return waiting.pop()
+    except IndexError:
+        return None
 
 
 def _text(value: str) -> str:
@@ -126,7 +138,11 @@ _Kept = TypeVar("_Kept")
 class _Property(Generic[_Given, _Kept]):
     """A property of the session, under all its names."""
 
-    def __init__(self, read: Callable[[_Given], _Kept], default: _Kept) -> None:
+    def __init__(
+        self,
+        read: Callable[[_Given], _Kept],
+        default: _Kept | Callable[[mqttSession], _Kept],
+    ) -> None:
         self._read = read
         self._default = default
 
@@ -137,7 +153,9 @@ class _Property(Generic[_Given, _Kept]):
     def __get__(self, session: mqttSession | None, owner: type) -> Any:
         if session is None:
             return self
-        return session._values.get(self, self._default)
+        if self in session._values:
+            return session._values[self]
+        return self._default(session) if callable(self._default) else self._default
 
     def __set__(self, session: mqttSession, value: _Given) -> None:
         session._values[self] = self._read(value)
@@ -152,7 +170,7 @@ class mqttSession:
     """
 
     # No __dict__: a misspelt property is an AttributeError and not a new attribute.
-    __slots__ = ("__weakref__", "_lock", "_native", "_subscriptions", "_values")
+    __slots__ = ("__weakref__", "_durable", "_lock", "_native", "_subscriptions", "_values")
 
     Address = Adresse = _Property(_text, "localhost")
     """The host name (recommended) or IP address of the broker."""
@@ -174,12 +192,19 @@ class mqttSession:
     """The password of an encrypted key."""
     ClientID = IDClient = _Property(_text, "")
     """The client identifier; it must not be empty."""
-    CleanSession = SessionPropre = SessionVide = _Property(bool, True)
-    """True: the broker forgets what it held for this client id."""
+    StoreDirectory = RépertoireStockage = RepertoireStockage = _Property(_text, "")
+    """A directory in which unconfirmed messages survive the end of the process, and are sent by the
+    next session with the same ClientID; empty: they are in memory only."""
+    CleanSession = SessionPropre = SessionVide = _Property(
+        bool, lambda session: not session.StoreDirectory
+    )
+    """True: the broker forgets what it held for this client id.
+
+    Until it is set it is True without a StoreDirectory, and False with one, whose promise needs the
+    broker's memory, too.
+    """
     CACertificate = CertificatAC = _Property(_text, "")
     """The certificate authority, PEM file or text; without it the system's are trusted."""
-    StoreDirectory = RépertoireStockage = RepertoireStockage = _Property(_text, "")
-    """Where unconfirmed messages survive the end of the process; empty: in memory only."""
     ProtocolVersion = VersionProtocole = _Property(_text, "3.1.1")
     """"3.1", "3.1.1" or "5"."""
 
@@ -187,6 +212,8 @@ class mqttSession:
         """Make a session with the defaults."""
         self._values: dict[_Property[Any, Any], Any] = {}
         self._native: _native.Session | None = None
+        # Whether the native session has a store; the property may be changed meanwhile.
+        self._durable = False
         self._subscriptions: dict[str, tuple[int, MessageProcedure]] = {}
         self._lock = threading.Lock()
 
@@ -196,11 +223,12 @@ class mqttSession:
             native = self._native
             if native is None:
                 try:
-                    native = _native.Session(self.Address, **self._options())
+                    options = self._options()
+                    native = _native.Session(self.Address, **options)
                 except (MqttError, UnicodeError) as error:
                     return _failed(error)
                 # Noted before anything is sent, so that a second Connect makes no second session.
-                self._native = native
+                self._native, self._durable = native, "store" in options
                 wanted = dict(self._subscriptions)
             else:
                 # The renewal of these is the native session's own business.
@@ -225,22 +253,22 @@ class mqttSession:
     def Disconnect(self) -> bool:
         """Wait until each publish has ended and its procedure has returned, then disconnect.
 
-        It waits at most ConnectionTimeout, and is False when something had to be cancelled.
+        It waits at most ConnectionTimeout, and is False when something had to be cancelled, or
+        stayed in the StoreDirectory.
         """
         with self._lock:
             native, self._native = self._native, None
         if native is None:
             return True
         try:
-            cancelled = native.disconnect(self.ConnectionTimeout)
+            unended = native.disconnect(self.ConnectionTimeout)
         except MqttError as error:
             return _failed(error)
         finally:
             native.close()
-        if cancelled:
-            return _failed(
-                _error("CANCELLED", f"{cancelled} publications had not ended; they are cancelled")
-            )
+        if unended:
+            name, fate = _KEPT if self._durable else ("CANCELLED", "they are cancelled")
+            return _failed(_error(name, f"{unended} publications had not ended; {fate}"))
         return True
 
     def Publish(
@@ -253,17 +281,23 @@ class mqttSession:
     ) -> int:
         """Publish; the message number (QoS 1 and 2), 0 (QoS 0), or -1 on error.
 
-        ``procedure(session, number)`` is called when the publication is complete.
+        ``procedure(session, number)`` is called when the publication is complete. With a
+        StoreDirectory a publication of QoS 1 or 2 is on disk before this returns; it waits for that
+        for ConnectionTimeout at most. What is not on disk by then is -1, but may still be sent.
         """
         try:
-            complete = self._completion(quality, procedure) if procedure else None
-            number = self._connected().publish(
+            native = self._connected()
+            waiting = [procedure] if procedure else []
+            complete = self._completion(quality, waiting) if procedure else None
+            number = native.publish(
                 topic,
                 data,
                 quality,  # type: ignore[arg-type]
                 to_store,
                 on_complete=complete,
             )
+            if quality and self._durable:
+                self._wait_stored(native, number, procedure, waiting)
         except (MqttError, UnicodeError) as error:
             _failed(error)
             return -1
@@ -323,8 +357,6 @@ class mqttSession:
     def _options(self) -> SessionOptions:
         if not self.ClientID:
             raise _error("INVALID_CLIENT_ID", "The ClientID must not be empty")
-        if self.StoreDirectory:
-            raise _error("NOT_SUPPORTED", "This build has no store on disk; empty StoreDirectory")
         if self.Option not in (0, optionSSL):
             raise _error("INVALID_OPTION", "Option is 0 or optionSSL")
         options: SessionOptions = {
@@ -342,6 +374,8 @@ class mqttSession:
             options["user_name"] = self.User
         if self.UserPassword:
             options["password"] = self.UserPassword
+        if self.StoreDirectory:
+            options["store"] = self.StoreDirectory
         if self.CACertificate:
             options["tls_ca"] = self.CACertificate
         if self.PrivateKey:
@@ -377,13 +411,32 @@ class mqttSession:
         return receive
 
     def _completion(
-        self, quality: int, procedure: PublishProcedure
+        self, quality: int, waiting: list[PublishProcedure]
     ) -> Callable[[PublishResult], object]:
         def complete(result: PublishResult) -> None:
-            if result.error is None:
+            if result.error is None and (procedure := _taken(waiting)):
                 procedure(self, result.number if quality else 0)
 
         return complete
+
+    def _wait_stored(
+        self,
+        native: _native.Session,
+        number: int,
+        procedure: PublishProcedure | None,
+        waiting: list[PublishProcedure],
+    ) -> None:
+        try:
+            native.wait_stored(number, self.ConnectionTimeout)
+        except MqttError as error:
+            # Who gets -1 takes the publication for over: its procedure must not come any more. One
+            # that has come says that it is complete.
+            if procedure is not None and _taken(waiting) is None:
+                return
+            if not isinstance(error, CallTimeoutError):
+                raise
+            text = "The message was not in the StoreDirectory when ConnectionTimeout had passed"
+            raise _error("TIMEOUT", f"{text}; it may still be stored and sent") from error
 
     @staticmethod
     def _done(call: Callable[..., object], *arguments: str) -> bool:

@@ -33,12 +33,15 @@ impl Session {
     #[pyo3(signature = (address="localhost", **options))]
     fn new(py: Python<'_>, address: &str, options: Option<&Bound<'_, PyDict>>) -> PyResult<Self> {
         let settings = Settings::new(py, address, options)?;
+        // Detached, because it may have to read a store.
+        let core = py.detach(|| client::Session::new(&settings.options)).or_raise(py)?;
         let this = Self {
-            core: Arc::new(client::Session::new(&settings.options).or_raise(py)?),
+            core: Arc::new(core),
             address: settings.options.address(),
             version: settings.version,
             connect_timeout: settings.options.connect_timeout(),
             wait_for_room: settings.wait_for_room(),
+            has_store: settings.options.store().is_some(),
             manual: settings.manual,
             failure: settings.failure,
             raised: settings.raised,
@@ -65,7 +68,7 @@ impl Session {
     }
 
     /// Waits until what was published has ended, then ends the connection in good order. Returns
-    /// how many messages had to be cancelled because `drain` had passed.
+    /// how many messages had not because `drain` had passed: cancelled, or kept by the store.
     #[pyo3(
         signature = (drain=Seconds::TEN, *, reason_code=0, properties=None),
         text_signature = "($self, drain=10, *, reason_code=0, properties=None)"
@@ -123,6 +126,14 @@ impl Session {
         let delivered =
             wait::in_slices(py, Deadline::after(timeout), |slice| self.core.wait(number, slice))?;
         Ok(PublishResult::new(py, number, Ok(delivered)))
+    }
+
+    /// Waits until a message is in the session's store.
+    #[pyo3(signature = (number, timeout=None))]
+    fn wait_stored(&self, py: Python<'_>, number: u64, timeout: Option<Seconds>) -> PyResult<()> {
+        let deadline = Deadline::after(timeout);
+        let operation = py.detach(|| self.core.stored(number)).or_raise(py)?;
+        wait::for_operation(py, &operation, deadline)
     }
 
     /// Waits until every message published so far has ended.
@@ -427,7 +438,8 @@ impl Session {
             // An exception of the block is worth more than our own about leaving it.
             return Ok(());
         }
-        match left? {
+        // What the store keeps is not lost: a later session sends it.
+        match left?.saturating_sub(self.left_in_store()) {
             0 => closed,
             lost => Err(invalid(py, Code::Cancelled, cancelled(lost))),
         }

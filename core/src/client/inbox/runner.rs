@@ -1,16 +1,16 @@
 //! The running of the receiving queue: one runner at a time, outside all locks.
 
 use std::{
-    cell::RefCell,
+    cell::{Cell, RefCell},
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, atomic::Ordering},
     time::{Duration, Instant},
 };
 
-use super::{Batch, CURRENT, Inbox, Item, Subscription};
+use super::{Batch, CURRENT, Inbox, Item, Subscription, record::Records};
 use crate::{
     client::{Dispatch, Failure, Handled, Message, fork, message::Parts, shared::Shared},
-    engine::{Ended, RouteId},
+    engine::{Ended, Receipt, RouteId},
     error::{Code, Error, Result},
     protocol::ReasonCode,
 };
@@ -156,12 +156,17 @@ impl Inbox {
             }
             Item::Claimed(message, receipt, handlers) => {
                 let parts = message.parts(Some(receipt));
-                self.handle(shared, parts, &handlers);
-                if shared.is_inherited() {
-                    std::mem::forget(handlers);
-                    return 1;
+                let mut records = Records::new(shared);
+                match self.handle_recorded(shared, &mut records, parts, &handlers) {
+                    Ok(()) if shared.is_inherited() => {
+                        std::mem::forget(handlers);
+                        return 1;
+                    }
+                    Ok(()) => {}
+                    Err(error) => shared.abandon([receipt].into_iter(), error),
                 }
                 self.leave();
+                records.end();
                 self.acknowledge_handled(shared);
                 shared.release(1, parts.payload.len());
                 contain(|| drop(handlers));
@@ -200,6 +205,7 @@ impl Inbox {
             }
             Item::Last => {
                 self.state.lock().finished = true;
+                shared.close_store();
                 1
             }
         }
@@ -209,12 +215,23 @@ impl Inbox {
         let end = batch.len().min(batch.next.saturating_add(limit));
         let ran = end - batch.next;
         let mut since: Option<Instant> = None;
+        let mut records = Records::new(shared);
         while batch.next < end {
             let parts = batch.parts(batch.next);
+            if batch.abandoned && records.concern(&parts) {
+                batch.next += 1;
+                continue;
+            }
             let matched = batch.inbound.deliveries[batch.next].matched as usize;
-            self.handle(shared, parts, &batch.handlers[matched]);
+            let handlers = &batch.handlers[matched];
+            let result = self.handle_recorded(shared, &mut records, parts, handlers);
             if shared.is_inherited() {
                 return ran;
+            }
+            if let Err(error) = result {
+                shared.abandon(batch.recorded(), error);
+                batch.abandoned = true;
+                continue;
             }
             let acknowledges = parts.receipt.is_some();
             batch.next += 1;
@@ -225,43 +242,74 @@ impl Inbox {
             }
         }
         self.leave();
+        records.end();
         if since.is_some() {
             self.acknowledge_handled(shared);
         }
         ran
     }
 
-    /// Calls the handlers of one message.
+    /// Has the handlers of one message called, and what came of it recorded or acknowledged.
+    ///
+    /// # Errors
+    /// The store's, when the message has to be recorded first: it has not been handled.
     #[inline]
-    fn handle(&self, shared: &Arc<Shared>, parts: Parts<'_>, handlers: &[Arc<Subscription>]) {
+    fn handle_recorded(
+        &self,
+        shared: &Arc<Shared>,
+        records: &mut Records<'_>,
+        parts: Parts<'_>,
+        handlers: &[Arc<Subscription>],
+    ) -> Result<()> {
         // What a closing session has not handled is not acknowledged either: a broker that keeps
         // the session sends it again.
         if self.closing.load(Ordering::Acquire) {
-            return;
+            return Ok(());
         }
-        let message = Message { parts, shared, deferred: RefCell::new(None) };
+        records.begin(&parts)?;
+        match self.handle(shared, parts, handlers) {
+            Some((receipt, reason)) if records.concern(&parts) => records.handled(receipt, reason),
+            Some(handled) => self.handled.lock().push(handled),
+            None => {}
+        }
+        Ok(())
+    }
+
+    /// Calls the handlers of one message; how it is to be acknowledged, if it is.
+    #[inline]
+    fn handle(
+        &self,
+        shared: &Arc<Shared>,
+        parts: Parts<'_>,
+        handlers: &[Arc<Subscription>],
+    ) -> Option<(Receipt, ReasonCode)> {
+        let routes = parts.matched.routes.len();
+        let sole = Cell::new(routes <= 1 && handlers.len() == 1);
+        let message = Message { parts, shared, deferred: RefCell::new(None), sole };
         let mut called = Called::default();
         self.call(&message, handlers, &mut called);
-        if called.count < parts.matched.routes.len().max(1) && !shared.is_inherited() {
+        if called.count < routes.max(1) && !shared.is_inherited() {
             self.call_successors(&message, &mut called);
         }
         if shared.is_inherited() {
-            return std::mem::forget(message.deferred);
+            std::mem::forget(message.deferred);
+            return None;
         }
         let failure = called.failed.then_some(shared.options.failure);
         if let Some(deferred) = message.deferred.into_inner() {
-            return deferred.handlers_returned(failure);
+            deferred.handlers_returned(failure);
+            return None;
         }
-        let Some(receipt) = parts.receipt else { return };
+        let receipt = parts.receipt?;
         // Where no handler is left, nobody could acknowledge it by hand.
         let manual = shared.options.manual && called.count > 0;
         let reason = match failure {
-            Some(Failure::Leave) => return,
+            Some(Failure::Leave) => return None,
             Some(Failure::Refuse(reason)) => reason,
-            _ if manual => return,
+            _ if manual => return None,
             Some(Failure::Acknowledge) | None => ReasonCode::Success,
         };
-        self.handled.lock().push((receipt, reason));
+        Some((receipt, reason))
     }
 
     /// Calls those of the handlers that are still there.
@@ -289,6 +337,7 @@ impl Inbox {
         let came_later =
             |subscription: &&Arc<Subscription>| !message.parts.matched.knew(subscription.route);
         let successors: Vec<_> = wanting.iter().filter(came_later).cloned().collect();
+        message.sole.set(called.count == 0 && successors.len() == 1);
         self.call(message, &successors, called);
         if message.shared.is_inherited() {
             std::mem::forget((wanting, successors));

@@ -25,6 +25,8 @@ pub(in crate::client) struct Effects {
     refused: Vec<RouteId>,
     unblocked: Vec<Arc<Signal>>,
     wakes: Option<Waker>,
+    /// Records have to be stored.
+    stores: bool,
 }
 
 type Callback = Box<dyn FnOnce() + Send>;
@@ -44,8 +46,11 @@ impl Core {
         }
         effects.refused = self.engine.poll_refused();
         effects.unblocked = self.take_unblocked();
-        // The driver asks: it knows when a question has lost its connection.
-        if matches!(self.goal, Goal::Disconnect(_)) || self.challenge.is_some() {
+        effects.stores = self.begin_storing();
+        // The driver asks: it knows when a question has lost its connection. And it is the driver that
+        // waits until everything has ended, or has been stored.
+        let leaves = matches!(self.goal, Goal::Disconnect(_) | Goal::Close);
+        if leaves || self.challenge.is_some() {
             effects.wakes = self.take_waker();
         }
         effects
@@ -90,6 +95,12 @@ impl Core {
                     effects.end(cell, Ok(()));
                 }
             }
+            engine::Event::Stored(ticket, result) => {
+                if let Some(cell) = self.awaiting_store.remove(&ticket) {
+                    effects.end(cell, result);
+                }
+            }
+            engine::Event::SessionLost(loss) => effects.events.push(Event::SessionLost(loss)),
             engine::Event::Challenge(step, data) => {
                 self.challenge = Some(Question::Authentication(step, data));
             }
@@ -106,7 +117,10 @@ impl Shared {
     /// Acts on what the engine had to tell: messages first, as a flush ends after them; operations
     /// last, so that whoever waited for one finds the state that it led to.
     pub(in crate::client) fn apply(self: &Arc<Self>, effects: Effects) {
-        let Effects { mut ended, events, endings, refused, unblocked, wakes } = effects;
+        let Effects { mut ended, events, endings, refused, unblocked, wakes, stores } = effects;
+        if stores {
+            self.store_soon();
+        }
         unblocked.iter().for_each(|signal| signal.done());
         wakes.into_iter().for_each(Waker::wake);
         for one in &mut ended {

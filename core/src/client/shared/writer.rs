@@ -49,13 +49,18 @@ impl Shared {
         self.see_it_leave(self.core.lock());
     }
 
+    /// Sees to it that records are stored, and that output leaves.
     #[inline]
-    pub(super) fn see_it_leave(self: &Arc<Self>, core: MutexGuard<'_, Core>) {
-        if !core.asleep || core.writing || !core.has_output() {
-            return;
-        }
+    pub(in crate::client) fn see_it_leave(self: &Arc<Self>, mut core: MutexGuard<'_, Core>) {
+        let stores = core.begin_storing();
+        let leaves = core.asleep && !core.writing && core.has_output();
         drop(core);
-        self.kick();
+        if stores {
+            self.store_soon();
+        }
+        if leaves {
+            self.kick();
+        }
     }
 
     /// The driver sleeps and there is output: writes it, or wakes the driver.
@@ -138,7 +143,7 @@ impl Shared {
             core.engine.handle_written(written_at);
             output.clear(KEPT);
             core.spare = output;
-            if core.engine.has_news() {
+            if core.has_news() {
                 // Still holding the right to write, so that completions keep their order.
                 let effects = core.collect();
                 drop(core);

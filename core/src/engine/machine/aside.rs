@@ -164,11 +164,12 @@ impl Engine {
     ) -> Result<(), Violation> {
         let Outcast { topic, size, qos, duplicate, packet_id } = outcast;
         if let Some(id) = packet_id {
-            match self.incoming.publish(id, qos, duplicate, &mut self.output)? {
+            let (output, journal) = (&mut self.output.open, &mut self.journal);
+            match self.incoming.publish(id, qos, duplicate, output, journal)? {
                 // It has been set aside before; what got lost is the acknowledgement.
                 Arrival::Duplicate => return Ok(()),
-                Arrival::Deliver(receipt) => {
-                    self.incoming.handled(receipt, reason, &mut self.output);
+                Arrival::Deliver { receipt, .. } => {
+                    self.incoming.handled(receipt, reason, output, journal);
                 }
             }
         }

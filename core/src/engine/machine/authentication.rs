@@ -224,7 +224,7 @@ impl Engine {
                 Error::new(Code::InvalidArgument, sentence)
             })?;
         }
-        let out = self.output.buffer();
+        let out = self.output.open.buffer();
         let start = out.len();
         Packet::Auth(Auth { reason, properties: properties.as_properties() })
             .encode(self.settings.version, out)

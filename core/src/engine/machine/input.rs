@@ -9,11 +9,11 @@ use std::{
 use super::{Engine, Phase, time::STANDSTILL};
 use crate::{
     engine::{
-        Connected, Delivery, Event, Inbound, Match, agreement, handshake,
+        Connected, Delivery, Event, Inbound, Match, Record, SessionLoss, agreement, handshake,
         incoming::Arrival,
-        outgoing::Outgoing,
-        packet_id::{PacketIds, Use},
-        request::Kind,
+        outgoing::{Outgoing, Tools},
+        packet_id::Use,
+        request::{Answer, Kind},
         server::ServerLimits,
         timer::Timer,
     },
@@ -106,18 +106,22 @@ impl Engine {
             Ok(found) => found,
             Err(violation) => return self.handle_unreadable(frame, at.len(), violation),
         };
-        let receipt = match publish.packet_id {
-            None => None,
+        let (receipt, redelivered) = match publish.packet_id {
+            None => (None, false),
             Some(id) => {
-                let duplicate = publish.duplicate;
-                let arrival =
-                    self.incoming.publish(id, publish.qos, duplicate, &mut self.output)?;
+                let arrival = self.incoming.publish(
+                    id,
+                    publish.qos,
+                    publish.duplicate,
+                    &mut self.output.open,
+                    &mut self.journal,
+                )?;
                 if !self.timers.is_set(Timer::Standstill) {
                     self.incoming.watch_order();
                     self.timers.set(Timer::Standstill, now + STANDSTILL);
                 }
                 match arrival {
-                    Arrival::Deliver(receipt) => Some(receipt),
+                    Arrival::Deliver { receipt, redelivered } => (Some(receipt), redelivered),
                     Arrival::Duplicate => return Ok(()),
                 }
             }
@@ -150,6 +154,7 @@ impl Engine {
             retain: publish.retain,
             duplicate: publish.duplicate,
             receipt,
+            redelivered,
         });
         Ok(())
     }
@@ -176,7 +181,10 @@ impl Engine {
             Packet::Puback(ack) => self.handle_ack(kind, &ack, Outgoing::acknowledged)?,
             Packet::Pubcomp(ack) => self.handle_ack(kind, &ack, Outgoing::completed)?,
             Packet::Pubrec(ack) => self.handle_pubrec(&ack)?,
-            Packet::Pubrel(ack) => self.incoming.released(ack.packet_id, &mut self.output)?,
+            Packet::Pubrel(ack) => {
+                let (output, journal) = (&mut self.output.open, &mut self.journal);
+                self.incoming.released(ack.packet_id, output, journal)?;
+            }
             Packet::Suback(ack) => {
                 self.handle_request_ack(kind, ack.packet_id, ack.codes, ack.properties)?;
             }
@@ -247,15 +255,23 @@ impl Engine {
         }
         self.phase = Phase::Online;
         self.suspicion.connected();
-        self.incoming.connected(resumed, self.server.maximum_packet_size);
-        self.outgoing.connected(
-            resumed,
-            self.settings.end_on_session_loss,
-            self.server,
-            &mut self.ids,
-        );
-        self.subscriptions.connected(resumed && version != Version::V31, &self.server);
+        if !resumed {
+            self.journal.session_lost();
+        }
+        // Also on a later connection of the broker's new session: to another process nothing but the
+        // record would tell it from the old one.
+        self.output.open.require(self.journal.loss());
+        let forgotten = self.incoming.connected(resumed, self.server.maximum_packet_size);
+        let (end_on_loss, server) = (self.settings.end_on_session_loss, self.server);
+        let (outgoing, tools) = self.outgoing();
+        let (renewed, unknown) = outgoing.connected(resumed, end_on_loss, server, tools);
+        let known = resumed && version != Version::V31;
+        self.subscriptions.connected(known, &self.server, &mut self.journal);
         self.events.push_back(Event::Connected(connected));
+        let loss = SessionLoss { renewed, unknown, forgotten };
+        if loss != SessionLoss::default() {
+            self.events.push_back(Event::SessionLost(loss));
+        }
         if !self.keep_alive.is_zero() {
             self.timers.set(Timer::KeepAlive, now + self.keep_alive);
         }
@@ -270,16 +286,18 @@ impl Engine {
         &mut self,
         kind: PacketType,
         ack: &Ack<'_>,
-        apply: impl FnOnce(&mut Outgoing, &Ack<'_>, usize, &mut PacketIds) -> Result<(), &'static str>,
+        apply: impl FnOnce(&mut Outgoing, &Ack<'_>, usize, Tools<'_>) -> Result<(), &'static str>,
     ) -> Result<(), Fault> {
         match self.ids.get(ack.packet_id) {
-            Some(Use::Message(key)) => apply(&mut self.outgoing, ack, key, &mut self.ids)
-                .map_err(|what| Fault::out_of_place(kind, what)),
+            Some(Use::Message(key)) => {
+                let (outgoing, tools) = self.outgoing();
+                apply(outgoing, ack, key, tools).map_err(|what| Fault::out_of_place(kind, what))
+            }
             Some(Use::Request(_)) => Err(Fault::out_of_place(kind, FOR_A_REQUEST)),
             Some(Use::Retired) => {
                 if kind == PacketType::Pubcomp {
                     // Now the broker knows it no more, either.
-                    self.ids.release(ack.packet_id);
+                    self.free(ack.packet_id);
                 }
                 Ok(())
             }
@@ -290,13 +308,14 @@ impl Engine {
 
     fn handle_pubrec(&mut self, ack: &Ack<'_>) -> Result<(), Fault> {
         match self.ids.get(ack.packet_id) {
-            Some(Use::Message(key)) => self
-                .outgoing
-                .received(ack, key, &mut self.ids, &mut self.output)
-                .map_err(|what| Fault::out_of_place(PacketType::Pubrec, what)),
+            Some(Use::Message(key)) => {
+                let (outgoing, tools) = self.outgoing();
+                let received = outgoing.received(ack, key, tools);
+                received.map_err(|what| Fault::out_of_place(PacketType::Pubrec, what))
+            }
             Some(Use::Request(_)) => Err(Fault::out_of_place(PacketType::Pubrec, FOR_A_REQUEST)),
             Some(Use::Retired) if ack.reason.is_error() => {
-                self.ids.release(ack.packet_id);
+                self.free(ack.packet_id);
                 Ok(())
             }
             Some(Use::Retired) | None => {
@@ -308,14 +327,23 @@ impl Engine {
         }
     }
 
+    /// A retired id may be used again.
+    fn free(&mut self, packet_id: PacketId) {
+        self.ids.release(packet_id);
+        self.journal.record(&Record::Freed { packet_id });
+    }
+
     /// There is nothing to release, but the broker waits for it.
     fn release_unknown(&mut self, packet_id: PacketId) {
         let reason = match self.settings.version.is_v5() {
             true => ReasonCode::PacketIdentifierNotFound,
             false => ReasonCode::Success,
         };
+        // That it was given up has to be on record before the broker may forget it: else the message
+        // would be sent once more, and be new.
+        self.output.open.require(self.journal.newest());
         Ack { packet_id, reason, properties: Properties::EMPTY }
-            .encode_to(AckKind::Pubrel, self.settings.version, self.output.buffer())
+            .encode_to(AckKind::Pubrel, self.settings.version, self.output.open.buffer())
             .expect("an acknowledgement without properties always fits");
     }
 
@@ -327,20 +355,17 @@ impl Engine {
         properties: Properties<'_>,
     ) -> Result<(), Fault> {
         match self.ids.get(packet_id) {
-            Some(Use::Request(key)) => self
-                .subscriptions
-                .acknowledged(
-                    key,
-                    match kind {
-                        PacketType::Suback => Kind::Subscribe,
-                        _ => Kind::Unsubscribe,
-                    },
-                    codes,
-                    properties,
-                    &mut self.ids,
-                    &mut self.events,
-                )
-                .map_err(Fault::from),
+            Some(Use::Request(key)) => {
+                let to = match kind {
+                    PacketType::Suback => Kind::Subscribe,
+                    _ => Kind::Unsubscribe,
+                };
+                let answer = Answer { to, codes, properties };
+                let (ids, journal) = (&mut self.ids, &mut self.journal);
+                self.subscriptions
+                    .acknowledged(key, &answer, ids, journal, &mut self.events)
+                    .map_err(Fault::from)
+            }
             Some(Use::Message(_)) => {
                 Err(Fault::out_of_place(kind, "with the packet id of a PUBLISH"))
             }

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::Engine;
 use crate::{
-    engine::{Event, timer::Timer},
+    engine::{Event, Output, timer::Timer},
     error::{Code, Result},
     protocol::{Properties, ReasonCode, encode_pingreq},
 };
@@ -34,7 +34,7 @@ impl Engine {
     /// # Errors
     /// `KEEP_ALIVE_TIMEOUT`: the connection is dead and has to be closed.
     pub fn handle_timeout(&mut self, now: Instant) -> Result<()> {
-        self.outgoing.expire(now);
+        self.outgoing.expire(now, &mut self.journal);
         // What waited behind them may leave.
         self.pump(now);
         while let Some(timer) = self.timers.take_due(now) {
@@ -47,7 +47,7 @@ impl Engine {
                     }
                     self.timers.set(Timer::KeepAlive, now + self.keep_alive);
                     if !self.ping_waits {
-                        self.ping();
+                        self.ping_ahead();
                     }
                     self.shrink();
                 }
@@ -70,8 +70,16 @@ impl Engine {
         Ok(())
     }
 
+    /// Asks whether the broker lives, in the order of what is sent.
     pub(super) fn ping(&mut self) {
-        encode_pingreq(self.output.buffer());
+        encode_ping(&mut self.output.open);
+        self.ping_waits = true;
+    }
+
+    /// Shows the broker that this side lives. What waits for the store must not keep that from it, or a
+    /// full disk would cost one connection after another.
+    fn ping_ahead(&mut self) {
+        self.output.overtaking(encode_ping, &self.journal);
         self.ping_waits = true;
     }
 
@@ -87,4 +95,9 @@ impl Engine {
         let quiet_since = self.last_sent.min(self.last_received).unwrap_or(now);
         quiet_since + self.keep_alive
     }
+}
+
+fn encode_ping(output: &mut Output) {
+    encode_pingreq(output.buffer());
+    output.holds_ping = true;
 }

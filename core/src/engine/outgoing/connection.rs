@@ -1,11 +1,14 @@
 //! What the beginning and the end of a connection mean for own messages.
 
 use super::{
-    super::{Outcome, SetAside},
-    Outgoing, Output, PacketIds, ServerLimits, Stored,
+    super::{Outcome, SetAside, record::Record},
+    Kept, Outbox, Outgoing, PacketIds, ServerLimits, Tools,
     suspicion::{Isolation, may_be_due_to_a_message},
 };
-use crate::error::{Code, Error};
+use crate::{
+    error::{Code, Error},
+    protocol::QoS,
+};
 
 impl Outgoing {
     /// The connection is gone. QoS 0 messages that had not been written are gone with it. Where a
@@ -15,8 +18,7 @@ impl Outgoing {
         &mut self,
         loss: Option<&Error>,
         asked: bool,
-        ids: &mut PacketIds,
-        output: &mut Output,
+        Tools { ids, output, journal }: Tools<'_>,
     ) -> Option<SetAside> {
         if let Some(suspect) = self.suspicion.number()
             && self.flights.has_answered_after(suspect)
@@ -41,31 +43,33 @@ impl Outgoing {
             return None;
         }
         let error = Error::from(Code::SetAside).with_source(loss.clone());
-        let (stored, outcome) = self.flights.set_aside(number, ids, error.clone())?;
+        let (kept, outcome) = self.flights.set_aside(number, ids, journal, error.clone())?;
         let set_aside = SetAside {
             number: Some(number),
-            topic: Some(String::from_utf8_lossy(stored.topic()).into_owned()),
-            size: stored.weight(),
+            topic: Some(String::from_utf8_lossy(kept.topic()).into_owned()),
+            size: kept.weight(),
             error,
         };
-        self.end((stored, outcome));
+        self.end((kept, outcome), journal);
         Some(set_aside)
     }
 
-    /// A connection begins: the broker still has the session, or it does not.
+    /// A connection begins: the broker still has the session, or it does not. The answer is how many
+    /// messages are published as new then, and how many ended.
     pub(in crate::engine) fn connected(
         &mut self,
         resumed: bool,
         end_on_loss: bool,
         server: ServerLimits,
-        ids: &mut PacketIds,
-    ) {
+        Tools { ids, journal, .. }: Tools<'_>,
+    ) -> (usize, usize) {
         self.server = server;
         self.aliases.reset(server.topic_alias_maximum);
         self.flights.connected(&server);
         self.isolation = self.suspicion.isolation();
         if resumed {
-            return self.flights.resume();
+            self.flights.resume();
+            return (0, 0);
         }
         let (ending, returning): (Vec<_>, Vec<_>) = self
             .flights
@@ -73,38 +77,76 @@ impl Outgoing {
             .into_iter()
             .partition(|flight| flight.released || end_on_loss);
         ids.release_retired();
+        let loss = (returning.len(), ending.len());
         for flight in ending {
-            self.end((flight.stored, Err(Code::SessionLost.into())));
+            self.end((flight.kept, Err(Code::SessionLost.into())), journal);
         }
         // Newest first, so that the front of the queue ends up in the original order.
         for flight in returning.into_iter().rev() {
-            self.queue.push_front(flight.stored);
+            self.queue.take_back(flight.kept);
         }
+        loss
     }
 
-    /// Ends everything that has not ended; how many messages that were, without those of QoS 0 in
-    /// the output.
+    /// Ends everything that has not ended, but what a store keeps; how many messages that were and
+    /// how many are kept, without those of QoS 0 in the output.
     pub(in crate::engine) fn cancel_all(
         &mut self,
-        ids: &mut PacketIds,
-        output: &mut Output,
+        Tools { ids, output, journal }: Tools<'_>,
     ) -> usize {
         let cancelled: Outcome = Err(Code::Cancelled.into());
         self.end_output(output, Code::Cancelled.into());
-        let flights = self.flights.take_all(ids).into_iter().map(|flight| flight.stored);
-        let mut ending: Vec<Stored> = flights.collect();
-        ending.extend(std::iter::from_fn(|| self.queue.pop_front()));
-        let count = ending.len();
-        for stored in ending {
-            self.end((stored, cancelled.clone()));
+        let count = self.queue.len() + self.flights.len();
+        let ending = match journal.is_on() {
+            true => self.queue.take_qos0(),
+            false => self.take_all(ids),
+        };
+        for kept in ending {
+            self.end((kept, cancelled.clone()), journal);
         }
         count
     }
 
+    /// Ends everything for this process, and for the store only what it has not taken; how many
+    /// messages that were, without those of QoS 0 in the output.
+    pub(in crate::engine) fn leave_in_store(
+        &mut self,
+        Tools { ids, output, journal }: Tools<'_>,
+    ) -> usize {
+        self.end_output(output, Code::Cancelled.into());
+        let mut unstored = Error::from(Code::StoreFailed);
+        if let Some(failure) = journal.failure() {
+            unstored = unstored.with_source(failure.clone());
+        }
+        let ending = self.take_all(ids);
+        let count = ending.len();
+        for kept in ending {
+            let error = match kept.qos {
+                QoS::AtMostOnce => Code::Cancelled.into(),
+                _ if journal.batch_of(kept.number) == 0 => Code::LeftInStore.into(),
+                _ => {
+                    // Should the message still be written, it does not come back: who has been told
+                    // that it was not stored may publish it anew.
+                    journal.record(&Record::Ended { number: kept.number });
+                    unstored.clone()
+                }
+            };
+            self.conclude((kept, Err(error)), journal);
+        }
+        count
+    }
+
+    fn take_all(&mut self, ids: &mut PacketIds) -> Vec<Kept> {
+        let flights = self.flights.take_all(ids).into_iter().map(|flight| flight.kept);
+        let mut all: Vec<Kept> = flights.collect();
+        all.extend(std::iter::from_fn(|| self.queue.pop_front()));
+        all
+    }
+
     /// Ends the QoS 0 messages that have not been written.
-    fn end_output(&mut self, output: &mut Output, error: Error) {
+    fn end_output(&mut self, output: &mut Outbox, error: Error) {
         let outcome = Err(error);
-        let lost = self.ledger.output_lost(&mut output.qos0, &outcome);
+        let lost = self.ledger.output_lost(output.take_qos0(), &outcome);
         if let Err(error) = &outcome {
             self.failed.count(error, lost);
         }

@@ -1,10 +1,10 @@
 //! Who wants to know how messages ended: watchers, and flushes that wait for all.
 
 use super::{
-    super::{Completion, Ended, Outcome, Ticket},
-    Outgoing, Output,
+    super::{Completion, Ended, Outcome, Ticket, output::Numbers},
+    Outbox, Outgoing,
 };
-use crate::error::{Code, Error};
+use crate::error::{Code, Error, Result};
 
 /// A message that a flush found unended; as long as it is, nothing else needs a look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,16 +27,28 @@ impl Outgoing {
         number: u64,
         ticket: Ticket,
         watcher: &mut Option<Completion>,
-        output: &Output,
+        output: &Outbox,
     ) -> Option<Outcome> {
-        if number == 0 || number > self.last_number {
-            return Some(Err(Error::new(
-                Code::UnknownMessage,
-                format!("No message has the number {number}; a number is what publish returns"),
-            )));
+        if let Err(unknown) = self.check_number(number) {
+            return Some(Err(unknown));
         }
         let kept = self.queue.contains(number) || self.flights.contains(number);
-        self.ledger.watch(number, ticket, watcher, kept, &output.qos0)
+        let waiting = output.qos0().any(|numbers| numbers.contains(number));
+        self.ledger.watch(number, ticket, watcher, kept, waiting)
+    }
+
+    /// Whether this number has been given to a message.
+    ///
+    /// # Errors
+    /// `UNKNOWN_MESSAGE`.
+    pub(in crate::engine) fn check_number(&self, number: u64) -> Result<()> {
+        if (1..=self.last_number).contains(&number) {
+            return Ok(());
+        }
+        Err(Error::new(
+            Code::UnknownMessage,
+            format!("No message has the number {number}; a number is what publish returns"),
+        ))
     }
 
     /// Gives a watcher back.
@@ -58,7 +70,7 @@ impl Outgoing {
     }
 
     /// Starts a flush; `false` when there is nothing to wait for.
-    pub(in crate::engine) fn flush(&mut self, ticket: Ticket, output: &Output) -> bool {
+    pub(in crate::engine) fn flush(&mut self, ticket: Ticket, output: &Outbox) -> bool {
         let through = self.last_number;
         let Some(witness) = self.unended(through, output) else { return false };
         self.flushes.push(Flush { ticket, through, witness });
@@ -66,7 +78,7 @@ impl Outgoing {
     }
 
     /// A flush whose messages have all ended.
-    pub(in crate::engine) fn take_flushed(&mut self, output: &Output) -> Option<Ticket> {
+    pub(in crate::engine) fn take_flushed(&mut self, output: &Outbox) -> Option<Ticket> {
         for index in 0..self.flushes.len() {
             let Flush { ticket, through, witness } = self.flushes[index];
             if self.is_unended(witness, through, output) {
@@ -83,18 +95,18 @@ impl Outgoing {
         None
     }
 
-    fn is_unended(&self, witness: Witness, through: u64, output: &Output) -> bool {
+    fn is_unended(&self, witness: Witness, through: u64, output: &Outbox) -> bool {
         match witness {
-            Witness::Queue => self.queue.front().is_some_and(|stored| stored.number <= through),
+            Witness::Queue => self.queue.front().is_some_and(|kept| kept.number <= through),
             Witness::Flight(key, number) => self.flights.number(key) == Some(number),
-            Witness::Output => [self.ledger.first_writing(), output.qos0.first()]
-                .into_iter()
-                .flatten()
-                .any(|first| first <= through),
+            Witness::Output => {
+                let mut first = output.qos0().filter_map(Numbers::first);
+                self.ledger.first_writing().into_iter().chain(&mut first).any(|n| n <= through)
+            }
         }
     }
 
-    fn unended(&self, through: u64, output: &Output) -> Option<Witness> {
+    fn unended(&self, through: u64, output: &Outbox) -> Option<Witness> {
         let flight = || {
             let key = self.flights.any_through(through)?;
             Some(Witness::Flight(key, self.flights.number(key)?))

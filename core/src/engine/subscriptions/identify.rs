@@ -42,6 +42,7 @@ impl Subscriptions {
             left.all(|(filter, _)| asked(filter))
         });
         let identifier = taken_over.find_map(Subscription::added_identifier);
+        let identifier = identifier.or_else(|| self.recovered_identifier(filters));
         Some(identifier.unwrap_or_else(|| self.unused_identifier()))
     }
 
@@ -51,7 +52,7 @@ impl Subscriptions {
         loop {
             let identifier = self.next_identifier;
             self.next_identifier = identifier % LARGEST + 1;
-            if !self.router.uses(identifier) {
+            if !self.router.uses(identifier) && !self.grants.reserves(identifier) {
                 return identifier;
             }
         }

@@ -12,11 +12,10 @@ use rustls::{
     crypto::{CryptoProvider, aws_lc_rs},
     pki_types::{CertificateDer, PrivateKeyDer, ServerName},
 };
-use tokio::net::TcpStream;
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
 pub use self::material::Material;
-use super::endpoint::literal_address;
+use super::{Socket, endpoint::literal_address};
 use crate::error::{Code, Error, Result};
 
 /// How to speak TLS with a broker.
@@ -168,11 +167,7 @@ impl fmt::Debug for TlsOptions {
 }
 
 /// Shakes hands with the server at the other end of `tcp`.
-pub(super) async fn connect(
-    tls: &TlsConfig,
-    host: &str,
-    tcp: TcpStream,
-) -> Result<TlsStream<TcpStream>> {
+pub(super) async fn connect(tls: &TlsConfig, host: &str, tcp: Socket) -> Result<TlsStream<Socket>> {
     let name = match &tls.server_name {
         Some(name) => name.clone(),
         None => name_of(host)?,

@@ -5,24 +5,28 @@ use std::time::Instant;
 use bytes::Bytes;
 
 use super::{
-    Completion, Publication,
+    Completion, Payload, Publication, RecoveredMessage,
     flight::Wire,
+    journal::{Journal, WallClock},
     lifetime::Deadlines,
     outgoing_alias::Spelling,
     output::LARGE_PAYLOAD,
     publication::{self, OVERHEAD, unsendable_message},
+    record::{Expiry, encode_message},
     server::ServerLimits,
 };
 use crate::{
-    error::{Error, Result},
-    protocol::{PacketId, QoS, Version, encode_again_aliased},
+    error::{Code, Error, Result},
+    protocol::{
+        Cut, PacketId, PacketType, Properties, Publish, QoS, Version, cut, encode_again_aliased,
+    },
 };
 
 /// A PUBLISH with DUP set differs from the first one in this bit of the first byte.
 const DUP: u8 = 0x08;
 
 /// A message kept until it has ended: the encoded packet with the places to patch.
-pub(super) struct Stored {
+pub(super) struct Kept {
     pub(super) number: u64,
     pub(super) qos: QoS,
     pub(super) completion: Option<Completion>,
@@ -37,7 +41,7 @@ pub(super) struct Stored {
     deadlines: Option<Box<Deadlines>>,
 }
 
-impl Stored {
+impl Kept {
     pub(super) fn new(
         number: u64,
         version: Version,
@@ -60,11 +64,8 @@ impl Stored {
         let lengths =
             packet[1..].iter().position(|byte| byte & 0x80 == 0).expect("a length ends") + 1;
         let deadlines = publication.lifetime.map(|lifetime| {
-            let interval = properties.message_expiry_interval().and_then(|seconds| {
-                let at = head.properties_at? + properties.message_expiry_interval_at()?;
-                Some((seconds, packet.len() - at))
-            });
-            Box::new(Deadlines::new(*lifetime, interval))
+            let behind = if beside { 0 } else { length };
+            Box::new(Deadlines::new(*lifetime, interval(properties, behind)))
         });
         Ok(Self {
             number,
@@ -81,6 +82,47 @@ impl Stored {
                 false => Bytes::new(),
             },
         })
+    }
+
+    /// One that comes from a store, encoded for the version of this session: properties do not survive
+    /// a version that has none.
+    pub(super) fn recover(
+        number: u64,
+        version: Version,
+        message: &RecoveredMessage,
+        clock: WallClock,
+    ) -> Result<Self, Error> {
+        let stored = decode(message).ok_or_else(|| {
+            let sentence = format!("The store's message {number} is damaged");
+            Error::new(Code::StoreCorrupt, sentence)
+        })?;
+        let properties = if version.is_v5() { stored.properties } else { Properties::EMPTY };
+        let publication = Publication {
+            topic: stored.topic,
+            payload: Payload::Shared(message.packet.slice_ref(stored.payload)),
+            qos: stored.qos,
+            retain: stored.retain,
+            properties,
+            lifetime: None,
+        };
+        let mut kept = Self::new(number, version, publication)?;
+        let behind = if kept.large.is_empty() { stored.payload.len() } else { 0 };
+        let interval = interval(properties, behind);
+        let sent = message.packet_id.is_some();
+        kept.deadlines = Deadlines::recover(message.expiry, sent, interval, clock).map(Box::new);
+        Ok(kept)
+    }
+
+    /// Appends its record; `version` is the one in which it is encoded.
+    pub(super) fn record(&self, version: Version, journal: &mut Journal) {
+        let expiry = self.deadlines.as_ref().zip(journal.clock());
+        let expiry = expiry.map_or(Expiry::default(), |(of, clock)| of.expiry(clock));
+        let records = journal.message(self.number);
+        encode_message(self.number, version, expiry, self.weight(), records.buffer());
+        records.buffer().extend_from_slice(&self.packet);
+        if !self.large.is_empty() {
+            records.push_large(self.large.clone());
+        }
     }
 
     /// The bytes that it takes.
@@ -176,5 +218,26 @@ impl Stored {
             wire.output.push_large(self.large.clone());
         }
         length
+    }
+}
+
+/// The seconds of the Message Expiry Interval, and where they stand: counted from the end of a packet
+/// that has so many bytes behind its properties.
+fn interval(properties: Properties<'_>, behind: usize) -> Option<(u32, usize)> {
+    let seconds = properties.message_expiry_interval()?;
+    let at = properties.message_expiry_interval_at()?;
+    Some((seconds, properties.as_bytes().len() - at + behind))
+}
+
+/// The packet of a message that comes from a store.
+fn decode(message: &RecoveredMessage) -> Option<Publish<'_>> {
+    match cut(&message.packet, u32::MAX) {
+        Ok(Cut::Whole { frame, length })
+            if length == message.packet.len() && frame.packet_type() == Ok(PacketType::Publish) =>
+        {
+            let publish = Publish::decode(frame, message.version).ok()?;
+            publish.packet_id.is_some().then_some(publish)
+        }
+        _ => None,
     }
 }

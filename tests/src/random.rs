@@ -1,10 +1,12 @@
 //! Numbers that are the same on every machine and in every run.
 
 /// SplitMix64: small, well mixed, the same everywhere.
-pub(crate) struct Random(pub(crate) u64);
+#[derive(Clone, Debug)]
+pub struct Random(pub u64);
 
 impl Random {
-    pub(crate) fn below(&mut self, bound: u64) -> u64 {
+    /// The next number, below this one.
+    pub fn below(&mut self, bound: u64) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -12,7 +14,8 @@ impl Random {
         (mixed ^ (mixed >> 31)) % bound
     }
 
-    pub(crate) fn one_in(&mut self, count: u64) -> bool {
+    /// True once in so many times.
+    pub fn one_in(&mut self, count: u64) -> bool {
         self.below(count) == 0
     }
 }
