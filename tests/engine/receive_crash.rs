@@ -259,7 +259,8 @@ impl Run {
         let Some(Arrived { payload, receipt, redelivered }) = self.queue.pop_front() else {
             return;
         };
-        if self.pair.engine.begin_handling(receipt) > 0 {
+        let Some(batch) = self.pair.engine.begin_handling(receipt) else { return };
+        if batch > 0 {
             self.write();
         }
         assert!(!self.certain.contains(&payload), "{payload} had been handled");
@@ -300,9 +301,6 @@ impl Run {
         self.counts[2] += 1;
         self.pair.engine.begin_handling(receipt);
         self.pair.engine.abandon(receipt);
-        for behind in std::mem::take(&mut self.queue) {
-            self.pair.engine.abandon(behind.receipt);
-        }
         self.reconnect(true);
     }
 

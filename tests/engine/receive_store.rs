@@ -256,14 +256,47 @@ fn on_receipt_it_is_handled_before_any_handler() {
         let on_receipt = |settings: &mut Settings| settings.acknowledge_on_receipt = true;
         let mut session = ready(Shelved::with(version, on_receipt));
         let message = only(session.deliver(message2(5, "a", "x")));
-        assert_eq!((message.receipt, message.redelivered), (None, false));
-        assert!(session.engine.newest_batch() > 0, "to be written before the handler is called");
-        assert_eq!(session.sent(), NOTHING);
-        assert_eq!(session.store(), ["handled 5"]);
-        assert_eq!(session.engine.newest_batch(), 0);
+        assert_eq!(session.begin(&message), ["handled 5"]);
+        assert_eq!(session.sent(), NOTHING, "as long as the handler may not be called at all");
+        assert!(session.handled(&message));
+        assert_eq!(session.store(), NOTHING, "it is on record");
         assert_eq!(session.sent(), ["PUBREC #5"]);
         let mut session = back(session);
         assert!(session.deliver(again(message2(5, "a", "x"))).is_empty());
+    }
+}
+
+#[test]
+fn on_receipt_too_what_the_store_does_not_take_comes_again() {
+    for version in VERSIONS {
+        let on_receipt = |settings: &mut Settings| settings.acknowledge_on_receipt = true;
+        let mut session = ready(Shelved::with(version, on_receipt));
+        let message = only(session.deliver(message2(5, "a", "x")));
+        let receipt = message.receipt.unwrap();
+        assert!(session.engine.begin_handling(receipt).is_some());
+        session.engine.abandon(receipt);
+        assert_eq!(session.store(), ["handled 5", "forgotten 5"]);
+        session.reconnect(true);
+        assert!(!only(session.deliver(again(message2(5, "a", "x")))).redelivered);
+        // One that no handler wants is not kept for one.
+        assert!(session.deliver(message2(6, "elsewhere", "x")).is_empty());
+        assert!(session.store().contains(&"handled 6".into()));
+    }
+}
+
+#[test]
+fn on_receipt_too_what_may_have_been_handled_stays_so() {
+    let mut session = subscribed(Version::V5);
+    begun(&mut session, 5);
+    let mut session = session.crash_to(|settings| settings.acknowledge_on_receipt = true);
+    resume(&mut session);
+    for _ in 0..2 {
+        let message = only(session.deliver(again(message2(5, "a", "x"))));
+        assert!(message.redelivered);
+        assert!(session.engine.begin_handling(message.receipt.unwrap()).is_some());
+        session.engine.abandon(message.receipt.unwrap());
+        assert_eq!(session.store(), ["handled 5", "delivering 5"]);
+        session.reconnect(true);
     }
 }
 
@@ -346,25 +379,59 @@ fn the_release_of_a_message_that_is_on_record_as_delivering_is_believed() {
 fn what_is_abandoned_is_delivered_when_it_comes_again() {
     for version in VERSIONS {
         let mut session = subscribed(version);
+        let before = begun(&mut session, 4);
         let receipts: Vec<Receipt> = (5..=7)
             .map(|number| only(session.deliver(message2(number, "a", "x"))).receipt.unwrap())
             .collect();
+        let lower = only(session.deliver(message1(8, "a", "x")));
+        assert!(session.engine.begin_handling(receipts[0]).is_some());
         session.engine.abandon(receipts[0]);
-        assert_eq!(session.engine.begin_handling(receipts[0]), 0);
-        assert!(!session.engine.acknowledge(receipts[0], ReasonCode::Success));
-        assert!(session.engine.acknowledge(receipts[1], ReasonCode::Success));
-        session.store();
-        assert_eq!(session.sent(), NOTHING, "nothing overtakes it [MQTT-4.6.0-3]");
+        assert_eq!(session.store(), ["delivering 5", "forgotten 5"]);
+        for receipt in [receipts[0], receipts[1]] {
+            assert_eq!(session.engine.begin_handling(receipt), None, "nothing overtakes it");
+            assert!(!session.engine.acknowledge(receipt, ReasonCode::Success));
+        }
+        assert!(session.deliver(message2(9, "a", "x")).is_empty(), "behind it, either");
         assert!(session.deliver(again(message2(5, "a", "x"))).is_empty(), "not on this connection");
+        assert!(session.handled(&before) && session.handled(&lower));
+        session.store();
+        assert_eq!(session.sent(), ["PUBREC #4", "PUBACK #8"]);
+        assert_eq!(session.engine.counters().unacknowledged, 4);
         session.reconnect(true);
-        // Its connection is gone before.
-        session.engine.abandon(receipts[2]);
-        for number in [5, 7] {
+        assert_eq!(session.engine.counters().unacknowledged, 0);
+        for number in [5, 6, 7, 9] {
             let message = only(session.deliver(again(message2(number, "a", "x"))));
             assert!(!message.redelivered, "no handler has seen it");
         }
-        assert!(session.deliver(again(message2(6, "a", "x"))).is_empty());
-        assert_eq!(session.engine.counters().unacknowledged, 3);
+        assert_eq!(session.engine.begin_handling(receipts[2]), None, "its repetition is there");
+        assert_eq!(session.engine.counters().unacknowledged, 4);
+    }
+}
+
+#[test]
+fn what_waits_over_the_end_of_its_connection_is_abandoned_too() {
+    for version in VERSIONS {
+        let mut session = subscribed(version);
+        let receipts: Vec<Receipt> = (5..=6)
+            .map(|number| only(session.deliver(message2(number, "a", "x"))).receipt.unwrap())
+            .collect();
+        session.reconnect(true);
+        assert!(session.engine.begin_handling(receipts[0]).is_some());
+        session.engine.abandon(receipts[0]);
+        assert_eq!(session.engine.begin_handling(receipts[1]), None);
+        session.reconnect(true);
+        for number in 5..=6 {
+            assert_eq!(session.deliver(again(message2(number, "a", "x"))).len(), 1);
+        }
+        // What the broker has lost meanwhile does not come again: it is handled after all.
+        let last = only(session.deliver(message2(7, "a", "x"))).receipt.unwrap();
+        let first = only(session.deliver(message2(8, "a", "x"))).receipt.unwrap();
+        assert!(session.engine.begin_handling(first).is_some());
+        session.engine.abandon(first);
+        session.reconnect(false);
+        // Before 3.1.1 nobody tells.
+        let lost = (version != Version::V31).then_some(0);
+        assert_eq!(session.engine.begin_handling(last), lost);
     }
 }
 
@@ -385,22 +452,6 @@ fn what_is_abandoned_keeps_its_mark() {
 }
 
 #[test]
-fn an_abandoned_message_of_qos_1_comes_again_too() {
-    for version in VERSIONS {
-        let mut session = subscribed(version);
-        for _ in 0..2 {
-            let message = only(session.deliver(again(message1(5, "a", "x"))));
-            session.engine.abandon(message.receipt.unwrap());
-            session.reconnect(true);
-        }
-        let message = only(session.deliver(again(message1(5, "a", "x"))));
-        session.reconnect(true);
-        session.engine.abandon(message.receipt.unwrap());
-        assert_eq!(session.deliver(again(message1(5, "a", "x"))).len(), 1);
-    }
-}
-
-#[test]
 fn a_lost_session_takes_the_records_with_it() {
     for version in [Version::V311, Version::V5] {
         let mut session = subscribed(version);
@@ -409,7 +460,7 @@ fn a_lost_session_takes_the_records_with_it() {
         session.reconnect(false);
         let told = "session lost: 0 renewed, 0 unknown, 2 forgotten";
         assert!(session.events().iter().any(|event| event == told));
-        assert_eq!(session.engine.begin_handling(old.receipt.unwrap()), 0);
+        assert_eq!(session.engine.begin_handling(old.receipt.unwrap()), Some(0));
         assert!(!session.handled(&old));
         assert_eq!(session.store()[0], "session lost");
         assert!(session.stored().received.is_empty());
@@ -456,7 +507,7 @@ fn the_lower_qualities_are_not_recorded() {
         let mut session = subscribed(version);
         session.deliver(message0("a", "x"));
         let message = only(session.deliver(message1(5, "a", "y")));
-        assert_eq!(session.engine.begin_handling(message.receipt.unwrap()), 0);
+        assert_eq!(session.engine.begin_handling(message.receipt.unwrap()), Some(0));
         assert!(session.handled(&message));
         assert_eq!(session.sent(), ["PUBACK #5"]);
         assert_eq!(session.store(), NOTHING);
@@ -469,7 +520,7 @@ fn without_a_store_nothing_has_to_be_written() {
     pair.granted("a:2");
     let message = only(pair.deliver(message2(5, "a", "x")));
     let receipt = message.receipt.unwrap();
-    assert_eq!((pair.engine.begin_handling(receipt), pair.engine.newest_batch()), (0, 0));
+    assert_eq!((pair.engine.begin_handling(receipt), pair.engine.newest_batch()), (Some(0), 0));
     pair.handled(&message);
     assert_eq!(pair.sent(), ["PUBREC #5"]);
 }

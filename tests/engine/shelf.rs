@@ -151,7 +151,7 @@ impl Shelved {
     /// A handler is called with a message: what has to be written before has been.
     pub(crate) fn begin(&mut self, message: &Received) -> Vec<String> {
         let batch = self.engine.begin_handling(message.receipt.expect("a message of QoS 2"));
-        assert!(batch > 0, "something has to be written");
+        assert!(batch.is_some_and(|batch| batch > 0), "something has to be written");
         self.store()
     }
 }

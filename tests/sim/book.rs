@@ -339,7 +339,9 @@ impl Publication {
 impl Copy {
     fn judge(&self, index: usize, on_receipt: bool, lives: u32) {
         let survived = self.sent.is_none_or(|sent| sent.lives == lives);
-        if self.qos == 0 || self.forgiven || self.refused || (on_receipt && !survived) {
+        // Of QoS 2 it is marked when its handler is about to be called, and not before.
+        let is_marked = on_receipt && (self.qos < 2 || self.begun.is_some());
+        if self.qos == 0 || self.forgiven || self.refused || (is_marked && !survived) {
             return;
         }
         assert!(self.finished > 0, "copy {index} was never handled: {self:?}");

@@ -241,3 +241,8 @@ impl Process {
 fn is_later(home: &Home) -> bool {
     home.plan.acknowledging == Acknowledging::Later
 }
+
+/// Whether what comes is acknowledged before it is handled.
+fn on_receipt(home: &Home) -> bool {
+    home.plan.acknowledging == Acknowledging::OnReceipt
+}

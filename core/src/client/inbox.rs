@@ -72,8 +72,6 @@ pub(super) struct Batch {
     handlers: Vec<Box<[Arc<Subscription>]>>,
     next: usize,
     bytes: usize,
-    /// Its messages of QoS 2 cannot be recorded: the broker will send them again.
-    abandoned: bool,
 }
 
 impl Batch {
@@ -83,7 +81,7 @@ impl Batch {
         handlers: Vec<Box<[Arc<Subscription>]>>,
     ) -> Self {
         let bytes = chunk.len();
-        Self { chunk, inbound, handlers, next: 0, bytes, abandoned: false }
+        Self { chunk, inbound, handlers, next: 0, bytes }
     }
 
     /// Every message of it.

@@ -250,16 +250,21 @@ impl Shared {
         keeper.write_through(self, newest)
     }
 
-    /// Received messages of QoS 2 cannot be handled, because the store takes nothing: the connection
-    /// ends with its error, and the broker sends them again on the next one.
-    pub(super) fn abandon(self: &Arc<Self>, receipts: impl Iterator<Item = Receipt>, why: Error) {
+    /// A received message of QoS 2 cannot be handled, because the store takes nothing, nor can those
+    /// behind it: the connection ends with this error, and the broker sends them again on the next one.
+    pub(super) fn abandon(self: &Arc<Self>, receipt: Receipt, why: Error) {
+        let unclaimed = self.take_recorded_unclaimed();
         let mut core = self.core.lock();
-        receipts.for_each(|receipt| core.engine.abandon(receipt));
+        core.engine.abandon(receipt);
+        for (_, receipt) in &unclaimed {
+            core.engine.begin_handling(*receipt);
+        }
         core.fault = Some(why);
-        let effects = core.collect();
         let waker = core.take_waker();
-        drop(core);
-        self.apply(effects);
+        self.settle(core);
         waker.into_iter().for_each(std::task::Waker::wake);
+        for (message, _) in unclaimed {
+            self.release(1, message.payload().len());
+        }
     }
 }

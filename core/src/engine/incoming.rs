@@ -25,7 +25,7 @@ use rustc_hash::FxHasher;
 use slab::Slab;
 
 use self::{order::Order, recovery::Doubt};
-use super::{Output, journal::Journal};
+use super::{Output, Receiving, journal::Journal};
 use crate::protocol::{
     AckKind, PacketId, PacketType, PropertyBlock, QoS, ReasonCode, Version, Violation, encode_short,
 };
@@ -63,6 +63,7 @@ pub(super) enum Arrival {
     Duplicate,
 }
 
+#[derive(Clone, Copy)]
 struct Waiting {
     packet_id: PacketId,
     qos: QoS,
@@ -71,9 +72,22 @@ struct Waiting {
     /// Received on the present connection and listed in its order.
     current: bool,
     redelivered: bool,
-    /// Nobody will handle it. It keeps its place while its connection lasts.
-    abandoned: bool,
-    handled: Option<ReasonCode>,
+    stage: Stage,
+}
+
+/// How far the program has come with a message.
+#[derive(Clone, Copy)]
+enum Stage {
+    /// No handler has been called, or, where that is not recorded, none has returned.
+    Untouched,
+    /// This is on its way to the store, behind which its handlers are called.
+    Begun(Receiving),
+    Handled(ReasonCode),
+    /// No handler will be called, and the program may know. It keeps its place while its connection
+    /// lasts, and behind it until the program knows.
+    Abandoned {
+        told: bool,
+    },
 }
 
 /// What is known of a QoS 2 message between PUBLISH and PUBCOMP.
@@ -111,6 +125,8 @@ pub(super) struct Incoming {
     maximum_packet_size: usize,
     /// Messages of QoS 1 and 2 that the broker has in flight towards us.
     outstanding: u16,
+    /// The store took no record: until the connection ends nothing of QoS 2 is handed on.
+    abandons: bool,
 }
 
 impl Incoming {
@@ -127,6 +143,7 @@ impl Incoming {
             receive_maximum,
             maximum_packet_size: usize::MAX,
             outstanding: 0,
+            abandons: false,
         }
     }
 
@@ -157,7 +174,8 @@ impl Incoming {
                         encode_short(AckKind::Pubrec, packet_id, output.buffer());
                     } else {
                         // One before it was refused, and has come anew [MQTT-4.6.0-3].
-                        self.enter(packet_id, qos, false, Some(ReasonCode::Success));
+                        let handled = Stage::Handled(ReasonCode::Success);
+                        self.enter(packet_id, qos, false, handled);
                     }
                     return Ok(Arrival::Duplicate);
                 }
@@ -179,24 +197,21 @@ impl Incoming {
             self.forget(key);
         }
         self.count_one()?;
-        let receipt = self.enter(packet_id, qos, redelivered, None);
+        if self.abandons && qos == QoS::ExactlyOnce {
+            self.enter(packet_id, qos, redelivered, Stage::Abandoned { told: true });
+            return Ok(Arrival::Duplicate);
+        }
+        let receipt = self.enter(packet_id, qos, redelivered, Stage::Untouched);
         Ok(Arrival::Deliver { receipt, redelivered })
     }
 
     /// Gives a message its place in the order.
-    fn enter(
-        &mut self,
-        packet_id: PacketId,
-        qos: QoS,
-        redelivered: bool,
-        handled: Option<ReasonCode>,
-    ) -> Receipt {
+    fn enter(&mut self, packet_id: PacketId, qos: QoS, redelivered: bool, stage: Stage) -> Receipt {
         self.stamp = self.stamp.wrapping_add(1);
         let stamp = self.stamp;
-        let (current, abandoned) = (true, false);
-        let entry = Waiting { packet_id, qos, stamp, current, redelivered, abandoned, handled };
+        let entry = Waiting { packet_id, qos, stamp, current: true, redelivered, stage };
         let key = self.waiting.insert(entry);
-        self.order[list(qos)].push(key, handled.is_some());
+        self.order[list(qos)].push(key, matches!(stage, Stage::Handled(_)));
         if qos == QoS::ExactlyOnce {
             self.exactly_once.insert(packet_id, Known::Waiting(key));
             self.doubt.settle(packet_id);
@@ -218,7 +233,7 @@ impl Incoming {
         let entry = &mut self.waiting[key];
         entry.current = true;
         let qos = entry.qos;
-        self.order[list(qos)].push(key, entry.handled.is_some());
+        self.order[list(qos)].push(key, matches!(entry.stage, Stage::Handled(_)));
         self.acknowledge_in_order(qos, output, journal);
         Ok(())
     }
@@ -238,8 +253,8 @@ impl Incoming {
     fn unhandled(&mut self, receipt: Receipt) -> Option<(usize, &mut Waiting)> {
         let key = receipt.key as usize;
         let entry = self.waiting.get_mut(key)?;
-        let waits = entry.stamp == receipt.stamp && entry.handled.is_none() && !entry.abandoned;
-        waits.then_some((key, entry))
+        let waits = matches!(entry.stage, Stage::Untouched | Stage::Begun(_));
+        (waits && entry.stamp == receipt.stamp).then_some((key, entry))
     }
 
     /// Nothing is left to acknowledge.
@@ -253,6 +268,7 @@ impl Incoming {
     pub(super) fn disconnected(&mut self) {
         self.order.iter_mut().for_each(Order::clear);
         self.outstanding = 0;
+        self.abandons = false;
         for known in self.exactly_once.values_mut() {
             if let Known::Received { counted, .. } = known {
                 *counted = false;
@@ -262,9 +278,9 @@ impl Incoming {
         let mut abandoned = Vec::new();
         self.left_behind.clear();
         for (key, entry) in &mut self.waiting {
-            entry.current = false;
-            if entry.abandoned {
-                abandoned.push(key);
+            let was_current = std::mem::take(&mut entry.current);
+            if let Stage::Abandoned { .. } = entry.stage {
+                abandoned.extend(was_current.then_some(key));
             } else if entry.qos == QoS::AtLeastOnce {
                 surplus.extend(self.left_behind.insert(entry.packet_id, key));
             }
@@ -282,6 +298,7 @@ impl Incoming {
     /// QoS 2 are forgotten because the broker's session is gone.
     pub(super) fn connected(&mut self, resumed: bool, maximum_packet_size: usize) -> usize {
         self.maximum_packet_size = maximum_packet_size;
+        self.abandons = false;
         if resumed {
             return 0;
         }
@@ -296,7 +313,9 @@ impl Incoming {
 
     /// Received messages that have not been acknowledged.
     pub(super) fn unacknowledged(&self) -> usize {
-        self.waiting.len()
+        let abandoned = |waiting: &Waiting| matches!(waiting.stage, Stage::Abandoned { .. });
+        let over = |waiting: &Waiting| abandoned(waiting) && !waiting.current;
+        self.waiting.iter().filter(|(_, waiting)| !over(waiting)).count()
     }
 
     pub(super) fn shrink(&mut self) {

@@ -171,8 +171,8 @@ fn what_is_acknowledged_on_receipt_is_recorded_before_its_handler() {
     subscribe(&session, &mut peer, "in", handler);
     send_two(&mut peer, false);
     gate.wait_for_arrival();
-    use Receiving::Handled;
-    assert_eq!(received(&memory), [(1, Handled), (2, Handled)]);
+    assert_eq!(received(&memory), [(1, Receiving::Handled)]);
+    peer.expect_pubrec(1);
     let left = memory.kill();
     drop((gate, peer));
     session.close();
@@ -181,10 +181,32 @@ fn what_is_acknowledged_on_receipt_is_recorded_before_its_handler() {
     let _at_once =
         session.subscribe("in", at(mqttsession::protocol::QoS::ExactlyOnce), handler).unwrap();
     send_two(&mut peer, true);
+    assert_eq!(next(&messages), ("two".to_owned(), false), "and the first at most once");
     peer.expect_pubrec(1);
     peer.expect_pubrec(2);
-    peer.publish("in", 2, 3, "three");
-    assert_eq!(next(&messages), ("three".to_owned(), false), "at most once");
+    close(&session, peer);
+}
+
+#[test]
+fn on_receipt_too_what_cannot_be_recorded_comes_again() {
+    let memory = Memory::default();
+    let broker = ScriptedBroker::start();
+    let options = options_of(&broker, Acknowledge::OnReceipt);
+    let (session, mut peer) = memory.connect(&broker, &options, false);
+    let (handler, messages) = marked();
+    subscribe(&session, &mut peer, "in", handler);
+    memory.set_full(Some(Code::StoreFull));
+    send_two(&mut peer, false);
+    peer.expect_closed();
+    memory.set_full(None);
+    let mut peer = broker.accept();
+    peer.expect_connect();
+    peer.connack(true, 0);
+    send_two(&mut peer, true);
+    assert_eq!(next(&messages), ("one".to_owned(), false));
+    assert_eq!(next(&messages), ("two".to_owned(), false));
+    peer.expect_pubrec(1);
+    peer.expect_pubrec(2);
     close(&session, peer);
 }
 
@@ -249,6 +271,36 @@ fn what_cannot_be_recorded_is_not_handled_and_comes_again() {
     peer.expect_closed();
     assert!(messages.try_recv().is_err());
     memory.set_full(None);
+    let mut peer = broker.accept();
+    peer.expect_connect();
+    peer.connack(true, 0);
+    send_two(&mut peer, true);
+    assert_eq!(next(&messages), ("one".to_owned(), false));
+    assert_eq!(next(&messages), ("two".to_owned(), false));
+    peer.expect_pubrec(1);
+    peer.expect_pubrec(2);
+    close(&session, peer);
+}
+
+#[test]
+fn what_waits_behind_a_message_that_cannot_be_recorded_does_not_overtake_it() {
+    let memory = Memory::default();
+    let (broker, session, mut peer) = connected_over(&memory, Durability::System);
+    let (handler, messages) = marked();
+    subscribe(&session, &mut peer, "in", handler);
+    let (gate, holding) = gated();
+    subscribe(&session, &mut peer, "gate", holding);
+    peer.publish("gate", 0, 0, "");
+    gate.wait_for_arrival();
+    for (packet_id, payload) in [(1, "one"), (2, "two")] {
+        peer.publish("in", 2, packet_id, payload);
+        eventually("it has come", || session.statistics().received == 1 + u64::from(packet_id));
+    }
+    // The disk has room again before it is the second one's turn.
+    memory.fill_once(Code::StoreFull);
+    drop(gate);
+    peer.expect_closed();
+    assert!(messages.try_recv().is_err());
     let mut peer = broker.accept();
     peer.expect_connect();
     peer.connack(true, 0);

@@ -27,7 +27,9 @@ struct Inner {
     held: Mutex<Recovered>,
     /// What writing, and what syncing, fails with.
     full: Mutex<Option<Code>>,
+    once: AtomicBool,
     unsyncable: AtomicBool,
+    failed: AtomicBool,
     dead: AtomicBool,
     syncs: AtomicUsize,
     /// How many threads sync, and how many did at the same time.
@@ -79,9 +81,21 @@ impl Memory {
         *self.0.full.lock().unwrap() = code;
     }
 
+    /// The next write fails.
+    pub(super) fn fill_once(&self, code: Code) {
+        self.0.once.store(true, Ordering::SeqCst);
+        self.set_full(Some(code));
+    }
+
     /// The next sync fails.
     pub(super) fn fail_to_sync(&self) {
         self.0.unsyncable.store(true, Ordering::SeqCst);
+    }
+
+    /// A sync of its own fails, and with it whatever is written.
+    pub(super) fn fail(&self) {
+        self.0.failed.store(true, Ordering::SeqCst);
+        self.set_full(Some(Code::StoreFailed));
     }
 
     pub(super) fn syncs(&self) -> usize {
@@ -119,7 +133,13 @@ fn pass(at: &Mutex<Option<Arc<Threshold>>>) {
 impl Storage for Memory {
     fn append(&self, batch: &Output) -> Result<()> {
         pass(&self.0.at_append);
-        if let Some(code) = *self.0.full.lock().unwrap() {
+        let mut full = self.0.full.lock().unwrap();
+        let failure = match self.0.once.swap(false, Ordering::SeqCst) {
+            true => full.take(),
+            false => *full,
+        };
+        drop(full);
+        if let Some(code) = failure {
             return Err(code.into());
         }
         let mut held = self.0.held.lock().unwrap();
@@ -143,6 +163,7 @@ impl Storage for Memory {
         pass(&self.0.at_sync);
         self.0.syncing.fetch_sub(1, Ordering::SeqCst);
         if self.0.unsyncable.swap(false, Ordering::SeqCst) {
+            self.0.failed.store(true, Ordering::SeqCst);
             return Err(Error::from(Code::StoreFailed));
         }
         self.0.syncs.fetch_add(1, Ordering::SeqCst);
@@ -156,6 +177,10 @@ impl Storage for Memory {
     fn close(&self) -> Result<()> {
         self.0.closes.fetch_add(1, Ordering::SeqCst);
         Ok(())
+    }
+
+    fn is_failed(&self) -> bool {
+        self.0.failed.load(Ordering::SeqCst)
     }
 
     fn size(&self) -> u64 {

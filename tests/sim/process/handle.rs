@@ -1,14 +1,12 @@
 //! Handlers: called one at a time, in order, and what has to be written round each call.
 
-use std::collections::VecDeque;
-
 use mqttsession::{
     engine::Receipt,
     error::{Code, Error},
     protocol::{PropertyBlock, ReasonCode},
 };
 
-use super::{Home, Item, Process, is_later};
+use super::{Home, Item, Process, is_later, on_receipt};
 use crate::{scene::Scene, tally::Happening};
 
 impl Process {
@@ -22,18 +20,16 @@ impl Process {
         }
     }
 
-    fn begin(&mut self, item: Item, home: &mut Home, scene: &mut Scene) {
+    fn begin(&mut self, mut item: Item, home: &mut Home, scene: &mut Scene) {
         let mut batch = 0;
         if item.qos == 2 {
             let life = scene.book.owners[home.index].fate.lives;
-            match item.receipt {
-                Some(receipt) => {
-                    scene.book.copies[item.copy].begun.get_or_insert(life);
-                    batch = self.engine.begin_handling(receipt);
-                }
-                // Marked as handled when it came.
-                None => batch = self.engine.newest_batch(),
-            }
+            let begun = item.receipt.and_then(|receipt| self.engine.begin_handling(receipt));
+            let Some(begun) = begun else {
+                return scene.tell(&home.name, || format!("passes over copy {}", item.copy));
+            };
+            scene.book.copies[item.copy].begun.get_or_insert(life);
+            batch = begun;
         }
         let written = self.write_through(batch, home, scene);
         if home.files.is_dead() {
@@ -49,6 +45,11 @@ impl Process {
         if item.redelivered {
             scene.tally.count(Happening::Redelivered);
         }
+        if let Some(receipt) = item.receipt.filter(|_| item.qos == 2 && on_receipt(home)) {
+            self.engine.acknowledge(receipt, ReasonCode::Success);
+            item.receipt = None;
+            self.collect(home, scene);
+        }
         scene.book.start(item.copy, item.redelivered);
         self.running = Some(item);
     }
@@ -57,13 +58,7 @@ impl Process {
     fn put_off(&mut self, item: Item, home: &mut Home, scene: &mut Scene) {
         scene.tell(&home.name, || format!("puts off copy {}", item.copy));
         scene.tally.count(Happening::HandlerRefused);
-        let (behind, rest): (VecDeque<Item>, _) = std::mem::take(&mut self.inbox)
-            .into_iter()
-            .partition(|behind| behind.qos == 2 && behind.receipt.is_some());
-        self.inbox = rest;
-        // One without a receipt has been acknowledged: at most once is what was asked for.
-        scene.book.copies[item.copy].forgiven |= item.receipt.is_none();
-        for receipt in [item].into_iter().chain(behind).filter_map(|item| item.receipt) {
+        if let Some(receipt) = item.receipt {
             self.engine.abandon(receipt);
         }
         self.engine

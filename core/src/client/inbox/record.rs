@@ -8,16 +8,14 @@
 //!
 //! "Delivering" is written before the handlers are called, and "handled" before anything else is. So a
 //! process that dies inside of a handler gets that one message again, and knows that it does; one that
-//! dies in between gets none again. Where messages are acknowledged on receipt, "handled" is written
-//! before the first of them is called.
+//! dies in between gets none again. Where messages are acknowledged on receipt, "handled" is what is
+//! written before the handlers are called, and PUBREC leaves then.
 
 use std::sync::Arc;
 
-use super::Batch;
 use crate::{
     client::{keeper::Keeper, message::Parts, shared::Shared},
     engine::Receipt,
-    error::Result,
     protocol::{QoS, ReasonCode},
 };
 
@@ -27,13 +25,20 @@ pub(super) struct Records<'s> {
     keeper: Option<&'s Keeper>,
     /// A message whose handlers have returned, which is recorded with the next one's beginning.
     handled: Option<(Receipt, ReasonCode)>,
-    /// What was handled by its receipt has been written.
-    received: bool,
+}
+
+/// Whether a message's handlers are called.
+pub(super) enum Begin {
+    Call,
+    /// They are, and the message has been acknowledged.
+    CallAcknowledged,
+    /// The store had no room for it, or for one before it: the broker sends it again.
+    Skip,
 }
 
 impl<'s> Records<'s> {
     pub(super) fn new(shared: &'s Arc<Shared>) -> Self {
-        Self { shared, keeper: shared.keeper.as_ref(), handled: None, received: false }
+        Self { shared, keeper: shared.keeper.as_ref(), handled: None }
     }
 
     /// Whether this message is recorded.
@@ -43,41 +48,41 @@ impl<'s> Records<'s> {
     }
 
     /// The handlers of a message are about to be called.
-    ///
-    /// # Errors
-    /// The store's: they must not be.
     #[inline]
-    pub(super) fn begin(&mut self, parts: &Parts<'_>) -> Result<()> {
-        if !self.concern(parts) {
-            self.end();
-            return Ok(());
+    pub(super) fn begin(&mut self, parts: &Parts<'_>) -> Begin {
+        match parts.receipt {
+            Some(receipt) if self.concern(parts) => self.record_beginning(receipt),
+            _ => {
+                self.end();
+                Begin::Call
+            }
         }
-        self.record_beginning(parts.receipt)
     }
 
     #[cold]
-    fn record_beginning(&mut self, receipt: Option<Receipt>) -> Result<()> {
-        let Some(keeper) = self.keeper else { return Ok(()) };
-        let Some(receipt) = receipt else {
-            if !self.received {
-                self.shared.write_through()?;
-                self.received = true;
-            }
-            return Ok(());
-        };
+    fn record_beginning(&mut self, receipt: Receipt) -> Begin {
+        let Some(keeper) = self.keeper else { return Begin::Call };
         let mut core = self.shared.core.lock();
-        let handled = self.handled.take();
-        if let Some((receipt, reason)) = handled {
+        let Some(mut batch) = core.engine.begin_handling(receipt) else { return Begin::Skip };
+        if let Some((receipt, reason)) = self.handled.take() {
             core.engine.acknowledge(receipt, reason);
-        }
-        let mut batch = core.engine.begin_handling(receipt);
-        if handled.is_some() {
             batch = batch.max(core.engine.newest_batch());
         }
         drop(core);
-        let written = keeper.write_through(self.shared, batch);
-        self.shared.settle(self.shared.core.lock());
-        written
+        if let Err(error) = keeper.write_through(self.shared, batch) {
+            self.shared.abandon(receipt, error);
+            return Begin::Skip;
+        }
+        let mut core = self.shared.core.lock();
+        let acknowledges = self.shared.options.settings.acknowledge_on_receipt;
+        if acknowledges {
+            core.engine.acknowledge(receipt, ReasonCode::Success);
+        }
+        self.shared.settle(core);
+        match acknowledges {
+            true => Begin::CallAcknowledged,
+            false => Begin::Call,
+        }
     }
 
     /// The handlers of a message that is recorded have returned.
@@ -101,14 +106,5 @@ impl<'s> Records<'s> {
         // Where that fails the session says so, and PUBREC waits until it does not.
         let _reported = self.shared.write_through();
         self.shared.settle(self.shared.core.lock());
-    }
-}
-
-impl Batch {
-    /// The messages from the next one on that a store would have to be told of.
-    pub(super) fn recorded(&self) -> impl Iterator<Item = Receipt> {
-        let rest = &self.inbound.deliveries[self.next..];
-        let recorded = rest.iter().filter(|delivery| delivery.qos == QoS::ExactlyOnce);
-        recorded.filter_map(|delivery| delivery.receipt)
     }
 }

@@ -7,7 +7,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Batch, CURRENT, Inbox, Item, Subscription, record::Records};
+use super::{
+    Batch, CURRENT, Inbox, Item, Subscription,
+    record::{Begin, Records},
+};
 use crate::{
     client::{Dispatch, Failure, Handled, Message, fork, message::Parts, shared::Shared},
     engine::{Ended, Receipt, RouteId},
@@ -157,13 +160,10 @@ impl Inbox {
             Item::Claimed(message, receipt, handlers) => {
                 let parts = message.parts(Some(receipt));
                 let mut records = Records::new(shared);
-                match self.handle_recorded(shared, &mut records, parts, &handlers) {
-                    Ok(()) if shared.is_inherited() => {
-                        std::mem::forget(handlers);
-                        return 1;
-                    }
-                    Ok(()) => {}
-                    Err(error) => shared.abandon([receipt].into_iter(), error),
+                self.handle_recorded(shared, &mut records, parts, &handlers);
+                if shared.is_inherited() {
+                    std::mem::forget(handlers);
+                    return 1;
                 }
                 self.leave();
                 records.end();
@@ -218,20 +218,11 @@ impl Inbox {
         let mut records = Records::new(shared);
         while batch.next < end {
             let parts = batch.parts(batch.next);
-            if batch.abandoned && records.concern(&parts) {
-                batch.next += 1;
-                continue;
-            }
             let matched = batch.inbound.deliveries[batch.next].matched as usize;
             let handlers = &batch.handlers[matched];
-            let result = self.handle_recorded(shared, &mut records, parts, handlers);
+            self.handle_recorded(shared, &mut records, parts, handlers);
             if shared.is_inherited() {
                 return ran;
-            }
-            if let Err(error) = result {
-                shared.abandon(batch.recorded(), error);
-                batch.abandoned = true;
-                continue;
             }
             let acknowledges = parts.receipt.is_some();
             batch.next += 1;
@@ -250,29 +241,29 @@ impl Inbox {
     }
 
     /// Has the handlers of one message called, and what came of it recorded or acknowledged.
-    ///
-    /// # Errors
-    /// The store's, when the message has to be recorded first: it has not been handled.
     #[inline]
     fn handle_recorded(
         &self,
         shared: &Arc<Shared>,
         records: &mut Records<'_>,
-        parts: Parts<'_>,
+        mut parts: Parts<'_>,
         handlers: &[Arc<Subscription>],
-    ) -> Result<()> {
+    ) {
         // What a closing session has not handled is not acknowledged either: a broker that keeps
         // the session sends it again.
         if self.closing.load(Ordering::Acquire) {
-            return Ok(());
+            return;
         }
-        records.begin(&parts)?;
+        match records.begin(&parts) {
+            Begin::Call => {}
+            Begin::CallAcknowledged => parts.receipt = None,
+            Begin::Skip => return,
+        }
         match self.handle(shared, parts, handlers) {
             Some((receipt, reason)) if records.concern(&parts) => records.handled(receipt, reason),
             Some(handled) => self.handled.lock().push(handled),
             None => {}
         }
-        Ok(())
     }
 
     /// Calls the handlers of one message; how it is to be acknowledged, if it is.

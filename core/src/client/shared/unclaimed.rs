@@ -6,6 +6,7 @@ use super::Shared;
 use crate::{
     client::{OwnedMessage, inbox::Item},
     engine::Receipt,
+    protocol::QoS,
 };
 
 impl Shared {
@@ -35,5 +36,11 @@ impl Shared {
             self.inbox.push(self, Item::Claimed(message.clone(), *receipt, handlers));
             false
         });
+    }
+
+    /// Those whose handling would be recorded: the broker is about to send them again.
+    pub(in crate::client) fn take_recorded_unclaimed(&self) -> Vec<(OwnedMessage, Receipt)> {
+        let mut unclaimed = self.unclaimed.lock();
+        unclaimed.extract_if(.., |(message, _)| message.qos() == QoS::ExactlyOnce).collect()
     }
 }

@@ -1,8 +1,8 @@
 //! The acknowledgements: PUBACK, PUBREC and PUBCOMP, in the order in which the messages came.
 
-use super::{Incoming, Known, Receipt, list};
+use super::{Incoming, Known, Receipt, Stage, list};
 use crate::{
-    engine::{Output, journal::Journal, record::Record},
+    engine::{Output, Receiving, journal::Journal, record::Record},
     protocol::{
         Ack, AckKind, PacketId, PacketType, Properties, PropertyBlock, PropertyIdentifier, QoS,
         ReasonCode, Violation, encode_short,
@@ -31,10 +31,11 @@ impl Incoming {
             true => reason,
             false => ReasonCode::UnspecifiedError,
         };
-        entry.handled = Some(reason);
+        let stage = std::mem::replace(&mut entry.stage, Stage::Handled(reason));
+        let on_record = matches!(stage, Stage::Begun(Receiving::Handled));
         // Also when its turn has not come: it must not be delivered again. A refusal goes on record
         // when it leaves; until then the broker may send the message once more as the same.
-        if entry.qos == QoS::ExactlyOnce && !(v5 && reason.is_error()) {
+        if entry.qos == QoS::ExactlyOnce && !on_record && !(v5 && reason.is_error()) {
             journal.record(&Record::Handled { packet_id: entry.packet_id });
         }
         // One of an earlier connection waits for the broker to send it again.
@@ -72,7 +73,7 @@ impl Incoming {
         journal: &mut Journal,
     ) {
         while let Some(key) = self.order[list(qos)].first() {
-            let Some(reason) = self.waiting[key].handled else { return };
+            let Stage::Handled(reason) = self.waiting[key].stage else { return };
             self.order[list(qos)].pop();
             let packet_id = self.waiting.remove(key).packet_id;
             let refused = self.version.is_v5() && reason.is_error();

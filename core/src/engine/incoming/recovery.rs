@@ -11,7 +11,7 @@
 //!
 //! DUP makes the difference because a broker that sends a message again sets it [MQTT-3.3.1-1].
 
-use super::{Incoming, Known, Receipt};
+use super::{Incoming, Known, Receipt, Stage, Waiting};
 use crate::{
     engine::{Receiving, journal::Journal, record::Record},
     protocol::{PacketId, QoS},
@@ -77,48 +77,79 @@ impl Incoming {
         }
     }
 
-    /// A handler is about to be called with a message: the batch of records that has to be written
-    /// before, 0 when none has to.
-    pub(in crate::engine) fn begin(&mut self, receipt: Receipt, journal: &mut Journal) -> u64 {
-        if !journal.is_on() {
-            return 0;
-        }
-        match self.unhandled(receipt) {
-            Some((_, entry)) if entry.qos == QoS::ExactlyOnce => {
-                journal.record(&Record::Delivering { packet_id: entry.packet_id });
-                journal.newest()
+    /// A handler is about to be called with a message of QoS 2, after which it will have been received
+    /// this far, whatever becomes of the process: the batch of records that has to be written before, 0
+    /// when none has to. Nothing when it has been abandoned.
+    pub(in crate::engine) fn begin(
+        &mut self,
+        receipt: Receipt,
+        receiving: Receiving,
+        journal: &mut Journal,
+    ) -> Option<u64> {
+        let key = receipt.key as usize;
+        let entry = self.waiting.get_mut(key).filter(|entry| entry.stamp == receipt.stamp);
+        // The broker has lost it, with its session: this is the last there is of it.
+        let Some(entry) = entry else { return Some(0) };
+        match &mut entry.stage {
+            stage @ Stage::Untouched if journal.is_on() && entry.qos == QoS::ExactlyOnce => {
+                *stage = Stage::Begun(receiving);
+                let packet_id = entry.packet_id;
+                journal.record(&match receiving {
+                    Receiving::Delivering => Record::Delivering { packet_id },
+                    Receiving::Handled => Record::Handled { packet_id },
+                });
+                Some(journal.newest())
             }
-            _ => 0,
+            Stage::Abandoned { told } => {
+                *told = true;
+                if !entry.current {
+                    self.forget(key);
+                }
+                None
+            }
+            _ => Some(0),
         }
     }
 
-    /// Nobody will handle this message; its connection is about to be closed, and on the next one
-    /// the broker's repetition is delivered.
+    /// Nobody will handle this message, as the store did not take what has to be on record first, nor
+    /// any other of QoS 2 that no handler has been called with: were one behind it handled, that would
+    /// be out of order. Their connection is about to be closed, and on the next one the broker's
+    /// repetitions are delivered.
     pub(in crate::engine) fn abandon(&mut self, receipt: Receipt, journal: &mut Journal) {
-        let Some((key, entry)) = self.unhandled(receipt) else { return };
-        entry.abandoned = true;
-        // Should "delivering" still be written, it is not true.
-        if entry.qos == QoS::ExactlyOnce && !entry.redelivered {
-            journal.record(&Record::Forgotten { packet_id: entry.packet_id });
+        let Some((key, _)) = self.unhandled(receipt) else { return };
+        self.abandons = true;
+        let mut over = Vec::new();
+        for (other, entry) in &mut self.waiting {
+            let told = other == key;
+            if entry.qos != QoS::ExactlyOnce || !(told || matches!(entry.stage, Stage::Untouched)) {
+                continue;
+            }
+            if let Stage::Begun(_) = entry.stage {
+                // Should its record still be written, it is not true.
+                let packet_id = entry.packet_id;
+                journal.record(&match entry.redelivered {
+                    true => Record::Delivering { packet_id },
+                    false => Record::Forgotten { packet_id },
+                });
+            }
+            entry.stage = Stage::Abandoned { told };
+            // Until then it keeps what came behind it from being acknowledged first [MQTT-4.6.0-3].
+            if !entry.current {
+                over.push(other);
+            }
         }
-        // Until then it keeps what came behind it from being acknowledged first [MQTT-4.6.0-3].
-        if !entry.current {
-            self.give_back(key);
-        }
+        over.into_iter().for_each(|key| self.give_back(key));
     }
 
-    /// Forgets a message that has been abandoned.
+    /// An abandoned message, whose connection is over, is one that may come again.
     pub(super) fn give_back(&mut self, key: usize) {
-        let entry = self.forget(key);
-        let id = entry.packet_id;
-        if entry.qos == QoS::AtLeastOnce {
-            if self.left_behind.get(&id) == Some(&key) {
-                self.left_behind.remove(&id);
-            }
-        } else if entry.redelivered {
-            self.exactly_once.insert(id, Known::Begun);
-        } else {
-            self.exactly_once.remove(&id);
+        let Waiting { packet_id, redelivered, stage, .. } = self.waiting[key];
+        match redelivered {
+            true => drop(self.exactly_once.insert(packet_id, Known::Begun)),
+            false => drop(self.exactly_once.remove(&packet_id)),
+        }
+        if let Stage::Abandoned { told: true } = stage {
+            self.forget(key);
         }
     }
 }

@@ -20,7 +20,7 @@ use crate::{
     error::{Code, Error, Result},
     protocol::{
         Ack, AckKind, Connack, Cut, Disconnect, Frame, Packet, PacketId, PacketType, Properties,
-        RawPublish, ReasonCode, Sender, Version, Violation, cut, topic,
+        QoS, RawPublish, ReasonCode, Sender, Version, Violation, cut, topic,
     },
 };
 
@@ -127,8 +127,13 @@ impl Engine {
             }
         };
         self.received += 1;
+        // With a store it is acknowledged where its handler is about to be called and that is on record.
+        let is_recorded = self.journal.is_on() && publish.qos == QoS::ExactlyOnce;
         let receipt = match receipt {
-            Some(receipt) if self.settings.acknowledge_on_receipt => {
+            Some(receipt)
+                if self.settings.acknowledge_on_receipt
+                    && (!is_recorded || found.routes.is_empty()) =>
+            {
                 self.acknowledge(receipt, ReasonCode::Success);
                 None
             }

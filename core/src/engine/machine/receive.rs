@@ -2,15 +2,23 @@
 
 use super::Engine;
 use crate::{
-    engine::Receipt,
+    engine::{Receipt, Receiving},
     protocol::{PropertyBlock, ReasonCode},
 };
 
 impl Engine {
-    /// A handler is about to be called with a received message. The answer is the batch of records that
-    /// has to be written (it need not be synced) before that happens; 0 when none has to.
-    pub fn begin_handling(&mut self, receipt: Receipt) -> u64 {
-        self.incoming.begin(receipt, &mut self.journal)
+    /// A handler is about to be called with a received message of QoS 2. The answer is the batch of
+    /// records that has to be written (it need not be synced) before that happens; 0 when none has to.
+    /// Nothing when it must not be called: the message has been abandoned, and comes again.
+    ///
+    /// Where messages are acknowledged on receipt the record says that it has been handled, and the
+    /// message is to be acknowledged as soon as that has been written, before its handler is called.
+    pub fn begin_handling(&mut self, receipt: Receipt) -> Option<u64> {
+        let receiving = match self.settings.acknowledge_on_receipt {
+            true => Receiving::Handled,
+            false => Receiving::Delivering,
+        };
+        self.incoming.begin(receipt, receiving, &mut self.journal)
     }
 
     /// A received message has been handled. `false` when there was nothing left to acknowledge.
@@ -31,8 +39,9 @@ impl Engine {
         self.incoming.refused(receipt, reason, properties, output, journal)
     }
 
-    /// A received message cannot be handled, and the connection is about to be closed for it: forgets
-    /// it, so that the broker's repetition is delivered.
+    /// What [`begin_handling`](Self::begin_handling) asked for could not be written, and the connection
+    /// is about to be closed for it. Nobody handles the message, nor any other of QoS 2 that has not been
+    /// begun, so that none overtakes it; the broker's repetitions are delivered.
     pub fn abandon(&mut self, receipt: Receipt) {
         self.incoming.abandon(receipt, &mut self.journal);
     }
