@@ -3,7 +3,7 @@
 use mqttsession::{
     engine::{QueuePolicy, Refused},
     error::Code,
-    protocol::Version,
+    protocol::{Properties, ReasonCode, Version},
 };
 
 use crate::{
@@ -128,6 +128,25 @@ fn a_full_disk_does_not_cost_the_connection() {
         assert_eq!(session.ended(), ["2: CONNECTION_CLOSED"]);
         session.connect(true);
         assert_eq!(session.sent().len(), 1, "CONNECT waits for nothing");
+    }
+}
+
+#[test]
+fn a_full_disk_does_not_keep_a_session_from_saying_good_bye() {
+    for version in VERSIONS {
+        let mut session = online(version);
+        session.publish(1, "a", "x");
+        session.write();
+        session.engine.handle_store_failed(Code::StoreFull.into());
+        session.publish(0, "a", "behind");
+        session.engine.disconnect(ReasonCode::Success, Properties::EMPTY);
+        assert_eq!(session.sent(), ["DISCONNECT"]);
+        // Nothing follows, even if there is room again.
+        session.sync();
+        assert_eq!(session.sent(), NOTHING);
+        let again = session.reconnect(true);
+        assert_eq!(session.ended(), ["2: CONNECTION_CLOSED"]);
+        assert_eq!(again, ["PUBLISH dup q1 #1 a=x"]);
     }
 }
 

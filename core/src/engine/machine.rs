@@ -347,7 +347,8 @@ impl Engine {
         self.outgoing.completions_taken(count);
     }
 
-    /// Says good-bye; what waits in the output leaves before it, and nothing after it. Reason and
+    /// Says good-bye; what waits in the output leaves before it (but for what waits for a store that
+    /// takes nothing), and nothing after it. Reason and
     /// properties are such as a client's DISCONNECT can carry. Before 5.0 it says nothing but
     /// [`Success`](ReasonCode::Success): with any other reason the connection just ends, which makes
     /// the broker publish the will.
@@ -363,6 +364,10 @@ impl Engine {
     fn say_disconnect(&mut self, reason: ReasonCode, properties: Properties<'_>) {
         if !self.settings.version.is_v5() && reason != ReasonCode::Success {
             return;
+        }
+        if self.journal.has_failed() {
+            // Or the broker would never hear it, and publish the will.
+            self.output.withhold(&self.journal);
         }
         let out = self.output.open.buffer();
         handshake::say_disconnect(self.settings.version, &self.server, reason, properties, out);

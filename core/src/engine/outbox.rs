@@ -27,6 +27,8 @@ pub(super) struct Outbox {
     /// The bytes of those that are held, with and without large payloads.
     held_length: usize,
     held_encoded: usize,
+    /// The messages of QoS 0 in outputs that are not there any more and were not written.
+    withheld: Vec<Numbers>,
     spare: Vec<Output>,
 }
 
@@ -59,13 +61,13 @@ impl Outbox {
 
     /// The messages of QoS 0 in each of them.
     pub(super) fn qos0(&self) -> impl Iterator<Item = &Numbers> {
-        self.held.iter().chain([&self.open]).map(|output| &output.qos0)
+        self.held.iter().chain([&self.open]).map(|output| &output.qos0).chain(&self.withheld)
     }
 
     /// Takes them out, because they will not be written.
     pub(super) fn take_qos0(&mut self) -> impl Iterator<Item = Numbers> {
         let all = self.held.iter_mut().chain([&mut self.open]);
-        all.map(|output| std::mem::take(&mut output.qos0))
+        all.map(|output| std::mem::take(&mut output.qos0)).chain(self.withheld.drain(..))
     }
 
     /// Seals what has been encoded, if it has to wait for the store: what comes next does not hold it
@@ -92,6 +94,22 @@ impl Outbox {
         self.held_length += first.len();
         self.held_encoded += first.encoded_len();
         self.held.push_front(first);
+    }
+
+    /// Forgets what the store still holds up, and what is behind it: on this connection it leaves no
+    /// more.
+    pub(super) fn withhold(&mut self, journal: &Journal) {
+        let leaves =
+            self.held.iter().take_while(|output| journal.has_stored(output.gate())).count();
+        if leaves == self.held.len() && journal.has_stored(self.open.gate()) {
+            return;
+        }
+        for output in self.held.drain(leaves..) {
+            self.held_length -= output.len();
+            self.held_encoded -= output.encoded_len();
+            self.withheld.push(output.qos0);
+        }
+        self.withheld.push(std::mem::take(&mut self.open).qos0);
     }
 
     /// Takes the next output that may leave, into an empty `spare`.
@@ -122,6 +140,6 @@ impl Outbox {
         self.open.clear(0);
         self.held = VecDeque::new();
         (self.held_length, self.held_encoded) = (0, 0);
-        self.spare = Vec::new();
+        (self.withheld, self.spare) = Default::default();
     }
 }

@@ -37,7 +37,8 @@ impl Farewell {
     pub(in crate::client) fn is_due(&self, core: &Core, now: Instant) -> bool {
         // What waits for a disk that takes nothing would only have been an acknowledgement.
         let stored = core.engine.is_stored() || core.store != Health::Well;
-        let ended = core.engine.outstanding(self.called) == 0;
+        // Behind a store that never again takes anything, nothing that has not left ever will.
+        let ended = core.engine.outstanding(self.called) == 0 || core.store == Health::Lost;
         now >= self.until || (ended && stored && !core.has_output() && !core.is_writing())
     }
 }
