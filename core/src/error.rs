@@ -355,7 +355,7 @@ codes! {
     -1101 StoreFailed "STORE_FAILED" Store retry "The store could not be read or written";
     -1102 StoreFull "STORE_FULL" Store retry "There is no room for the store; free some of its disk, or set its limits higher";
     -1103 StoreLocked "STORE_LOCKED" Store retry "Another session or process has this store open; a store serves one at a time";
-    -1104 StoreReadOnly "STORE_READ_ONLY" Store fatal "The store's directory cannot be written; check its owner and its permissions";
+    -1104 StoreReadOnly "STORE_READ_ONLY" Store retry "The store's directory cannot be written; check its owner and its permissions";
     -1105 StoreCorrupt "STORE_CORRUPT" Store fatal "The store is damaged; repair it, which keeps what can be read and sets the rest aside";
     -1106 StoreVersion "STORE_VERSION" Store fatal "The store was written by a newer version of this library; use that version, or another directory";
     -1107 StoreForeign "STORE_FOREIGN" Store fatal "The directory holds something else than the store of this client id; use another directory";

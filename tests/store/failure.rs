@@ -129,6 +129,51 @@ fn logs_that_cannot_be_folded_pile_up_and_nothing_is_lost() {
 }
 
 #[test]
+fn a_log_that_none_can_follow_grows_on() {
+    let files = SimulatedFiles::default();
+    let (disk, mut model) = filled(&files, 1);
+    files.set_fault(Some(Fault::Open));
+    for number in 2..=20 {
+        append(&disk, &records(number)).unwrap();
+        model.add(&records(number));
+    }
+    assert!(files.content(&path("log-1")).unwrap().len() as u64 > 3 * LOG_BYTES);
+    files.set_fault(None);
+    append(&disk, &records(21)).unwrap();
+    model.add(&records(21));
+    assert!(files.content(&path("log-2")).is_some());
+    files.kill();
+    model.expect_all(&open(&files, LOG_BYTES).unwrap().1);
+}
+
+#[test]
+fn a_writer_that_cannot_fold_does_not_try_each_time() {
+    let files = SimulatedFiles::default();
+    let (disk, mut model) = filled(&files, 8);
+    disk.tidy().unwrap();
+    files.set_content(&path("base"), b"no base");
+    // Each attempt syncs first.
+    let before = files.syncs();
+    for number in 9..=208 {
+        append(&disk, &records(number)).unwrap();
+        model.add(&records(number));
+    }
+    let attempts = files.syncs() - before;
+    assert!((10..=60).contains(&attempts), "{attempts}");
+}
+
+#[test]
+fn a_sync_that_fails_while_tidying_up_is_the_end_too() {
+    let files = SimulatedFiles::default();
+    let (disk, _) = filled(&files, 8);
+    assert!(!disk.is_failed());
+    files.set_fault(Some(Fault::Sync));
+    disk.tidy().unwrap_err();
+    assert!(disk.is_failed());
+    assert_eq!(append(&disk, &records(9)).unwrap_err().code(), Code::StoreFailed);
+}
+
+#[test]
 fn a_writer_folds_itself_when_nobody_tidies_up() {
     let files = SimulatedFiles::default();
     let (disk, mut model) = filled(&files, 60);
@@ -169,7 +214,7 @@ fn what_has_ended_takes_no_room_for_long() {
 }
 
 #[test]
-fn a_message_as_large_as_mqtt_allows_is_kept() {
+fn a_message_larger_than_a_log_is_kept() {
     let files = SimulatedFiles::default();
     let (disk, _) = open(&files, 1 << 20).unwrap();
     let payload = packet(&vec![3; 5 << 20]);

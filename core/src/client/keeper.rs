@@ -64,6 +64,8 @@ pub(super) struct Keeper {
     tidying: AtomicBool,
     /// Bytes written since it was last looked whether the store can be made smaller.
     untidied: AtomicU64,
+    /// After how many it is.
+    tidies_after: AtomicU64,
     size: AtomicU64,
     writes: AtomicU64,
     syncs: AtomicU64,
@@ -161,7 +163,10 @@ impl Keeper {
             let Some(number) = taken else { return Ok(false) };
             pen.number = number;
         }
-        storage.append(&pen.batch)?;
+        if let Err(error) = storage.append(&pen.batch) {
+            pen.broken |= storage.is_failed();
+            return Err(error);
+        }
         self.writes.fetch_add(1, Ordering::Relaxed);
         self.size.store(storage.size(), Ordering::Relaxed);
         self.untidied.fetch_add(pen.batch.len() as u64, Ordering::Relaxed);

@@ -60,6 +60,10 @@ impl Storage for Willing {
         Ok(())
     }
 
+    fn is_failed(&self) -> bool {
+        false
+    }
+
     fn size(&self) -> u64 {
         0
     }

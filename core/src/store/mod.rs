@@ -49,6 +49,9 @@ pub trait Storage: Send + Sync {
     /// Those of `append` and `sync`.
     fn close(&self) -> Result<()>;
 
+    /// Whether a sync has failed, after which nothing more can be written.
+    fn is_failed(&self) -> bool;
+
     /// How many bytes its files take.
     fn size(&self) -> u64;
 }

@@ -25,6 +25,8 @@ pub enum Fault {
     Full(u64),
     /// Nothing can be written.
     ReadOnly,
+    /// No file can be opened or made: the process has as many as it may.
+    Open,
     /// Syncing fails, once. What the file had not synced by then is lost when the power goes, unless it
     /// is written again, whatever is synced later.
     Sync,
@@ -267,6 +269,9 @@ mod tests {
         files.set_fault(Some(Fault::ReadOnly));
         let refused = files.open(path, false).unwrap_err();
         assert_eq!(refused.kind(), io::ErrorKind::ReadOnlyFilesystem);
+        files.set_fault(Some(Fault::Open));
+        assert!(files.open(path, false).is_err());
+        write(&file, b"abc", 0).unwrap();
         // What a failing sync did not take no later one brings to the disk, unless it is written again.
         files.set_fault(Some(Fault::Sync));
         file.sync().unwrap_err();

@@ -1,9 +1,14 @@
 //! While the disk takes nothing.
 
-use std::sync::{Arc, mpsc::channel};
+use std::{
+    sync::{Arc, mpsc::channel},
+    time::Duration,
+};
 
 use mqttsession::{
-    client::{Completion, Durability, Event, Outcome, PublishOptions, QueuePolicy},
+    client::{
+        Completion, DisconnectOptions, Durability, Event, Outcome, PublishOptions, QueuePolicy,
+    },
     error::Code,
     protocol::QoS,
 };
@@ -99,6 +104,24 @@ fn a_failing_sync_is_the_end_of_storing() {
     let unsaved = session.wait(number, Some(DEADLINE)).unwrap_err();
     assert_eq!(unsaved.code(), Code::StoreFailed);
     assert_eq!(session.statistics().store_writes, writes, "nothing more was written");
+}
+
+/// Nothing that has not left ever will: there is nothing to wait for.
+#[test]
+fn a_disconnect_does_not_wait_for_a_store_that_has_failed() {
+    let memory = Memory::default();
+    let (_broker, session, mut peer) = connected_over(&memory, Durability::System);
+    let events = events(&session);
+    memory.fail();
+    let number = publish(&session, "t", QoS::AtLeastOnce, "");
+    assert!(matches!(next(&events), Event::StoreFailed(_)));
+    let disconnecting = session
+        .disconnect(DisconnectOptions { drain: Duration::MAX, ..DisconnectOptions::default() });
+    peer.expect_disconnect();
+    drop(peer);
+    ended(disconnecting).unwrap();
+    assert_eq!(session.wait_stored(number, None).unwrap_err().code(), Code::StoreFailed);
+    session.close();
 }
 
 #[test]

@@ -17,7 +17,10 @@ const ROUNDS: usize = 64;
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// After so many bytes it is looked whether the store can be made smaller.
-const TIDY_AFTER: u64 = 256 << 10;
+pub(super) const TIDY_AFTER: u64 = 256 << 10;
+
+/// After so many, where it could not be: each attempt may read and write all that there is.
+const TIDY_AGAIN_AFTER: u64 = 16 << 20;
 
 /// What comes after a round.
 enum Round {
@@ -36,7 +39,7 @@ impl Shared {
     pub(in crate::client) fn run_store(self: &Arc<Self>) -> bool {
         let Some(keeper) = &self.keeper else { return false };
         let more = (0..ROUNDS).all(|_| matches!(keeper.round(self), Round::Another));
-        if keeper.untidied.load(Ordering::Relaxed) >= TIDY_AFTER
+        if keeper.untidied.load(Ordering::Relaxed) >= keeper.tidies_after.load(Ordering::Relaxed)
             && !keeper.tidying.swap(true, Ordering::SeqCst)
         {
             // On its own, as it may take long.
@@ -49,10 +52,12 @@ impl Shared {
         let Some(keeper) = &self.keeper else { return false };
         keeper.untidied.store(0, Ordering::Relaxed);
         if let Some(storage) = &*keeper.storage.read() {
-            if let Err(error) = storage.tidy() {
+            let tidied = storage.tidy().inspect_err(|error| {
                 // It stays larger than it has to be; where that fills the disk, writing says so.
                 tracing::warn!(target: "mqttsession", %error, "the store could not be made smaller");
-            }
+            });
+            let after = tidied.map_or(TIDY_AGAIN_AFTER, |()| TIDY_AFTER);
+            keeper.tidies_after.store(after, Ordering::Relaxed);
             keeper.size.store(storage.size(), Ordering::Relaxed);
         }
         keeper.tidying.store(false, Ordering::SeqCst);

@@ -5,7 +5,7 @@ use std::{
     time::{Instant, SystemTime, UNIX_EPOCH},
 };
 
-use super::Keeper;
+use super::{Keeper, job::TIDY_AFTER};
 use crate::{
     client::{Event, Options, Restored},
     engine::{Receiving, Recovered, WallClock},
@@ -70,6 +70,7 @@ impl Keeper {
             sync_due: Default::default(),
             tidying: Default::default(),
             untidied: Default::default(),
+            tidies_after: TIDY_AFTER.into(),
             writes: Default::default(),
             syncs: Default::default(),
         }

@@ -88,6 +88,8 @@ struct Writer {
     synced_log: u64,
     /// A sync has failed: what the disk has nobody knows.
     failed: bool,
+    /// The logs could not be folded: a writer tries again when this one has grown to here.
+    fold_at: u64,
     base_bytes: u64,
     machine: String,
     /// Gone when the store has been closed.
@@ -178,14 +180,19 @@ impl Writer {
 
 impl Storage for Disk {
     fn append(&self, batch: &Output) -> Result<()> {
-        if self.writer().closed.len() > PILE {
-            // Where it fails the log grows instead, and who tidies up next is told why.
-            let _ = self.fold();
-        }
         let mut writer = self.writer();
+        if writer.closed.len() > PILE && writer.log.end >= writer.fold_at {
+            drop(writer);
+            // Where it fails the log grows instead, and who tidies up next is told why.
+            let folded = self.fold();
+            writer = self.writer();
+            let again = writer.log.end.saturating_add(self.options.log_bytes);
+            writer.fold_at = folded.map_or(again, |()| 0);
+        }
         writer.check(&self.place)?;
         if writer.log.end > self.options.log_bytes && writer.closed.len() <= PILE {
-            writer.rotate(&self.place)?;
+            // Where no other can be begun this one grows on, and says itself what it cannot take.
+            let _ = writer.rotate(&self.place);
         }
         let parts: Vec<&[u8]> = batch.parts().collect();
         writer.append(&self.place, Kind::Batch, &parts)
@@ -238,6 +245,10 @@ impl Storage for Disk {
             .and_then(|()| self.sync());
         self.writer().lock = None;
         closed
+    }
+
+    fn is_failed(&self) -> bool {
+        self.writer().failed
     }
 
     fn size(&self) -> u64 {

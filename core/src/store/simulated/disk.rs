@@ -169,6 +169,9 @@ impl SimulatedDisk {
     }
 
     pub(super) fn open(&mut self, path: &Path, create: bool) -> io::Result<usize> {
+        if self.fault == Some(Fault::Open) {
+            return Err(io::Error::other("too many open files"));
+        }
         if let Some(&file) = self.names.get(path) {
             self.check_writable()?;
             return Ok(file);
