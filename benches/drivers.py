@@ -83,11 +83,13 @@ def prepare(entry: dict[str, Any]) -> Driver:
     missing = find_missing(entry.get("needs", {}), include)
     if missing:
         raise LeftOut(f"{missing} is missing; try: {entry['install']}")
-    environment = {"BENCH_WINDOW": str(entry.get("window", 1000))}
+    environment = {"BENCH_WINDOW": str(entry.get("window", 1000))} | entry.get("environment", {})
     if "script" in entry:
         # -P: peer/gmqtt.py must find the library of that name and not itself.
         command = [str(PYTHON), "-P", str(BENCHES / entry["script"])]
         environment |= {"PYTHONPATH": str(BENCHES), "PYTHONDONTWRITEBYTECODE": "1"}
+    elif "program" in entry:
+        command = fill([entry["program"]])
     else:
         command = [compile_c(entry["name"], entry["sources"], include, link)]
     return Driver(

@@ -1,0 +1,144 @@
+//! Arguments, clocks, waiting, and the line of JSON.
+
+use std::{
+    env,
+    error::Error,
+    fs,
+    sync::atomic::{AtomicI64, Ordering},
+    time::{Duration, Instant},
+};
+
+use parking_lot::{Condvar, Mutex};
+use rustix::time::{ClockId, clock_gettime};
+use serde_json::{Value, json};
+
+pub(crate) type Result<T> = std::result::Result<T, Box<dyn Error>>;
+
+/// What the driver is asked for: `host port mode qos count size [version]`.
+pub(crate) struct Run {
+    pub(crate) address: String,
+    pub(crate) mode: String,
+    pub(crate) qos: u8,
+    pub(crate) count: i64,
+    pub(crate) size: usize,
+    pub(crate) version: u8,
+    /// Messages of QoS 1 and 2 handed over and not yet complete.
+    pub(crate) window: i64,
+}
+
+impl Run {
+    pub(crate) fn read(arguments: &[String]) -> Result<Self> {
+        let [host, port, mode, qos, count, size, version @ ..] = arguments else {
+            return Err("usage: driver host port pub|recv|latency|idle qos count size [4|5]".into());
+        };
+        let window = env::var("BENCH_WINDOW").map_or(Ok(1000), |window| window.parse())?;
+        Ok(Self {
+            address: format!("{host}:{port}"),
+            mode: mode.clone(),
+            qos: qos.parse()?,
+            count: count.parse()?,
+            size: size.parse()?,
+            version: version.first().map_or(Ok(4), |version| version.parse())?,
+            window,
+        })
+    }
+}
+
+/// The wall clock and the CPU time of this process.
+pub(crate) struct Start {
+    wall: Instant,
+    cpu: Duration,
+}
+
+impl Start {
+    pub(crate) fn now() -> Self {
+        Self { wall: Instant::now(), cpu: cpu() }
+    }
+
+    pub(crate) fn wall(&self) -> Duration {
+        self.wall.elapsed()
+    }
+
+    /// Prints what it cost from here to this call, and `extra` members.
+    pub(crate) fn report(&self, run: &Run, messages: i64, extra: Value) -> Result<()> {
+        let wall = self.wall();
+        let cpu = cpu() - self.cpu;
+        let mut line = json!({
+            "library": format!("mqttsession (Rust) {}", env!("CARGO_PKG_VERSION")),
+            "mode": run.mode,
+            "qos": run.qos,
+            "count": run.count,
+            "size": run.size,
+            "version": run.version,
+            "messages": messages,
+            "wall_s": wall.as_secs_f64(),
+            // Both together: nothing that is printed tells them apart.
+            "user_s": cpu.as_secs_f64(),
+            "sys_s": 0.0,
+            "rss_kb": process_status("VmHWM")?,
+        });
+        if let (Some(line), Value::Object(extra)) = (line.as_object_mut(), extra) {
+            line.extend(extra);
+        }
+        println!("{line}");
+        Ok(())
+    }
+}
+
+/// User and system time of this process.
+fn cpu() -> Duration {
+    let time = clock_gettime(ClockId::ProcessCPUTime);
+    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
+}
+
+/// A number from `/proc/self/status`.
+pub(crate) fn process_status(key: &str) -> Result<i64> {
+    let status = fs::read_to_string("/proc/self/status")?;
+    let line = status.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(':'));
+    let number = line.and_then(|line| line.split_whitespace().next());
+    Ok(number.ok_or("the system tells no such number")?.parse()?)
+}
+
+/// Counts up in any thread; one thread at a time may wait for a value.
+pub(crate) struct Tally {
+    value: AtomicI64,
+    wanted: AtomicI64,
+    lock: Mutex<()>,
+    reached: Condvar,
+}
+
+impl Tally {
+    pub(crate) const fn new() -> Self {
+        Self {
+            value: AtomicI64::new(0),
+            wanted: AtomicI64::new(i64::MAX),
+            lock: Mutex::new(()),
+            reached: Condvar::new(),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn add(&self) {
+        if self.value.fetch_add(1, Ordering::SeqCst) + 1 < self.wanted.load(Ordering::SeqCst) {
+            return;
+        }
+        // Taken: closes the gap between the waiter's last look and its falling asleep.
+        drop(self.lock.lock());
+        self.reached.notify_one();
+    }
+
+    /// Returns the value, which is at least `wanted` then.
+    pub(crate) fn wait(&self, wanted: i64) -> i64 {
+        let value = self.value.load(Ordering::SeqCst);
+        if value >= wanted {
+            return value;
+        }
+        let mut lock = self.lock.lock();
+        self.wanted.store(wanted, Ordering::SeqCst);
+        while self.value.load(Ordering::SeqCst) < wanted {
+            self.reached.wait(&mut lock);
+        }
+        self.wanted.store(i64::MAX, Ordering::SeqCst);
+        self.value.load(Ordering::SeqCst)
+    }
+}
