@@ -9,4 +9,6 @@ pub mod protocol;
 #[cfg(feature = "client")]
 pub mod store;
 #[cfg(feature = "client")]
+mod sync;
+#[cfg(feature = "client")]
 mod transport;

@@ -140,6 +140,13 @@ fn fork() {
 }
 
 #[test]
+fn a_fork_while_threads_wait_inside_the_library() {
+    // Without valgrind, which runs one thread at a time.
+    artifact::directory();
+    Under::AddressSanitizer.run("fork_waiting", &[]);
+}
+
+#[test]
 fn each_connect_error_has_its_own_status_and_layer() {
     const SCENARIOS: [(&str, &str, &str); 8] = [
         ("connect_refused_version", "MQTT_REFUSED_VERSION", "connack"),

@@ -34,7 +34,6 @@ const OUTSIDE: [&str; 9] = [
     "SystemTime",
     "fastrand",
     "tracing::",
-    "parking_lot",
 ];
 
 fn root() -> PathBuf {

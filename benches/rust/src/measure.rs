@@ -4,11 +4,13 @@ use std::{
     env,
     error::Error,
     fs,
-    sync::atomic::{AtomicI64, Ordering},
+    sync::{
+        Condvar, Mutex, PoisonError,
+        atomic::{AtomicI64, Ordering},
+    },
     time::{Duration, Instant},
 };
 
-use parking_lot::{Condvar, Mutex};
 use rustix::time::{ClockId, clock_gettime};
 use serde_json::{Value, json};
 
@@ -123,7 +125,7 @@ impl Tally {
             return;
         }
         // Taken: closes the gap between the waiter's last look and its falling asleep.
-        drop(self.lock.lock());
+        drop(self.lock.lock().unwrap_or_else(PoisonError::into_inner));
         self.reached.notify_one();
     }
 
@@ -133,10 +135,10 @@ impl Tally {
         if value >= wanted {
             return value;
         }
-        let mut lock = self.lock.lock();
+        let mut lock = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
         self.wanted.store(wanted, Ordering::SeqCst);
         while self.value.load(Ordering::SeqCst) < wanted {
-            self.reached.wait(&mut lock);
+            lock = self.reached.wait(lock).unwrap_or_else(PoisonError::into_inner);
         }
         self.wanted.store(i64::MAX, Ordering::SeqCst);
         self.value.load(Ordering::SeqCst)

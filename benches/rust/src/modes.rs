@@ -4,7 +4,8 @@ use std::{env, sync::Arc, thread, time::Duration};
 
 use mqttsession::{
     client::{
-        Completion, Dispatch, Handler, Message, Operation, Options, Payload, PublishOptions, Session,
+        Completion, Dispatch, Handler, Message, Operation, Options, Payload, PublishOptions,
+        Session,
     },
     protocol::{QoS, SubscriptionOptions, Version},
 };

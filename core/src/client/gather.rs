@@ -12,12 +12,13 @@ mod timer {
         task::{Context, Waker},
     };
 
-    use parking_lot::Mutex;
     use rustix::time::{
         Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create,
         timerfd_settime,
     };
     use tokio::net::unix::pipe::Receiver;
+
+    use crate::sync::Mutex;
 
     /// Long enough for hundreds of publishes, short beside the time that a packet takes through any
     /// network.

@@ -25,7 +25,6 @@ use std::{
 };
 
 use bytes::Bytes;
-use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use super::{
     Dispatch, Event, EventHandler, Handler, Options, OwnedMessage, fork,
@@ -40,6 +39,7 @@ use crate::{
     engine::{Ended, Inbound, Receipt, RouteId},
     error::Result,
     protocol::ReasonCode,
+    sync::{Condvar, Mutex, MutexGuard},
 };
 
 /// How many events wait at most: far more than a program that looks at them leaves lying, and little
@@ -430,7 +430,7 @@ impl Inbox {
             match deadline {
                 None => self.changed.wait(&mut state),
                 Some(deadline) => {
-                    if self.changed.wait_until(&mut state, deadline).timed_out() {
+                    if self.changed.wait_until(&mut state, deadline) {
                         return state.finished && !state.running;
                     }
                 }

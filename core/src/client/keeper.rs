@@ -28,8 +28,6 @@ use std::{
     time::Instant,
 };
 
-use parking_lot::{Condvar, Mutex, MutexGuard, RwLock};
-
 pub(super) use ending::save;
 pub(super) use opening::{Opened, check, clock, open};
 
@@ -41,6 +39,7 @@ use crate::{
     engine::{Output, Receipt},
     error::{Code, Error, Result},
     store::Storage,
+    sync::{Condvar, Mutex, MutexGuard, RwLock},
 };
 
 /// How much of a batch's memory is kept for the next one.

@@ -10,13 +10,13 @@ use std::{
 };
 
 use bytes::Bytes;
-use parking_lot::Mutex;
 
 use super::{Failure, shared::Shared};
 use crate::{
     engine::{Match, Receipt},
     error::{Code, Error, Result},
     protocol::{PacketType, Place, Properties, PropertyBlock, QoS, ReasonCode, Version},
+    sync::Mutex,
 };
 
 /// A kept message of at most this size is copied; a larger one shares the bytes that were read, with

@@ -8,10 +8,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use parking_lot::{Condvar, Mutex};
-
 use super::{runtime, shared::Shared};
-use crate::error::{Code, Error, Result};
+use crate::{
+    error::{Code, Error, Result},
+    sync::{Condvar, Mutex},
+};
 
 /// Something that goes on; ends exactly once. Dropping it cancels nothing.
 ///
@@ -79,7 +80,7 @@ impl Signal {
             match deadline {
                 None => self.changed.wait(&mut state),
                 Some(deadline) => {
-                    if self.changed.wait_until(&mut state, deadline).timed_out() && !state.done {
+                    if self.changed.wait_until(&mut state, deadline) && !state.done {
                         return Err(Code::Timeout.into());
                     }
                 }

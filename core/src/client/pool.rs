@@ -15,10 +15,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use parking_lot::{Condvar, Mutex};
-
 use super::shared::Shared;
-use crate::error::{Code, Error, Result};
+use crate::{
+    error::{Code, Error, Result},
+    sync::{Condvar, Mutex},
+};
 
 /// Long beside a callback that computes, short beside one that waits.
 const PATIENCE: Duration = Duration::from_millis(10);
@@ -139,7 +140,7 @@ impl Pool {
                 }
             }
             state.idle += 1;
-            let timed_out = self.work.wait_for(&mut state, IDLE).timed_out();
+            let timed_out = self.work.wait_for(&mut state, IDLE);
             state.idle -= 1;
             if timed_out && state.ready.is_empty() {
                 state.threads -= 1;

@@ -16,7 +16,6 @@ use std::{
 };
 
 use bytes::Bytes;
-use parking_lot::{Condvar, Mutex};
 
 use super::{
     AuthenticationStep, Authenticator, Credentials, CredentialsSource, Options, driver, fork,
@@ -25,6 +24,7 @@ use super::{
 use crate::{
     engine::Identity,
     error::{Code, Error, Result},
+    sync::{Condvar, Mutex},
 };
 
 /// Something that the program is asked.
@@ -246,7 +246,7 @@ impl Lane {
             match deadline {
                 None => self.changed.wait(&mut state),
                 Some(deadline) => {
-                    if self.changed.wait_until(&mut state, deadline).timed_out() {
+                    if self.changed.wait_until(&mut state, deadline) {
                         return !state.asking;
                     }
                 }

@@ -11,11 +11,13 @@ use std::{
 };
 
 use once_cell::sync::OnceCell;
-use parking_lot::Mutex;
 use tokio::runtime::Handle;
 
 use super::{fork, gather::Gather, pool::Pool, shared::Shared};
-use crate::error::{Code, Error, Result};
+use crate::{
+    error::{Code, Error, Result},
+    sync::Mutex,
+};
 
 /// The threads of one process. Never dropped: a process that has one keeps it, and a child of fork
 /// makes its own.

@@ -9,10 +9,12 @@ use std::{num::NonZeroU32, sync::Arc};
 use aws_lc_rs::{digest, hmac, pbkdf2, rand};
 use base64ct::{Base64, Encoding};
 use bytes::Bytes;
-use parking_lot::Mutex;
 
 use super::{AuthenticationStep, Authenticator};
-use crate::error::{Code, Error, Result};
+use crate::{
+    error::{Code, Error, Result},
+    sync::Mutex,
+};
 
 /// The name of the method.
 pub(super) const METHOD: &str = "SCRAM-SHA-256";

@@ -253,7 +253,7 @@ impl Session {
         let shared = self.shared();
         shared.check_fork()?;
         let signal = Arc::new(Signal::default());
-        let outcome = Arc::new(parking_lot::Mutex::new(None));
+        let outcome = Arc::new(crate::sync::Mutex::new(None));
         let mut watcher: Option<Completion> = Some(Box::new({
             let (signal, outcome) = (signal.clone(), outcome.clone());
             move |_, how| {

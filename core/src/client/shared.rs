@@ -21,8 +21,6 @@ use std::{
     time::Instant,
 };
 
-use parking_lot::Mutex;
-
 pub(super) use effects::Effects;
 pub(super) use goal::{Farewell, Goal};
 pub(super) use writer::Wrote;
@@ -41,6 +39,7 @@ use crate::{
     engine::{Engine, Output, Receipt, RouteId, Ticket},
     error::{Error, Result},
     protocol::{PropertyBlock, ReasonCode},
+    sync::Mutex,
     transport::Socket,
 };
 

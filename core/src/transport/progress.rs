@@ -2,10 +2,11 @@
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
-use parking_lot::Mutex;
-
 use super::tcp;
-use crate::error::{Code, Error, Layer};
+use crate::{
+    error::{Code, Error, Layer},
+    sync::Mutex,
+};
 
 /// A cell that [`connect`](super::connect) keeps up to date and that whoever set the deadline
 /// reads. Clones share the cell; any thread may look.

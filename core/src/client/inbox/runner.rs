@@ -60,7 +60,7 @@ impl Inbox {
         while state.queue.is_empty() && !state.finished && !timed_out {
             match deadline {
                 None => self.changed.wait(&mut state),
-                Some(at) => timed_out = self.changed.wait_until(&mut state, at).timed_out(),
+                Some(at) => timed_out = self.changed.wait_until(&mut state, at),
             }
         }
         state.polled = false;

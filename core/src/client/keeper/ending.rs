@@ -58,7 +58,7 @@ impl Shared {
             match deadline {
                 None => keeper.changed.wait(&mut closed),
                 Some(deadline) => {
-                    if keeper.changed.wait_until(&mut closed, deadline).timed_out() {
+                    if keeper.changed.wait_until(&mut closed, deadline) {
                         return *closed;
                     }
                 }

@@ -10,7 +10,6 @@ use std::{
     time::Instant,
 };
 
-use parking_lot::Mutex;
 use tokio::{sync::Notify, time::timeout_at};
 
 use crate::{
@@ -18,6 +17,7 @@ use crate::{
     engine::{Outcome, RouteId},
     error::{Code, Error, Result},
     protocol::{Place, Properties, ReasonCode},
+    sync::Mutex,
 };
 
 /// The requests of a session that have not been answered.

@@ -10,10 +10,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use parking_lot::MutexGuard;
-
 use super::{Core, Goal, Shared};
-use crate::engine::Output;
+use crate::{engine::Output, sync::MutexGuard};
 
 /// A thread that wrote directly less than this ago publishes in quick succession: from now on the
 /// driver gathers. Far below the time in which any answer could have come back.
