@@ -7,12 +7,15 @@ mod disk;
 use std::{
     io,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
 };
 
 use self::disk::SimulatedDisk;
 use super::{File, FileSystem};
-use crate::error::{Code, Result};
+use crate::{
+    error::{Code, Result},
+    sync::{Mutex, MutexGuard},
+};
 
 /// A file system in memory. Clones are the same one.
 #[derive(Clone, Debug, Default)]
@@ -79,7 +82,7 @@ impl SimulatedFiles {
     }
 
     fn disk(&self) -> MutexGuard<'_, SimulatedDisk> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }
 

@@ -4,12 +4,13 @@
 use std::{
     collections::BTreeMap,
     io::{self, IoSlice},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
 };
 
 use redb::StorageBackend;
 
 use super::super::File;
+use crate::sync::{Mutex, MutexGuard};
 
 /// The file itself.
 #[derive(Debug)]
@@ -63,7 +64,7 @@ impl View {
     }
 
     fn changes(&self) -> MutexGuard<'_, Changes> {
-        self.changes.lock().unwrap_or_else(PoisonError::into_inner)
+        self.changes.lock()
     }
 
     /// What the file has there, with zeros behind its end.

@@ -1,7 +1,5 @@
 //! Folding logs into the base.
 
-use std::sync::PoisonError;
-
 use super::{
     Disk,
     base::{Base, Source, Trouble},
@@ -27,7 +25,7 @@ impl Disk {
     /// Folds every log but the one that is written to. Whatever it dies at, what it folded is in the
     /// logs or in the base.
     pub(super) fn fold(&self) -> Result<()> {
-        let _folding = self.folding.lock().unwrap_or_else(PoisonError::into_inner);
+        let _folding = self.folding.lock();
         let (mut sources, has_base) = {
             let writer = self.writer();
             writer.check(&self.place)?;

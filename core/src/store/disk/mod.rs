@@ -26,10 +26,7 @@ mod reading;
 mod scan;
 mod start;
 
-use std::{
-    path::Path,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::{path::Path, sync::Arc};
 
 use self::{
     base::Source,
@@ -41,6 +38,7 @@ use super::{FileSystem, Storage};
 use crate::{
     engine::{Output, Recovered},
     error::Result,
+    sync::{Mutex, MutexGuard},
 };
 
 pub(super) use contents::Contents;
@@ -128,7 +126,7 @@ impl Disk {
     }
 
     fn writer(&self) -> MutexGuard<'_, Writer> {
-        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
+        self.writer.lock()
     }
 }
 
@@ -199,7 +197,7 @@ impl Storage for Disk {
     }
 
     fn sync(&self) -> Result<()> {
-        let _syncing = self.syncing.lock().unwrap_or_else(PoisonError::into_inner);
+        let _syncing = self.syncing.lock();
         let (files, last, log) = {
             let writer = self.writer();
             writer.check(&self.place)?;
@@ -237,7 +235,7 @@ impl Storage for Disk {
 
     fn close(&self) -> Result<()> {
         // A log that is being folded has to be let go of before the lock.
-        let _folding = self.folding.lock().unwrap_or_else(PoisonError::into_inner);
+        let _folding = self.folding.lock();
         // The mark says that everything before it has been synced, so it must have been.
         let closed = self
             .sync()

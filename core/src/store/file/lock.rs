@@ -10,10 +10,13 @@ use std::{
     fs::{self, OpenOptions},
     io,
     path::Path,
-    sync::{Mutex, MutexGuard, OnceLock, PoisonError},
+    sync::OnceLock,
 };
 
-use crate::error::{Code, Error, Result};
+use crate::{
+    error::{Code, Error, Result},
+    sync::{Mutex, MutexGuard},
+};
 
 /// What one process holds. A child of fork finds its parent's entries, which do not count, and
 /// perhaps its parent's mutex locked for ever; so it begins a registry of its own.
@@ -43,7 +46,7 @@ impl Registry {
     }
 
     fn held(&self) -> MutexGuard<'_, HashSet<Key>> {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+        self.held.lock()
     }
 }
 
