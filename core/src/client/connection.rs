@@ -378,6 +378,7 @@ impl<'s> Connection<'s> {
         let wrote_something = bytes_out != std::mem::replace(&mut self.bytes_out, bytes_out);
         let streaming = std::mem::take(&mut core.streaming) || self.gathering;
         self.gathering = streaming && wrote_something && self.shared.io_thread().gather.begin(cx);
+        core.gathering = self.gathering;
         core.asleep = !self.gathering && !self.blocked;
         let mut deadline = core.expect();
         let farewell = match &core.goal {

@@ -70,6 +70,8 @@ pub(super) struct Core {
     pub(super) asleep: bool,
     /// The driver has been woken because output is made in quick succession.
     pub(super) streaming: bool,
+    /// The driver pauses, and what is published meanwhile gathers.
+    pub(super) gathering: bool,
     waker: Option<Waker>,
     /// When the driver will look at the engine's deadlines.
     expects: Option<Instant>,
@@ -116,6 +118,7 @@ impl Core {
             writing: false,
             asleep: false,
             streaming: false,
+            gathering: false,
             waker: None,
             expects: None,
             wrote_directly: None,
@@ -186,7 +189,7 @@ impl Core {
 
     /// The driver's waker, unless it has been woken already.
     pub(super) fn take_waker(&mut self) -> Option<Waker> {
-        self.asleep = false;
+        (self.asleep, self.gathering) = (false, false);
         self.waker.take()
     }
 
@@ -202,7 +205,7 @@ impl Core {
     pub(super) fn reset_connection(&mut self) -> Option<Arc<Socket>> {
         self.connection += 1;
         self.asleep = false;
-        self.streaming = false;
+        (self.streaming, self.gathering) = (false, false);
         self.wrote_directly = None;
         self.challenge = None;
         self.fault = None;

@@ -182,6 +182,11 @@ impl Flights {
         ids.allocate(Use::Message(self.flights.vacant_key()))
     }
 
+    /// Whether nothing of a resumed session is left to be sent again.
+    pub(super) fn has_resent(&self) -> bool {
+        self.resend.is_empty()
+    }
+
     /// Sends a message for the first time.
     pub(super) fn launch(&mut self, mut kept: Kept, packet_id: PacketId, wire: &mut Wire<'_>) {
         kept.write(Some(packet_id), wire);
@@ -220,14 +225,15 @@ impl Flights {
         self.exactly_once += u16::from(flight.kept.qos == QoS::ExactlyOnce);
         self.weight += flight.kept.weight();
         let number = flight.kept.number;
-        // The last one, but where a repair of the store has lost what was sent before it.
-        let at = match self.order.back() {
+        let place = (number, self.flights.insert(flight));
+        match self.order.back() {
+            // A repair of the store has lost what was sent before it.
             Some((last, _)) if *last > number => {
-                self.order.partition_point(|(other, _)| *other < number)
+                let at = self.order.partition_point(|(other, _)| *other < number);
+                self.order.insert(at, place);
             }
-            _ => self.order.len(),
-        };
-        self.order.insert(at, (number, self.flights.insert(flight)));
+            _ => self.order.push_back(place),
+        }
     }
 
     /// Sends the next message of a resumed session again [MQTT-4.4.0-1].

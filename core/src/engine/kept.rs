@@ -51,16 +51,12 @@ impl Kept {
         let beside = length >= LARGE_PAYLOAD;
         let properties = publication.properties;
         let whole = publication.packet();
-        let mut packet = Vec::with_capacity(
-            OVERHEAD
-                + whole.topic.len()
-                + properties.as_bytes().len()
-                + if beside { 0 } else { length },
-        );
-        let head = whole.encode_head(version, length, &mut packet).map_err(unsendable_message)?;
-        if !beside {
-            packet.extend_from_slice(whole.payload);
-        }
+        let mut packet = Vec::new();
+        let head = match beside {
+            true => whole.encode_head(version, length, &mut packet),
+            false => whole.encode(version, &mut packet),
+        };
+        let head = head.map_err(unsendable_message)?;
         let lengths =
             packet[1..].iter().position(|byte| byte & 0x80 == 0).expect("a length ends") + 1;
         let deadlines = publication.lifetime.map(|lifetime| {

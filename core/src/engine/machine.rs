@@ -150,6 +150,12 @@ impl Engine {
         self.output.encoded_len() > CHOKED
     }
 
+    /// Whether nothing more of QoS 1 or 2 may be sent before the broker answers.
+    #[inline]
+    pub fn is_window_full(&self) -> bool {
+        self.outgoing.is_window_full()
+    }
+
     /// The whole length of the packet whose beginning the last input ended with; 0 when it is not
     /// known yet.
     pub fn needed(&self) -> usize {

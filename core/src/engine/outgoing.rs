@@ -34,7 +34,7 @@ use super::{
 };
 use crate::{
     error::{Code, Result},
-    protocol::{Ack, QoS, Version},
+    protocol::{Ack, PacketId, QoS, Version},
 };
 use suspicion::{Isolation, Suspicion};
 use telling::Flush;
@@ -150,6 +150,10 @@ impl Outgoing {
 
     pub(super) fn in_flight(&self) -> usize {
         self.flights.len()
+    }
+
+    pub(super) fn is_window_full(&self) -> bool {
+        !self.flights.has_place(QoS::ExactlyOnce)
     }
 
     pub(super) fn failed(&self) -> Failed {
@@ -273,6 +277,12 @@ impl Outgoing {
         if stores {
             kept.record(self.version, tools.journal);
         }
+        if online && let Some(id) = self.place_for_next(&kept, tools.ids, tools.output) {
+            let Tools { output, journal, .. } = tools;
+            let (server, aliases, output) = (&self.server, &mut self.aliases, &mut output.open);
+            self.flights.launch(kept, id, &mut Wire { server, aliases, now, output, journal });
+            return Ok(number);
+        }
         self.queue.push_back(kept);
         if online {
             self.pump(now, &mut tools);
@@ -281,6 +291,24 @@ impl Outgoing {
             self.queue.settle(number);
         }
         Ok(number)
+    }
+
+    /// A packet id for the newest message, where it may leave without having waited in the queue: most
+    /// of QoS 1 and 2 do.
+    fn place_for_next(
+        &mut self,
+        newest: &Kept,
+        ids: &mut PacketIds,
+        output: &Outbox,
+    ) -> Option<PacketId> {
+        let at_once = newest.qos != QoS::AtMostOnce
+            && !newest.has_lifetime()
+            && self.queue.is_empty()
+            && self.flights.has_resent()
+            && self.flights.has_place(newest.qos)
+            && self.isolation == Isolation::No
+            && output.len() < OUTPUT_LIMIT;
+        at_once.then(|| self.flights.allocate(ids))?
     }
 
     /// Makes room for a message as the policy says; `false` when there is none, and then nothing has

@@ -159,7 +159,7 @@ impl Publication<'_> {
         let start = buffer.len();
         let encoded = match spelling {
             _ if !small => self.encode_head(version, spelling, buffer),
-            Spelling::Plain => self.packet().encode(version, buffer),
+            Spelling::Plain => self.packet().encode(version, buffer).map(drop),
             Spelling::Introduced(alias) | Spelling::Abbreviated(alias) => {
                 let packet = Publish { topic: spelling.of(self.topic), ..self.packet() };
                 packet.encode_aliased(version, alias, buffer)

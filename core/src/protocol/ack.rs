@@ -46,6 +46,10 @@ impl AckKind {
         }
     }
 
+    const fn first_byte(self) -> u8 {
+        (self.packet_type() as u8) << 4 | self.flags()
+    }
+
     fn check(self, reason: ReasonCode) -> Result<(), Violation> {
         if reason.allowed_in(self.packet_type()) {
             return Ok(());
@@ -133,10 +137,21 @@ impl<'a> Ack<'a> {
     }
 }
 
+/// Reads one of the four bytes that say success in every version; nothing when the packet is longer,
+/// or another one.
+#[inline]
+pub fn decode_short(frame: Frame<'_>) -> Option<(AckKind, PacketId)> {
+    let &[high, low] = frame.body else { return None };
+    let kind = [AckKind::Puback, AckKind::Pubrec, AckKind::Pubrel, AckKind::Pubcomp]
+        .into_iter()
+        .find(|kind| frame.first == kind.first_byte())?;
+    Some((kind, PacketId::new(u16::from_be_bytes([high, low]))?))
+}
+
 /// Appends the four bytes that say success in every version.
 #[inline]
 pub fn encode_short(kind: AckKind, id: PacketId, out: &mut Vec<u8>) {
-    write_short((kind.packet_type() as u8) << 4 | kind.flags(), id, out);
+    write_short(kind.first_byte(), id, out);
 }
 
 /// Appends a PUBREL that is sent again on a connection of MQTT 3.1, which alone marks it with DUP.

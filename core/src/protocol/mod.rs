@@ -40,7 +40,7 @@ mod unsubscribe;
 mod violation;
 mod wire;
 
-pub use ack::{Ack, AckKind, encode_pubrel_again, encode_short};
+pub use ack::{Ack, AckKind, decode_short, encode_pubrel_again, encode_short};
 pub use auth::Auth;
 pub use connack::Connack;
 pub use connect::{Connect, Will};

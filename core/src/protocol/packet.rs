@@ -157,7 +157,7 @@ impl<'a> Packet<'a> {
         match self {
             Self::Connect(connect) => connect.encode(version, out),
             Self::Connack(connack) => connack.encode(version, out),
-            Self::Publish(publish) => publish.encode(version, out),
+            Self::Publish(publish) => publish.encode(version, out).map(drop),
             Self::Puback(ack) => ack.encode_to(AckKind::Puback, version, out),
             Self::Pubrec(ack) => ack.encode_to(AckKind::Pubrec, version, out),
             Self::Pubrel(ack) => ack.encode_to(AckKind::Pubrel, version, out),

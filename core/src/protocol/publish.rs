@@ -129,16 +129,17 @@ impl<'a> Publish<'a> {
         Ok(Self { duplicate, qos, retain, topic, packet_id, properties, payload })
     }
 
-    /// Appends the packet to `out`.
+    /// Appends the packet to `out`; the answer tells where its parts stand. An empty `out` takes just
+    /// the memory that the packet needs.
     ///
     /// # Errors
     ///
     /// What the receiver would have to refuse is not written; `out` is then as it was.
     #[inline]
-    pub fn encode(&self, version: Version, out: &mut Vec<u8>) -> Result<(), EncodeError> {
-        self.write_head(version, self.payload.len(), self.payload.len(), 0, out)?;
+    pub fn encode(&self, version: Version, out: &mut Vec<u8>) -> Result<Head, EncodeError> {
+        let head = self.write_head(version, self.payload.len(), self.payload.len(), 0, out)?;
         out.extend_from_slice(self.payload);
-        Ok(())
+        Ok(head)
     }
 
     /// Appends all but the payload, which has `payload_len` bytes and is sent from elsewhere; the
@@ -215,7 +216,10 @@ impl<'a> Publish<'a> {
             .ok_or(EncodeError::PacketTooLarge)?;
         let header = 1 + variable_length(remaining as usize);
         let length = header + before_payload;
-        out.reserve(length + follows);
+        match out.is_empty() {
+            true => out.reserve_exact(length + follows),
+            false => out.reserve(length + follows),
+        }
 
         let flags = (self.duplicate as u8) << 3 | (self.qos as u8) << 1 | self.retain as u8;
         out.push((PACKET as u8) << 4 | flags);

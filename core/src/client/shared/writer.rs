@@ -51,7 +51,9 @@ impl Shared {
     #[inline]
     pub(in crate::client) fn see_it_leave(self: &Arc<Self>, mut core: MutexGuard<'_, Core>) {
         let stores = core.begin_storing();
-        let leaves = core.asleep && !core.writing && core.has_output();
+        // Where the window is full nothing more gathers.
+        let waits = core.asleep || core.gathering && core.engine.is_window_full();
+        let leaves = waits && !core.writing && core.has_output();
         drop(core);
         if stores {
             self.store_soon();
@@ -61,12 +63,17 @@ impl Shared {
         }
     }
 
-    /// The driver sleeps and there is output: writes it, or wakes the driver.
+    /// The driver sleeps or pauses and there is output: writes it, or wakes the driver.
     fn kick(self: &Arc<Self>) {
         let now = Instant::now();
         let mut core = self.core.lock();
-        if !core.asleep || core.writing || !core.has_output() {
+        if core.writing || !core.has_output() {
             return;
+        }
+        if !core.asleep {
+            let waker = core.gathering.then(|| core.take_waker()).flatten();
+            drop(core);
+            return waker.into_iter().for_each(Waker::wake);
         }
         let quick = core.wrote_directly.is_some_and(|wrote| now.duration_since(wrote) < QUICK);
         let direct = core.direct.clone().filter(|_| !quick);

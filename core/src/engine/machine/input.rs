@@ -20,7 +20,7 @@ use crate::{
     error::{Code, Error, Result},
     protocol::{
         Ack, AckKind, Connack, Cut, Disconnect, Frame, Packet, PacketId, PacketType, Properties,
-        QoS, RawPublish, ReasonCode, Sender, Version, Violation, cut, topic,
+        QoS, RawPublish, ReasonCode, Sender, Version, Violation, cut, decode_short, topic,
     },
 };
 
@@ -54,6 +54,10 @@ impl Engine {
                     {
                         self.handle_publish(frame, from..from + length, now, inbound)
                             .map_err(Fault::from)
+                    } else if let Some((kind, packet_id)) = decode_short(frame)
+                        && self.phase == Phase::Online
+                    {
+                        self.handle_ack(kind, &Ack::success(packet_id))
                     } else {
                         self.handle_frame(frame, now)
                     };
@@ -183,13 +187,10 @@ impl Engine {
         let packet = Packet::decode_from(Sender::Server, frame, self.settings.version)?;
         agreement::check(&self.settings, &packet)?;
         match packet {
-            Packet::Puback(ack) => self.handle_ack(kind, &ack, Outgoing::acknowledged)?,
-            Packet::Pubcomp(ack) => self.handle_ack(kind, &ack, Outgoing::completed)?,
-            Packet::Pubrec(ack) => self.handle_pubrec(&ack)?,
-            Packet::Pubrel(ack) => {
-                let (output, journal) = (&mut self.output.open, &mut self.journal);
-                self.incoming.released(ack.packet_id, output, journal)?;
-            }
+            Packet::Puback(ack) => self.handle_ack(AckKind::Puback, &ack)?,
+            Packet::Pubrec(ack) => self.handle_ack(AckKind::Pubrec, &ack)?,
+            Packet::Pubrel(ack) => self.handle_ack(AckKind::Pubrel, &ack)?,
+            Packet::Pubcomp(ack) => self.handle_ack(AckKind::Pubcomp, &ack)?,
             Packet::Suback(ack) => {
                 self.handle_request_ack(kind, ack.packet_id, ack.codes, ack.properties)?;
             }
@@ -287,7 +288,24 @@ impl Engine {
         }
     }
 
-    fn handle_ack(
+    #[inline]
+    fn handle_ack(&mut self, kind: AckKind, ack: &Ack<'_>) -> Result<(), Fault> {
+        match kind {
+            AckKind::Puback => {
+                self.handle_end(PacketType::Puback, ack, Outgoing::acknowledged)?;
+            }
+            AckKind::Pubcomp => self.handle_end(PacketType::Pubcomp, ack, Outgoing::completed)?,
+            AckKind::Pubrec => self.handle_pubrec(ack)?,
+            AckKind::Pubrel => {
+                let (output, journal) = (&mut self.output.open, &mut self.journal);
+                self.incoming.released(ack.packet_id, output, journal)?;
+            }
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn handle_end(
         &mut self,
         kind: PacketType,
         ack: &Ack<'_>,
