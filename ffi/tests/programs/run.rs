@@ -30,13 +30,14 @@ use crate::artifact;
 pub(crate) enum Under {
     AddressSanitizer,
     Valgrind,
+    Nothing,
 }
 
 impl Under {
     fn build(self) -> Build {
         match self {
             Self::AddressSanitizer => Build::Sanitized,
-            Self::Valgrind => Build::Plain,
+            Self::Valgrind | Self::Nothing => Build::Plain,
         }
     }
 
@@ -49,7 +50,7 @@ impl Under {
     pub(crate) fn watch(self, source: &str, arguments: &[&str]) {
         let program = compile(source, self.build());
         let mut command = match self {
-            Self::AddressSanitizer => Command::new(program),
+            Self::AddressSanitizer | Self::Nothing => Command::new(program),
             Self::Valgrind => {
                 let mut command = Command::new("valgrind");
                 command.args(["--quiet", "--error-exitcode=9", "--leak-check=full"]);
