@@ -24,6 +24,7 @@ use super::{
     outgoing_alias::OutgoingAliases,
     packet_id::{PacketIds, Use},
     server::ServerLimits,
+    spares::Spares,
 };
 use crate::{
     error::{Code, Error},
@@ -97,6 +98,7 @@ pub(super) struct Flights {
     exactly_once_limit: u16,
     exactly_once: u16,
     weight: usize,
+    pub(super) spares: Spares,
 }
 
 impl Flights {
@@ -114,6 +116,7 @@ impl Flights {
             exactly_once_limit: if version.is_v5() { u16::MAX } else { exactly_once_limit },
             exactly_once: 0,
             weight: 0,
+            spares: Spares::default(),
         }
     }
 
@@ -213,7 +216,7 @@ impl Flights {
         ids: &mut PacketIds,
     ) {
         if let Some(place) = released {
-            kept.release();
+            drop(kept.release());
             self.confirmations = self.confirmations.max(place + 1);
         }
         ids.reserve(packet_id, Use::Message(self.flights.vacant_key()));
@@ -313,7 +316,7 @@ impl Flights {
             self.confirmations += 1;
             // The message must not be sent again [MQTT-4.3.3-7]: free it, only the id matters.
             self.weight -= flight.kept.weight();
-            flight.kept.release();
+            self.spares.give(flight.kept.release());
             // Once it has been released the broker may forget it: sent again then, it would be new.
             journal.record(&Record::Released { number: flight.kept.number });
             flight.gate = journal.newest();
@@ -469,6 +472,7 @@ impl Flights {
         self.flights.shrink_to_fit();
         self.order.shrink_to(16);
         self.resend.shrink_to(16);
+        self.spares.shrink();
     }
 }
 

@@ -30,7 +30,7 @@ pub(super) struct Kept {
     pub(super) number: u64,
     pub(super) qos: QoS,
     pub(super) completion: Option<Completion>,
-    packet: Box<[u8]>,
+    packet: Vec<u8>,
     large: Bytes,
     packet_id_at: u32,
     topic_at: u8,
@@ -42,16 +42,17 @@ pub(super) struct Kept {
 }
 
 impl Kept {
+    /// `packet` is an empty buffer.
     pub(super) fn new(
         number: u64,
         version: Version,
         publication: Publication<'_>,
+        mut packet: Vec<u8>,
     ) -> Result<Self, Error> {
         let length = publication.payload.as_slice().len();
         let beside = length >= LARGE_PAYLOAD;
         let properties = publication.properties;
         let whole = publication.packet();
-        let mut packet = Vec::new();
         let head = match beside {
             true => whole.encode_head(version, length, &mut packet),
             false => whole.encode(version, &mut packet),
@@ -67,7 +68,7 @@ impl Kept {
             number,
             qos: publication.qos,
             completion: None,
-            packet: packet.into(),
+            packet,
             packet_id_at: head.packet_id_at.unwrap_or(0) as u32,
             topic_at: (1 + lengths + 2) as u8,
             topic_length: publication.topic.len() as u16,
@@ -101,7 +102,7 @@ impl Kept {
             properties,
             lifetime: None,
         };
-        let mut kept = Self::new(number, version, publication)?;
+        let mut kept = Self::new(number, version, publication, Vec::new())?;
         let behind = if kept.large.is_empty() { stored.payload.len() } else { 0 };
         let interval = interval(properties, behind);
         let sent = message.packet_id.is_some();
@@ -148,11 +149,11 @@ impl Kept {
         server.allow(self.qos, retain, self.weight(), self.topic_alias)
     }
 
-    /// Frees the message itself; its number and its completion stay.
-    pub(super) fn release(&mut self) {
-        self.packet = Box::default();
+    /// Gives the message itself up, with the buffer it was in; its number and its completion stay.
+    pub(super) fn release(&mut self) -> Vec<u8> {
         self.large = Bytes::new();
         self.deadlines = None;
+        std::mem::take(&mut self.packet)
     }
 
     /// Writes it for the first time on its way to this broker, which takes it; the answer is how many

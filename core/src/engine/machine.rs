@@ -175,10 +175,9 @@ impl Engine {
 
     /// The subscriptions that want a topic. The topic has been checked.
     pub fn find(&mut self, topic: &str) -> Arc<Match> {
-        self.subscriptions
-            .router
-            .find(topic.as_bytes(), std::str::from_utf8)
-            .expect("a str is valid UTF-8")
+        let router = &mut self.subscriptions.router;
+        router.find(topic.as_bytes(), std::str::from_utf8).expect("a str is valid UTF-8");
+        router.found().clone()
     }
 
     /// The filters that are subscribed, and those that the broker has granted to an earlier process

@@ -258,7 +258,9 @@ impl Outgoing {
         }
         let number = self.last_number + 1;
         let now = publication.lifetime.map(|lifetime| lifetime.now);
-        let mut kept = Kept::new(number, self.version, publication).map_err(Refused::Because)?;
+        let buffer = self.flights.spares.take();
+        let mut kept =
+            Kept::new(number, self.version, publication, buffer).map_err(Refused::Because)?;
         if online {
             kept.check(&self.server).map_err(Refused::Because)?;
         }
@@ -359,12 +361,13 @@ impl Outgoing {
     }
 
     /// A message has ended for this process.
-    fn conclude(&mut self, (kept, outcome): Landed, journal: &mut Journal) {
+    fn conclude(&mut self, (mut kept, outcome): Landed, journal: &mut Journal) {
         if let Err(error) = &outcome {
             journal.end_waiters(kept.number, error);
             self.failed.count(error, 1);
         }
         self.acquit(kept.number);
+        self.flights.spares.give(kept.release());
         self.ledger.end(kept.number, kept.completion, outcome);
     }
 

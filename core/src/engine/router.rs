@@ -2,13 +2,13 @@
 
 use std::{
     collections::{HashMap, hash_map::Entry},
-    hash::{BuildHasherDefault, Hash, Hasher},
+    hash::BuildHasherDefault,
     sync::Arc,
 };
 
 use rustc_hash::FxHasher;
 
-use super::narrow::Narrowing;
+use super::{narrow::Narrowing, recent::Recent};
 use crate::protocol::{Properties, topic};
 
 /// The key of a subscription's handler, never used twice in a session.
@@ -46,16 +46,12 @@ pub struct Route {
     pub(super) confirmed: bool,
 }
 
-/// How many matches are remembered: the topics of a busy session repeat, and a remembered one
-/// costs a hash and a comparison whatever the number of subscriptions.
-const REMEMBERED: usize = 256;
-
 /// A tree of filter levels, with a memory of the latest matches before it.
 #[derive(Debug, Default)]
 pub(super) struct Router {
     root: Level,
     last: Option<Arc<Match>>,
-    remembered: Vec<Option<Arc<Match>>>,
+    recent: Recent,
     narrowing: Narrowing,
     /// How many filters use each identifier.
     identifiers: HashMap<u32, usize, BuildHasherDefault<FxHasher>>,
@@ -112,45 +108,52 @@ impl Router {
         self.identifiers.contains_key(&identifier)
     }
 
-    /// Leaves those of a match for which the broker sent this copy of the message.
-    #[inline]
-    pub(super) fn narrow(&mut self, found: Arc<Match>, properties: Properties<'_>) -> Arc<Match> {
-        self.narrowing.narrow(found, properties)
-    }
-
-    /// The subscriptions that want a topic. `check` says whether a topic that is not remembered is
-    /// a legal one; one that is has been checked before.
+    /// Looks for the subscriptions that want a topic, which [`found`](Self::found) tells. `check` says
+    /// whether a topic that is not remembered is a legal one; one that is has been checked before.
     #[inline]
     pub(super) fn find<E>(
         &mut self,
         topic: &[u8],
         check: impl FnOnce(&[u8]) -> Result<&str, E>,
-    ) -> Result<Arc<Match>, E> {
+    ) -> Result<(), E> {
         if let Some(last) = &self.last
             && last.topic.as_bytes() == topic
         {
-            return Ok(last.clone());
+            return Ok(());
         }
         self.find_other(topic, check)
+    }
+
+    /// What was found last.
+    #[inline]
+    pub(super) fn found(&self) -> &Arc<Match> {
+        self.last.as_ref().expect("a topic has been looked for")
+    }
+
+    /// Adds what was found last to the matches of a batch, unless it is the latest of them already.
+    /// Left are those for which the broker sent this copy of the message.
+    #[inline]
+    pub(super) fn add_found(&mut self, properties: Properties<'_>, to: &mut Vec<Arc<Match>>) {
+        let narrowed = match properties.is_empty() {
+            true => None,
+            false => self.narrowing.narrow(self.last.as_ref().expect("found before"), properties),
+        };
+        let found = narrowed.as_ref().unwrap_or_else(|| self.found());
+        // Most messages of a batch come under one topic: its count is touched once for all of them.
+        if !to.last().is_some_and(|last| Arc::ptr_eq(last, found)) {
+            to.push(found.clone());
+        }
     }
 
     fn find_other<E>(
         &mut self,
         topic: &[u8],
         check: impl FnOnce(&[u8]) -> Result<&str, E>,
-    ) -> Result<Arc<Match>, E> {
-        if self.remembered.is_empty() {
-            self.remembered.resize(REMEMBERED, None);
-        }
-        let mut hasher = FxHasher::default();
-        topic.hash(&mut hasher);
-        let slot = hasher.finish() as usize % REMEMBERED;
-        if let Some(found) = &self.remembered[slot]
-            && found.topic.as_bytes() == topic
-        {
-            let found = found.clone();
+    ) -> Result<(), E> {
+        let spot = Recent::spot(topic);
+        if let Some(found) = self.recent.get(topic, spot) {
             self.last = Some(found.clone());
-            return Ok(found);
+            return Ok(());
         }
         let topic = check(topic)?;
         let mut routes = Vec::new();
@@ -161,14 +164,14 @@ impl Router {
         // that is not confirmed comes first, and counts.
         routes.dedup_by_key(|route| route.id);
         let found = Arc::new(Match { topic: topic.into(), routes: routes.into(), whole: None });
-        self.remembered[slot] = Some(found.clone());
-        self.last = Some(found.clone());
-        Ok(found)
+        self.recent.put(spot, found.clone());
+        self.last = Some(found);
+        Ok(())
     }
 
     fn forget(&mut self) {
         self.last = None;
-        self.remembered = Vec::new();
+        self.recent = Recent::default();
         self.narrowing = Narrowing::default();
     }
 }
@@ -253,7 +256,8 @@ mod tests {
     use super::*;
 
     fn found(router: &mut Router, topic: &str) -> Vec<RouteId> {
-        let found = router.find(topic.as_bytes(), std::str::from_utf8).unwrap();
+        router.find(topic.as_bytes(), std::str::from_utf8).unwrap();
+        let found = router.found();
         found.routes.iter().map(|route| route.id).collect()
     }
 

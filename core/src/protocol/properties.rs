@@ -182,7 +182,13 @@ impl<'a> Properties<'a> {
     }
 
     /// The first property of this kind.
+    #[inline]
     pub(super) fn find(&self, identifier: PropertyIdentifier) -> Option<Property<'a>> {
+        // Most packets have none at all.
+        if self.is_empty() { None } else { self.look_for(identifier) }
+    }
+
+    fn look_for(&self, identifier: PropertyIdentifier) -> Option<Property<'a>> {
         self.only_if(identifier).iter().find(|property| property.identifier() == identifier)
     }
 

@@ -273,7 +273,7 @@ impl<'a> Publish<'a> {
             };
         }
         // [MQTT-3.3.2-2]
-        match topic::check_characters(self.topic.as_bytes()) {
+        match topic::check_name_str(self.topic) {
             Ok(()) => Ok(()),
             Err(error) => Err(error.violation().on(PACKET).into()),
         }

@@ -74,7 +74,17 @@ pub fn check_name(topic: &[u8]) -> Result<&str, TopicError> {
     std::str::from_utf8(topic).map_err(|_| TopicError::NotUtf8)
 }
 
-/// All of [`check_name`] but UTF-8, which a `str` is by its type.
+/// [`check_name`] of what is UTF-8 by its type.
+///
+/// # Errors
+///
+/// As for `check_name`.
+#[inline]
+pub fn check_name_str(topic: &str) -> Result<(), TopicError> {
+    check_characters(topic.as_bytes())
+}
+
+/// All of [`check_name`] but UTF-8.
 #[inline]
 pub(super) fn check_characters(topic: &[u8]) -> Result<(), TopicError> {
     check_length(topic)?;

@@ -29,7 +29,7 @@ impl Shared {
         may_wait: bool,
     ) -> Result<u64> {
         self.check_fork()?;
-        topic::check_name(topic.as_bytes()).map_err(|error| {
+        topic::check_name_str(topic).map_err(|error| {
             Error::new(Code::InvalidTopic, format!("The topic cannot be used: {error}"))
         })?;
         let PublishOptions { qos, retain, properties, time_to_live, mut completion } = options;

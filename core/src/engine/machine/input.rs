@@ -2,14 +2,13 @@
 
 use std::{
     ops::Range,
-    sync::Arc,
     time::{Duration, Instant},
 };
 
 use super::{Engine, Phase, time::STANDSTILL};
 use crate::{
     engine::{
-        Connected, Delivery, Event, Inbound, Match, Record, SessionLoss, agreement, handshake,
+        Connected, Delivery, Event, Inbound, Record, SessionLoss, agreement, handshake,
         incoming::Arrival,
         outgoing::{Outgoing, Tools},
         packet_id::Use,
@@ -106,10 +105,9 @@ impl Engine {
             None => self.subscriptions.router.find(publish.topic, checked),
             Some(alias) => self.aliased(alias, publish.topic),
         };
-        let found = match found {
-            Ok(found) => found,
-            Err(violation) => return self.handle_unreadable(frame, at.len(), violation),
-        };
+        if let Err(violation) = found {
+            return self.handle_unreadable(frame, at.len(), violation);
+        }
         let (receipt, redelivered) = match publish.packet_id {
             None => (None, false),
             Some(id) => {
@@ -135,26 +133,21 @@ impl Engine {
         let is_recorded = self.journal.is_on() && publish.qos == QoS::ExactlyOnce;
         let receipt = match receipt {
             Some(receipt)
-                if self.settings.acknowledge_on_receipt
-                    && (!is_recorded || found.routes.is_empty()) =>
+                if self.settings.acknowledge_on_receipt && (!is_recorded || self.is_unrouted()) =>
             {
                 self.acknowledge(receipt, ReasonCode::Success);
                 None
             }
             other => other,
         };
-        if found.routes.is_empty() && receipt.is_none() {
+        if receipt.is_none() && self.is_unrouted() {
             self.unrouted += 1;
             return Ok(());
         }
-        let found = self.subscriptions.router.narrow(found, publish.properties);
+        self.subscriptions.router.add_found(publish.properties, &mut inbound.matches);
         let end = at.end;
         let payload = end - publish.payload.len();
         let properties = publish.properties.as_bytes().len();
-        match inbound.matches.last() {
-            Some(last) if Arc::ptr_eq(last, &found) => {}
-            _ => inbound.matches.push(found),
-        }
         inbound.deliveries.push(Delivery {
             matched: inbound.matches.len() as u32 - 1,
             payload: payload as u32..end as u32,
@@ -168,15 +161,19 @@ impl Engine {
         Ok(())
     }
 
+    /// Whether nobody wants the topic that was looked for last.
+    fn is_unrouted(&self) -> bool {
+        self.subscriptions.router.found().routes.is_empty()
+    }
+
     #[cold]
-    fn aliased(&mut self, alias: u16, topic: &[u8]) -> Result<Arc<Match>, Violation> {
+    fn aliased(&mut self, alias: u16, topic: &[u8]) -> Result<(), Violation> {
         if topic.is_empty() {
             let topic = self.aliases.topic(alias)?.as_bytes();
             return self.subscriptions.router.find(topic, checked);
         }
-        let found = self.subscriptions.router.find(topic, checked)?;
-        self.aliases.set(alias, &found.topic)?;
-        Ok(found)
+        self.subscriptions.router.find(topic, checked)?;
+        self.aliases.set(alias, &self.subscriptions.router.found().topic)
     }
 
     fn handle_frame(&mut self, frame: Frame<'_>, now: Instant) -> Result<(), Fault> {
