@@ -91,8 +91,8 @@ pub(super) struct Connection<'s> {
     acknowledge_at: Option<Instant>,
     /// The last sleep was a pause for publishes to gather.
     gathering: bool,
-    /// What had been written before the last sleep.
-    bytes_out: u64,
+    /// What had been written and read before the last sleep.
+    moved: [u64; 2],
     leaving: Leaving,
 }
 
@@ -121,7 +121,7 @@ impl<'s> Connection<'s> {
             choked: false,
             acknowledge_at: None,
             gathering: false,
-            bytes_out: 0,
+            moved: [0; 2],
             leaving: Leaving::No,
         }
     }
@@ -374,10 +374,11 @@ impl<'s> Connection<'s> {
         }
         // A session that is published to in quick succession pauses instead of sleeping: what it
         // writes next gathers, and nobody has to wake it.
-        let bytes_out = self.shared.traffic.bytes_out.load(Ordering::Relaxed);
-        let wrote_something = bytes_out != std::mem::replace(&mut self.bytes_out, bytes_out);
+        let traffic = &self.shared.traffic;
+        let moved = [&traffic.bytes_out, &traffic.bytes_in].map(|of| of.load(Ordering::Relaxed));
+        let moves = moved != std::mem::replace(&mut self.moved, moved);
         let streaming = std::mem::take(&mut core.streaming) || self.gathering;
-        self.gathering = streaming && wrote_something && self.shared.io_thread().gather.begin(cx);
+        self.gathering = streaming && moves && self.shared.io_thread().gather.begin(cx);
         core.gathering = self.gathering;
         core.asleep = !self.gathering && !self.blocked;
         let mut deadline = core.expect();

@@ -67,16 +67,14 @@ impl Shared {
     fn kick(self: &Arc<Self>) {
         let now = Instant::now();
         let mut core = self.core.lock();
-        if core.writing || !core.has_output() {
+        // Behind a full window nothing more comes that could gather.
+        let full = core.engine.is_window_full();
+        let waits = core.asleep || core.gathering && full;
+        if !waits || core.writing || !core.has_output() {
             return;
         }
-        if !core.asleep {
-            let waker = core.gathering.then(|| core.take_waker()).flatten();
-            drop(core);
-            return waker.into_iter().for_each(Waker::wake);
-        }
         let quick = core.wrote_directly.is_some_and(|wrote| now.duration_since(wrote) < QUICK);
-        let direct = core.direct.clone().filter(|_| !quick);
+        let direct = core.direct.clone().filter(|_| full || !quick);
         if let Some(stream) = direct {
             let connection = core.connection;
             drop(core);
