@@ -181,7 +181,10 @@ impl AsyncSession {
 
     /// Publishes, or raises where the queue is full; the number of the message.
     #[expect(clippy::too_many_arguments, reason = "they are one call's arguments")]
-    #[pyo3(signature = (topic, payload, qos, retain, properties, time_to_live))]
+    #[pyo3(
+        signature = (topic, payload=Given::Nothing, qos=Quality::DEFAULT, retain=false, *, properties=None, time_to_live=None),
+        text_signature = "($self, topic, payload=b'', qos=0, retain=False, *, properties=None, time_to_live=None)"
+    )]
     fn publish_nowait(
         &self,
         py: Python<'_>,

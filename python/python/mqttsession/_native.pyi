@@ -1016,11 +1016,12 @@ class AsyncSession:
     def publish_nowait(
         self,
         topic: str,
-        payload: Payload,
-        qos: QoS,
-        retain: bool,
-        properties: Properties | None,
-        time_to_live: Duration | None,
+        payload: Payload = b"",
+        qos: QoS = 0,
+        retain: bool = False,
+        *,
+        properties: Properties | None = None,
+        time_to_live: Duration | None = None,
     ) -> int:
         """Publish, or raise where the queue is full; the number of the message."""
 

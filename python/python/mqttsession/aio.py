@@ -90,6 +90,9 @@ class Session:
             self._loop, self._bound = loop, _native.AsyncSession(self._session, loop)
             for question in self._questions:
                 question.event_loop = weakref.ref(loop)
+            if type(self).publish_nowait is Session.publish_nowait:
+                # From now on the call is the native one: a frame of Python costs more than publishing.
+                self.publish_nowait = self._bound.publish_nowait  # type: ignore[method-assign]
         return self._bound
 
     def _question(self, callable: Callable[..., Any]) -> _Question:
@@ -189,7 +192,9 @@ class Session:
     ) -> int:
         """Publish a message and return its number; raise CapacityError when the queue is full."""
         native = self._bind()
-        return native.publish_nowait(topic, payload, qos, retain, properties, time_to_live)
+        return native.publish_nowait(
+            topic, payload, qos, retain, properties=properties, time_to_live=time_to_live
+        )
 
     async def _in_room(self, call: Callable[..., _T | None], *arguments: Any) -> _T:
         """Repeat a call that publishes until the outgoing queue has room for it."""
