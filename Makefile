@@ -12,6 +12,7 @@ BUILD := build
 VENV  := $(BUILD)/venv
 VPY   := $(VENV)/bin/python
 BENCH_VENV := $(BUILD)/bench/venv
+GUNGRAUN := $(BUILD)/tools/bin/gungraun-runner
 
 # What the Python package is built from.
 PYTHON_SOURCES := $(shell find core/src python/src python/python -name '*.rs' -o -name '*.py' -o -name '*.pyi') \
@@ -115,8 +116,20 @@ crash-test: setup $(VENV)/package.stamp ## kills publishers and receivers for re
 
 # ---- measuring
 
-bench: release $(BENCH_VENV)/package.stamp ## measures against the raw limit and the peers that are installed (ROW=pub/0/16 for one row)
-	$(PYTHON) benches/run.py $(if $(ROW),--row $(ROW)) $(if $(ONLY),--only $(ONLY)) $(if $(REPETITIONS),--repetitions $(REPETITIONS))
+instructions: $(GUNGRAUN) ## counts the instructions of the hot paths and compares them with their limits
+	@sh tests/instructions.sh $(CARGO) $(GUNGRAUN)
+
+# Of the version that the benchmark was built against: the two have to agree.
+$(GUNGRAUN): Cargo.lock
+	$(CARGO) install --quiet --locked gungraun-runner --root $(BUILD)/tools --version $(shell sed -n '/^name = "gungraun"$$/{n;s/version = "\(.*\)"/\1/p}' Cargo.lock)
+	@touch $@
+
+bench: release $(BENCH_VENV)/package.stamp ## measures against the raw limit and the peers that are installed, for docs/performance.md (ROW=pub/0/16 for one row)
+	$(CARGO) build --locked --release -p mqttsession-benches
+	$(BENCH_VENV)/bin/python benches/run.py $(if $(ROW)$(ONLY),,--document) $(if $(ROW),--row $(ROW)) $(if $(ONLY),--only $(ONLY)) $(if $(REPETITIONS),--repetitions $(REPETITIONS))
+
+bench-peers: ## installs the peers that the benchmark compares with
+	@sh benches/peers.sh
 
 # The release profile, and the Python peers.
 $(BENCH_VENV)/package.stamp: $(PYTHON_SOURCES) benches/requirements.txt
@@ -135,4 +148,4 @@ clean: ## removes everything that was built
 	$(CARGO) clean
 	rm -rf $(BUILD)
 
-.PHONY: help demo library release broker header install test lint setup interop sim mutants crash-test bench bench-stores fuzz clean
+.PHONY: help demo library release broker header install test lint setup interop sim mutants crash-test instructions bench bench-peers bench-stores fuzz clean

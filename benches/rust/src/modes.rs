@@ -53,7 +53,7 @@ pub(crate) fn publish(run: &Run) -> Result<()> {
     let payload = vec![b'x'; run.size];
     let payload = Payload::Borrowed(&payload);
     let qos = QoS::from_u8(run.qos).ok_or("QoS is 0, 1 or 2")?;
-    let start = Start::now();
+    let start = Start::now()?;
     if qos == QoS::AtMostOnce {
         for _ in 0..run.count {
             session.publish(TOPIC, payload.share(), publish_options(qos))?;
@@ -87,7 +87,7 @@ pub(crate) fn receive(run: &Run) -> Result<()> {
     let session = connect(run)?;
     let filter = format!("source/{}/{}/{}", run.qos, run.count, run.size);
     let qos = QoS::from_u8(run.qos).ok_or("QoS is 0, 1 or 2")?;
-    let start = Start::now();
+    let start = Start::now()?;
     subscribe(&session, &filter, qos, &RECEIVED)?;
     let messages = RECEIVED.wait(run.count);
     start.report(run, messages, json!({}))
@@ -105,11 +105,11 @@ pub(crate) fn latency(run: &Run) -> Result<()> {
     let session = connect(run)?;
     let payload = vec![b'x'; run.size];
     subscribe(&session, "echo/x", QoS::AtMostOnce, &RECEIVED)?;
-    let mut start = Start::now();
+    let mut start = Start::now()?;
     let mut trips = Vec::with_capacity(run.count as usize);
     for number in 0..WARM_UP + run.count as usize {
         if number == WARM_UP {
-            start = Start::now();
+            start = Start::now()?;
         }
         let before = std::time::Instant::now();
         session.publish("echo/x", Payload::Borrowed(&payload), PublishOptions::default())?;
@@ -126,7 +126,7 @@ pub(crate) fn latency(run: &Run) -> Result<()> {
 /// From before the first connection to one second after the last.
 pub(crate) fn idle(run: &Run) -> Result<()> {
     let before = process_status("VmRSS")?;
-    let start = Start::now();
+    let start = Start::now()?;
     let sessions: Result<Vec<Session>> =
         (0..run.count).map(|number| session(run, &format!("bench{number}"))).collect();
     let sessions = sessions?;
