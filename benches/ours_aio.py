@@ -22,8 +22,13 @@ async def publish(run: Run) -> None:
     session = await connect(run)
     clock = Clock()
     if run.qos == 0:
+        send, payload = session.publish_nowait, run.payload
         for _ in range(run.count):
-            session.publish_nowait("t/data", run.payload)
+            try:
+                send("t/data", payload)
+            except mqttsession.CapacityError:
+                await session.flush()
+                session.publish_nowait("t/data", payload)
         await session.publish("t/fin", b"", 1)
     else:
         sent = 0

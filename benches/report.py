@@ -16,7 +16,7 @@ Every figure is the median of its runs. Spread: (largest − smallest) / median.
 best peer of the same language (**bold**) in the same table; of a time or a size less is better.
 Of raw, ×raw: against the physical limit, pre-encoded packets without a library. CPU: user and
 system time of the client. Peer busy: CPU time of the sink over the time of the run; near 100 %
-the sink and not the client was the limit. Peak: the largest resident set of the process, for
+the sink and not the client was the limit. Calls: system calls, counted in a run of their own. Peak: the largest resident set of the process, for
 Python with its interpreter."""
 
 
@@ -92,6 +92,11 @@ def cpu(run: Result) -> float:
     return float((run["user_s"] + run["sys_s"]) / run["messages"] * 1e6)
 
 
+def calls(run: Result) -> str:
+    """System calls for a message, where they were counted."""
+    return f"{run['calls']:.4f}" if "calls" in run else ""
+
+
 def throughput(table: Table) -> list[str]:
     """The table of a row of mode pub or recv."""
     raw = table.value("raw", rate) if "raw" in table.good else None
@@ -105,9 +110,11 @@ def throughput(table: Table) -> list[str]:
             f"{table.value(name, cpu):.3f}",
             f"{table.value(name, lambda run: run['rss_kb'] / 1024):.1f}",
             f"{table.value(name, lambda run: run['peer_busy']) * 100:.0f} %",
+            calls(table.good[name][0]),
         ]
 
     columns = ["messages/s", "spread", "×peer", "of raw", "CPU µs/message", "peak MiB", "peer busy"]
+    columns.append("calls/message")
     return table.lines(columns, rate, max, cells)
 
 

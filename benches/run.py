@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """Measure MQTT libraries against the same loopback peer and print Markdown tables.
 
-A row of the matrix is pub/QOS/SIZE, store/SIZE, recv/QOS/SIZE, latency/SIZE or idle/CONNECTIONS. A
-fresh sink serves every run, and its counters must show what the run was asked for. Repetitions are
-interleaved: every driver once, then every driver again, in a new order each time.
+A row of the matrix is pub/QOS/SIZE, store/SIZE, recv/QOS/SIZE (or recv/QOS/SIZE/WINDOW, with so many
+unacknowledged in place of 1000), latency/SIZE or idle/CONNECTIONS. A fresh sink serves every run, and
+its counters must show what the run was asked for. Repetitions are interleaved: every driver once, then
+every driver again, in a new order each time.
 """
 
 import argparse
@@ -13,12 +14,15 @@ import random
 import resource
 import subprocess
 import sys
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
+import document
 import drivers
 import durable
 import report
+import syscalls
 from drivers import Driver
 
 MATRIX = [
@@ -27,13 +31,16 @@ MATRIX = [
     "store/16",
     "store/1024",
     *(f"recv/{qos}/{size}" for qos in (0, 1) for size in (16, 1024, 65536)),
+    "recv/1/16/100",
     "recv/2/16",
     "latency/16",
     "idle/1000",
+    "idle/10000",
 ]
 ROUND_TRIPS = 20_000
 TIMEOUT = 60  # seconds after which a run counts as failed
 LARGEST_COUNT = 50_000_000
+WINDOW = 1000
 
 
 @dataclass(frozen=True)
@@ -45,6 +52,7 @@ class Row:
     qos: int = 0
     size: int = 0
     connections: int = 0
+    window: int = WINDOW
 
     @classmethod
     def parse(cls, name: str) -> "Row":
@@ -52,6 +60,9 @@ class Row:
         mode, *numbers = name.split("/")
         try:
             values = [int(number) for number in numbers]
+            if mode == "recv" and len(values) == 3:
+                window = values.pop()
+                return replace(cls.parse(f"recv/{values[0]}/{values[1]}"), name=name, window=window)
             if mode in ("pub", "recv"):
                 qos, size = values
                 if 0 <= qos <= 2 and size >= 0:
@@ -73,9 +84,9 @@ class Row:
 class Sink:
     """The peer, on a port of its own."""
 
-    def __init__(self, program: str) -> None:
+    def __init__(self, program: str, window: int) -> None:
         self.process = subprocess.Popen(
-            [program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            [program, "--window", str(window)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
         assert self.process.stdout is not None
         self.port = self.process.stdout.readline().split()[1]
@@ -92,10 +103,11 @@ class Sink:
 class Bench:
     """What all runs have in common."""
 
-    def __init__(self, sink: str, version: int, seconds: float) -> None:
+    def __init__(self, sink: str, version: int, seconds: float, counts_calls: bool) -> None:
         self.sink = sink
         self.version = version
         self.seconds = seconds
+        self.counts_calls = counts_calls
 
     def run(self, driver: Driver, row: Row, count: int) -> report.Result:
         """One run of one driver; of one with a store, behind a look at the disk."""
@@ -104,12 +116,14 @@ class Bench:
         with durable.prepare(driver, row.size) as (prepared, disk):
             return self.drive(prepared, row, count) | {"disk": disk}
 
-    def drive(self, driver: Driver, row: Row, count: int) -> report.Result:
-        """One run of one driver as it stands."""
-        sink = Sink(self.sink)
+    def drive(
+        self, driver: Driver, row: Row, count: int, before: Sequence[str] = ()
+    ) -> report.Result:
+        """One run of one driver as it stands, behind the words of another command."""
+        sink = Sink(self.sink, row.window)
         numbers = map(str, (row.qos, count, row.size, self.version))
         mode = "pub" if row.mode == "store" else row.mode
-        command = [*driver.command, "127.0.0.1", sink.port, mode, *numbers]
+        command = [*before, *driver.command, "127.0.0.1", sink.port, mode, *numbers]
         result: report.Result = {
             "driver": driver.name,
             "role": driver.role,
@@ -140,6 +154,17 @@ class Bench:
             if odd:
                 result["odd"] = odd
         return result
+
+    def count_calls(self, driver: Driver, row: Row, count: int) -> report.Result:
+        """A run of its own, in which only system calls are counted."""
+        calls = []
+        for messages in (syscalls.FEW, count):
+            with syscalls.Counter() as counter:
+                result = self.drive(driver, row, messages, counter.prefix)
+                if "error" in result:
+                    return {"odd": f"while system calls were counted: {result['error']}"}
+                calls.append(counter.value())
+        return {"calls": max(0, calls[1] - calls[0]) / (count - syscalls.FEW)}
 
     def choose_count(self, driver: Driver, row: Row) -> int | report.Result:
         """Messages that take about as long as a run shall take; or the run that failed."""
@@ -175,6 +200,12 @@ class Bench:
         for _ in range(repetitions):
             random.shuffle(plan)
             results += [self.run(driver, row, count) for driver, count in plan]
+        if self.counts_calls and row.mode in ("pub", "recv"):
+            for driver, count in plan:
+                calls = self.count_calls(driver, row, count)
+                for run in results:
+                    if run["driver"] == driver.name:
+                        run.update(calls)
         return results
 
 
@@ -206,6 +237,9 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--repetitions", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=1.0, help="how long a run shall take")
     parser.add_argument("--version", type=int, choices=(4, 5), default=4, help="3.1.1 or 5.0")
+    parser.add_argument(
+        "--document", action="store_true", help="write docs/performance.md and its charts, too"
+    )
     parser.add_argument("--save", help="append every run to this file as a JSON line")
     return parser.parse_args()
 
@@ -238,14 +272,25 @@ def main() -> int:
         say(f"LEFT OUT {text}")
     if not live:
         sys.exit("benches: nothing to measure")
-    bench = Bench(drivers.compile_sink(), options.version, options.seconds)
+    reason = syscalls.why_not()
+    if reason:
+        say(f"LEFT OUT system calls: {reason}")
+        left_out.append(f"system calls: {reason}")
+    bench = Bench(drivers.compile_sink(), options.version, options.seconds, not reason)
 
-    print("# Benchmark\n")
-    print(f"{report.machine()}. MQTT {'5.0' if options.version == 5 else '3.1.1'}. ", end="")
-    print(f"{options.repetitions} runs of about {options.seconds:g} s each.\n\n{report.LEGEND}")
-    for text in left_out:
-        print(f"\n**Left out:** {text}.")
-    libraries, failed = set(), False
+    said: list[str] = []
+
+    def tell(*lines: str) -> None:
+        said.extend(lines)
+        print(*lines, sep="\n", flush=True)
+
+    tell(
+        f"{report.machine()}. MQTT {'5.0' if options.version == 5 else '3.1.1'}. "
+        f"{options.repetitions} runs of about {options.seconds:g} s each.",
+        f"\n{report.LEGEND}",
+        *(f"\n**Left out:** {text}." for text in left_out),
+    )
+    libraries, failed, measured = set(), False, {}
     for number, row in enumerate(rows, 1):
         say(f"{row.name} ({number} of {len(rows)})")
         results = bench.measure(row, live, options.repetitions)
@@ -255,9 +300,12 @@ def main() -> int:
         libraries |= {result["library"] for result in results if "library" in result}
         failed |= any("error" in result or "odd" in result for result in results)
         tables = {"latency": report.latency, "idle": report.idle, "store": durable.table}
-        lines = tables.get(row.mode, report.throughput)(report.Table(results))
-        print(f"\n## {row.name}\n", *lines, sep="\n", flush=True)
-    print(f"\nMeasured: {', '.join(sorted(libraries))}.")
+        measured[row.name] = report.Table(results)
+        lines = tables.get(row.mode, report.throughput)(measured[row.name])
+        tell(f"\n### {row.name}\n", *lines)
+    tell(f"\nMeasured: {', '.join(sorted(libraries))}.")
+    if options.document:
+        document.write("\n".join(said), measured)
     return int(failed)
 
 
