@@ -124,7 +124,15 @@ impl Tally {
 
     #[inline]
     pub(crate) fn add(&self) {
-        if self.value.fetch_add(1, Ordering::SeqCst) + 1 < self.wanted.load(Ordering::SeqCst) {
+        let value = self.value.fetch_add(1, Ordering::SeqCst) + 1;
+        let wanted = self.wanted.load(Ordering::SeqCst);
+        // Told once: a condition of the standard library costs a system call each time.
+        let reached = value >= wanted
+            && self
+                .wanted
+                .compare_exchange(wanted, i64::MAX, Ordering::SeqCst, Ordering::SeqCst)
+                .is_ok();
+        if !reached {
             return;
         }
         // Taken: closes the gap between the waiter's last look and its falling asleep.
@@ -143,7 +151,6 @@ impl Tally {
         while self.value.load(Ordering::SeqCst) < wanted {
             lock = self.reached.wait(lock).unwrap_or_else(PoisonError::into_inner);
         }
-        self.wanted.store(i64::MAX, Ordering::SeqCst);
         self.value.load(Ordering::SeqCst)
     }
 }
