@@ -30,6 +30,7 @@ def draw(
         bars = panel.barh([names.index(name) for name in there], values, color=colours)
         panel.bar_label(bars, [report.count(value) for value in values], padding=2, fontsize=7)
         panel.set_xscale("log")
+        panel.minorticks_off()
         panel.set_xlim(min(values) / 3, max(values) * 12)
         panel.set_yticks(range(len(names)), names)
         panel.set_title(row)

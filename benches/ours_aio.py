@@ -7,6 +7,7 @@ import bench
 import mqttsession
 from bench import Clock, Run
 from mqttsession import aio
+from mqttsession.error import CapacityError
 
 LIBRARY = f"mqttsession.aio {mqttsession.__version__}"
 
@@ -26,7 +27,7 @@ async def publish(run: Run) -> None:
         for _ in range(run.count):
             try:
                 send("t/data", payload)
-            except mqttsession.CapacityError:
+            except CapacityError:
                 await session.flush()
                 session.publish_nowait("t/data", payload)
         await session.publish("t/fin", b"", 1)

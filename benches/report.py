@@ -16,8 +16,8 @@ Every figure is the median of its runs. Spread: (largest − smallest) / median.
 best peer of the same language (**bold**) in the same table; of a time or a size less is better.
 Of raw, ×raw: against the physical limit, pre-encoded packets without a library. CPU: user and
 system time of the client. Peer busy: CPU time of the sink over the time of the run; near 100 %
-the sink and not the client was the limit. Calls: system calls, counted in a run of their own. Peak: the largest resident set of the process, for
-Python with its interpreter."""
+the sink and not the client was the limit. Calls: system calls, counted in a run of their own.
+Peak: the largest resident set of the process, for Python with its interpreter."""
 
 
 class Table:

@@ -86,7 +86,10 @@ class Sink:
 
     def __init__(self, program: str, window: int) -> None:
         self.process = subprocess.Popen(
-            [program, "--window", str(window)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            [program, "--window", str(window)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
         )
         assert self.process.stdout is not None
         self.port = self.process.stdout.readline().split()[1]

@@ -4,6 +4,7 @@ through perf, which slows nothing down that could be noticed."""
 import subprocess
 import tempfile
 from pathlib import Path
+from typing import Self
 
 FEW = 2  # messages of the run that is subtracted: what starting and connecting takes
 
@@ -27,7 +28,7 @@ def why_not() -> str | None:
 class Counter:
     """Counts what one command does, with its threads."""
 
-    def __enter__(self) -> "Counter":
+    def __enter__(self) -> Self:
         self._folder = tempfile.TemporaryDirectory()
         self._file = Path(self._folder.name) / "count"
         self.prefix = [*COUNT, str(self._file), "--"]

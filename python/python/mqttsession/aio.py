@@ -91,7 +91,7 @@ class Session:
             for question in self._questions:
                 question.event_loop = weakref.ref(loop)
             if type(self).publish_nowait is Session.publish_nowait:
-                # From now on the call is the native one: a frame of Python costs more than publishing.
+                # From now on the native call itself: a Python frame costs more than publishing.
                 self.publish_nowait = self._bound.publish_nowait  # type: ignore[method-assign]
         return self._bound
 
