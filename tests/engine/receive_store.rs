@@ -426,8 +426,10 @@ fn what_waits_over_the_end_of_its_connection_is_abandoned_too() {
         // What the broker has lost meanwhile does not come again: it is handled after all.
         let last = only(session.deliver(message2(7, "a", "x"))).receipt.unwrap();
         let first = only(session.deliver(message2(8, "a", "x"))).receipt.unwrap();
+        assert!(!session.engine.is_abandoned(last));
         assert!(session.engine.begin_handling(first).is_some());
         session.engine.abandon(first);
+        assert!(session.engine.is_abandoned(first));
         session.reconnect(false);
         // Before 3.1.1 nobody tells.
         let lost = (version != Version::V31).then_some(0);

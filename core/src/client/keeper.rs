@@ -257,17 +257,13 @@ impl Shared {
     /// A received message of QoS 2 cannot be handled, because the store takes nothing, nor can those
     /// behind it: the connection ends with this error, and the broker sends them again on the next one.
     pub(super) fn abandon(self: &Arc<Self>, receipt: Receipt, why: Error) {
-        let unclaimed = self.take_recorded_unclaimed();
         let mut core = self.core.lock();
         core.engine.abandon(receipt);
-        for (_, receipt) in &unclaimed {
-            core.engine.begin_handling(*receipt);
-        }
         core.fault = Some(why);
         let waker = core.take_waker();
         self.settle(core);
         waker.into_iter().for_each(std::task::Waker::wake);
-        for (message, _) in unclaimed {
+        for (message, _) in self.take_abandoned_unclaimed() {
             self.release(1, message.payload().len());
         }
     }

@@ -313,6 +313,31 @@ fn what_waits_behind_a_message_that_cannot_be_recorded_does_not_overtake_it() {
 }
 
 #[test]
+fn what_waits_for_a_handler_comes_again_once_too() {
+    let memory = Memory::default();
+    let (broker, session, mut peer) = connected_over(&memory, Durability::System);
+    let (handler, messages) = marked();
+    subscribe(&session, &mut peer, "in", handler.clone());
+    peer.publish("early", 2, 1, "nobody's");
+    eventually("it has come", || session.statistics().received == 1);
+    memory.fill_once(Code::StoreFull);
+    peer.publish("in", 2, 2, "two");
+    peer.expect_closed();
+    let mut peer = broker.accept();
+    peer.expect_connect();
+    peer.connack(true, 0);
+    let both = [wire::publish("early", 2, 1, "nobody's"), wire::publish("in", 2, 2, "two")];
+    peer.send(&both.map(wire::duplicate).concat());
+    assert_eq!(next(&messages), ("two".to_owned(), false));
+    subscribe(&session, &mut peer, "early", handler);
+    assert_eq!(next(&messages), ("nobody's".to_owned(), false));
+    peer.expect_pubrec(1);
+    peer.expect_pubrec(2);
+    close(&session, peer);
+    assert!(messages.try_recv().is_err());
+}
+
+#[test]
 fn messages_of_qos_0_and_1_need_no_record() {
     let memory = Memory::default();
     let (_broker, session, mut peer) = connected_over(&memory, Durability::System);

@@ -6,7 +6,6 @@ use super::Shared;
 use crate::{
     client::{OwnedMessage, inbox::Item},
     engine::Receipt,
-    protocol::QoS,
 };
 
 impl Shared {
@@ -38,9 +37,11 @@ impl Shared {
         });
     }
 
-    /// Those whose handling would be recorded: the broker is about to send them again.
-    pub(in crate::client) fn take_recorded_unclaimed(&self) -> Vec<(OwnedMessage, Receipt)> {
+    /// Those that have been abandoned: the broker sends them again. One of a later connection, which
+    /// may have come meanwhile, stays.
+    pub(in crate::client) fn take_abandoned_unclaimed(&self) -> Vec<(OwnedMessage, Receipt)> {
         let mut unclaimed = self.unclaimed.lock();
-        unclaimed.extract_if(.., |(message, _)| message.qos() == QoS::ExactlyOnce).collect()
+        let mut core = self.core.lock();
+        unclaimed.extract_if(.., |(_, receipt)| core.engine.is_abandoned(*receipt)).collect()
     }
 }

@@ -86,13 +86,17 @@ impl Incoming {
         receiving: Receiving,
         journal: &mut Journal,
     ) -> Option<u64> {
-        let key = receipt.key as usize;
-        let entry = self.waiting.get_mut(key).filter(|entry| entry.stamp == receipt.stamp);
-        // The broker has lost it, with its session: this is the last there is of it.
-        let Some(entry) = entry else { return Some(0) };
-        match &mut entry.stage {
-            stage @ Stage::Untouched if journal.is_on() && entry.qos == QoS::ExactlyOnce => {
-                *stage = Stage::Begun(receiving);
+        if self.is_abandoned(receipt) {
+            return None;
+        }
+        // Where nothing is found the broker has lost it, with its session: this is the last of it.
+        match self.unhandled(receipt) {
+            Some((_, entry))
+                if journal.is_on()
+                    && entry.qos == QoS::ExactlyOnce
+                    && matches!(entry.stage, Stage::Untouched) =>
+            {
+                entry.stage = Stage::Begun(receiving);
                 let packet_id = entry.packet_id;
                 journal.record(&match receiving {
                     Receiving::Delivering => Record::Delivering { packet_id },
@@ -100,15 +104,21 @@ impl Incoming {
                 });
                 Some(journal.newest())
             }
-            Stage::Abandoned { told } => {
-                *told = true;
-                if !entry.current {
-                    self.forget(key);
-                }
-                None
-            }
             _ => Some(0),
         }
+    }
+
+    /// Whether a message has been abandoned, which the program knows then.
+    pub(in crate::engine) fn is_abandoned(&mut self, receipt: Receipt) -> bool {
+        let key = receipt.key as usize;
+        let entry = self.waiting.get_mut(key).filter(|entry| entry.stamp == receipt.stamp);
+        let Some(entry) = entry else { return false };
+        let Stage::Abandoned { told } = &mut entry.stage else { return false };
+        *told = true;
+        if !entry.current {
+            self.forget(key);
+        }
+        true
     }
 
     /// Nobody will handle this message, as the store did not take what has to be on record first, nor

@@ -21,6 +21,12 @@ impl Engine {
         self.incoming.begin(receipt, receiving, &mut self.journal)
     }
 
+    /// Whether a received message that waits for a handler has been abandoned: it comes again, and is to
+    /// be let go of. To be asked once.
+    pub fn is_abandoned(&mut self, receipt: Receipt) -> bool {
+        self.incoming.is_abandoned(receipt)
+    }
+
     /// A received message has been handled. `false` when there was nothing left to acknowledge.
     pub fn acknowledge(&mut self, receipt: Receipt, reason: ReasonCode) -> bool {
         self.incoming.handled(receipt, reason, &mut self.output.open, &mut self.journal)
