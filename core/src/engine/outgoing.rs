@@ -13,6 +13,7 @@
 //! ```
 
 mod connection;
+mod room;
 mod suspicion;
 mod telling;
 
@@ -170,22 +171,6 @@ impl Outgoing {
         self.queue.next_expiry()
     }
 
-    /// Whether a waiting publisher has a chance now.
-    pub(super) fn has_room_for_waiting(&self, output: &Outbox, journal: &Journal) -> bool {
-        // Where the disk takes nothing there is none, but an error.
-        journal.has_failed()
-            || (output.len() < OUTPUT_LIMIT
-                && self.limit.fits(self.messages(), self.bytes(), 1)
-                && (!journal.is_on() || self.has_room_in_store(1, journal)))
-    }
-
-    /// Whether the store takes one more of this weight, and its records may wait for the disk.
-    fn has_room_in_store(&self, weight: usize, journal: &Journal) -> bool {
-        let (messages, bytes) = self.queue.lasting();
-        let (messages, bytes) = (messages + self.flights.len(), bytes + self.flights.weight());
-        journal.has_room(weight) && self.store_limit.fits(messages, bytes, weight)
-    }
-
     // ---- publishing
 
     /// Accepts a message. `online` says that packets may be sent; `patient`, that the caller would
@@ -311,45 +296,6 @@ impl Outgoing {
             && self.isolation == Isolation::No
             && output.len() < OUTPUT_LIMIT;
         at_once.then(|| self.flights.allocate(ids))?
-    }
-
-    /// Makes room for a message as the policy says; `false` when there is none, and then nothing has
-    /// been dropped. `stores` says that the store needs room for it, too.
-    fn make_room(&mut self, newer: &Kept, stores: bool, journal: &mut Journal) -> bool {
-        let weight = newer.weight();
-        if !self.limit.drops_older() {
-            return self.limit.fits(self.messages(), self.bytes(), weight)
-                && (!stores || self.has_room_in_store(weight, journal));
-        }
-        // What is in flight or being written cannot be dropped. A dropped message gives its place to
-        // the newer one although its completion has not been called: else a program that is slow to
-        // take completions would lose everything.
-        let (flights, bytes) = (self.flights.len(), self.flights.weight());
-        let possible = self.limit.fits(flights + self.ledger.unwritten(), bytes, weight)
-            && (!stores
-                || self.store_limit.fits(flights, bytes, weight) && journal.has_room(weight));
-        if self.is_deaf() || !possible {
-            return false;
-        }
-        if let Some(replaced) = self.queue.take_replaced(newer.topic()) {
-            self.end((replaced, Err(Code::Dropped.into())), journal);
-        }
-        loop {
-            let (messages, bytes) = self.queue.lasting();
-            let (messages, bytes) = (messages + flights, bytes + self.flights.weight());
-            if self.limit.fits(self.outstanding(false), self.bytes(), weight)
-                && (!stores || self.store_limit.fits(messages, bytes, weight))
-            {
-                return true;
-            }
-            let Some(oldest) = self.queue.pop_front() else { return false };
-            self.end((oldest, Err(Code::Dropped.into())), journal);
-        }
-    }
-
-    /// Whether so many completions have not been called that dropping would grow them without bound.
-    fn is_deaf(&self) -> bool {
-        self.ledger.completing() >= self.limit.messages
     }
 
     /// A message that was queued or in flight has ended.
