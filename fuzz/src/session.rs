@@ -132,9 +132,9 @@ impl Session {
             qos,
             retain: false,
             properties: Properties::EMPTY,
-            lifetime: Some(&lifetime),
+            lifetime: Some(lifetime),
         };
-        drop(self.engine.publish(publication, &mut Some(Box::new(|_, _| {})), false));
+        drop(self.engine.publish(&publication, &mut Some(Box::new(|_, _| {})), false));
     }
 
     fn subscribe(&mut self, value: u8) {

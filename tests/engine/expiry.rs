@@ -19,7 +19,7 @@ fn publish(pair: &mut Pair, qos: u8, seconds: Option<u64>, of: &PropertyBlock) -
     let lifetime = Lifetime { since: pair.now, now: pair.now, time_to_live };
     let publication = Publication {
         properties: of.as_properties(),
-        lifetime: Some(&lifetime),
+        lifetime: Some(lifetime),
         ..message(qos, "topic", "x")
     };
     pair.try_publish(publication).expect("the message is accepted")
@@ -208,7 +208,7 @@ fn a_call_that_waited_for_room_has_lost_the_time() {
         let lifetime = Lifetime { since, now: pair.now, time_to_live };
         let properties = of.as_properties();
         let publication =
-            Publication { properties, lifetime: Some(&lifetime), ..message(qos, "topic", "x") };
+            Publication { properties, lifetime: Some(lifetime), ..message(qos, "topic", "x") };
         pair.try_publish(publication).unwrap();
     }
     let rest = sent_with(60);

@@ -162,7 +162,7 @@ fn act(random: &mut Random, pair: &mut Pair, receipts: &mut Vec<Receipt>) {
             let lifetime = Lifetime { since: now, now, time_to_live };
             let publication = Publication {
                 properties: block.as_properties(),
-                lifetime: Some(&lifetime),
+                lifetime: Some(lifetime),
                 ..message(random.below(3) as u8, "topic", "x")
             };
             drop(pair.try_publish(publication));

@@ -31,13 +31,13 @@ fn a_patient_publisher_waits_for_the_socket() {
     let payload = vec![b'x'; LIMIT];
     let publication =
         |payload: &[u8]| Publication { payload: payload.to_vec().into(), ..message(0, "a", "") };
-    pair.engine.publish(publication(&payload), &mut None, true).unwrap();
-    let refused = pair.engine.publish(publication(b"x"), &mut None, true).unwrap_err();
+    pair.engine.publish(&publication(&payload), &mut None, true).unwrap();
+    let refused = pair.engine.publish(&publication(b"x"), &mut None, true).unwrap_err();
     assert!(matches!(refused, Refused::Full));
     assert!(!pair.engine.has_room());
     pair.taken();
     assert!(pair.engine.has_room());
-    pair.engine.publish(publication(b"x"), &mut None, true).unwrap();
+    pair.engine.publish(&publication(b"x"), &mut None, true).unwrap();
 }
 
 #[test]

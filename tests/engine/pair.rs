@@ -167,7 +167,7 @@ impl Pair {
 
     pub(crate) fn try_publish(&mut self, publication: Publication<'_>) -> Result<u64, Refused> {
         let completion: Completion = Box::new(|_, _| {});
-        self.engine.publish(publication, &mut Some(completion), false)
+        self.engine.publish(&publication, &mut Some(completion), false)
     }
 
     /// Subscribes filters written as `filter:qos`; the answer is the ticket, which is also the route.

@@ -324,7 +324,7 @@ fn a_record_that_is_no_message_is_an_error_and_not_skipped() {
 fn publish_for(pair: &mut Pair, seconds: Option<u64>, of: &PropertyBlock) {
     let time_to_live = seconds.map(Duration::from_secs);
     let lifetime = Lifetime { since: pair.now, now: pair.now, time_to_live };
-    let (properties, lifetime) = (of.as_properties(), Some(&lifetime));
+    let (properties, lifetime) = (of.as_properties(), Some(lifetime));
     let publication = Publication { properties, lifetime, ..message(1, "topic", "x") };
     pair.try_publish(publication).expect("the message is accepted");
 }
@@ -359,7 +359,7 @@ fn the_remaining_interval_is_what_both_processes_left_of_it() {
         let lifetime = Lifetime { since: session.now, now: session.now, time_to_live: None };
         let publication = Publication {
             properties: interval.as_properties(),
-            lifetime: Some(&lifetime),
+            lifetime: Some(lifetime),
             ..message(1, "topic", &payload)
         };
         session.try_publish(publication).unwrap();

@@ -155,10 +155,10 @@ impl Run {
         let lifetime = Lifetime { since: now, now, time_to_live };
         let publication = Publication {
             properties: block.as_properties(),
-            lifetime: (time_to_live.is_some() || interval.is_some()).then_some(&lifetime),
+            lifetime: (time_to_live.is_some() || interval.is_some()).then_some(lifetime),
             ..message(qos, topic, &payload)
         };
-        let accepted = self.pair.engine.publish(publication, &mut completion, false);
+        let accepted = self.pair.engine.publish(&publication, &mut completion, false);
         match accepted {
             Ok(number) => {
                 self.accepted += 1;

@@ -12,7 +12,7 @@ use crate::{
 
 /// Publishes without a completion.
 fn quietly(pair: &mut Pair, qos: u8) -> u64 {
-    pair.engine.publish(message(qos, "a", "x"), &mut None, false).unwrap()
+    pair.engine.publish(&message(qos, "a", "x"), &mut None, false).unwrap()
 }
 
 /// Whether a watcher was taken along.

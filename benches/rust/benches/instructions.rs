@@ -132,7 +132,7 @@ fn decode(input: Vec<u8>) -> usize {
 #[bench::online(online())]
 fn publish_qos_0((mut engine, _): (Engine, Instant)) -> Engine {
     for _ in 0..MESSAGES {
-        let number = engine.publish(message(QoS::AtMostOnce), &mut None, false);
+        let number = engine.publish(&message(QoS::AtMostOnce), &mut None, false);
         assert!(black_box(number).is_ok());
     }
     engine
@@ -152,7 +152,7 @@ fn publish_to_the_end((mut engine, now): (Engine, Instant), qos: QoS) -> usize {
     for first in (1..=MESSAGES).step_by(20) {
         for _ in 0..20 {
             let completion: Completion = Box::new(|_, _| {});
-            let number = engine.publish(message(qos), &mut Some(completion), false);
+            let number = engine.publish(&message(qos), &mut Some(completion), false);
             assert!(black_box(number).is_ok());
         }
         written(&mut engine, now);

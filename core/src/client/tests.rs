@@ -83,7 +83,7 @@ fn a_job_that_comes_after_the_end_has_nothing_to_do() {
         properties: Properties::EMPTY,
         lifetime: None,
     };
-    let published = shared.core.lock().engine.publish(publication, &mut None, false);
+    let published = shared.core.lock().engine.publish(&publication, &mut None, false);
     assert!(published.is_ok());
     assert!(!shared.run_closing());
     assert!(shared.wait_until_store_closed(None));

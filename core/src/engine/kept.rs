@@ -46,7 +46,7 @@ impl Kept {
     pub(super) fn new(
         number: u64,
         version: Version,
-        publication: Publication<'_>,
+        publication: &Publication<'_>,
         mut packet: Vec<u8>,
     ) -> Result<Self, Error> {
         let length = publication.payload.as_slice().len();
@@ -55,14 +55,14 @@ impl Kept {
         let whole = publication.packet();
         let head = match beside {
             true => whole.encode_head(version, length, &mut packet),
-            false => whole.encode(version, &mut packet),
+            false => whole.encode_checked(version, &mut packet),
         };
         let head = head.map_err(unsendable_message)?;
         let lengths =
             packet[1..].iter().position(|byte| byte & 0x80 == 0).expect("a length ends") + 1;
         let deadlines = publication.lifetime.map(|lifetime| {
             let behind = if beside { 0 } else { length };
-            Box::new(Deadlines::new(*lifetime, interval(properties, behind)))
+            Box::new(Deadlines::new(lifetime, interval(properties, behind)))
         });
         Ok(Self {
             number,
@@ -75,7 +75,7 @@ impl Kept {
             topic_alias: publication::alias(properties),
             deadlines,
             large: match beside {
-                true => publication.payload.into_shared(),
+                true => publication.payload.to_shared(),
                 false => Bytes::new(),
             },
         })
@@ -102,7 +102,7 @@ impl Kept {
             properties,
             lifetime: None,
         };
-        let mut kept = Self::new(number, version, publication, Vec::new())?;
+        let mut kept = Self::new(number, version, &publication, Vec::new())?;
         let behind = if kept.large.is_empty() { stored.payload.len() } else { 0 };
         let interval = interval(properties, behind);
         let sent = message.packet_id.is_some();

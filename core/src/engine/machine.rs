@@ -249,7 +249,7 @@ impl Engine {
     #[inline]
     pub fn publish(
         &mut self,
-        publication: Publication<'_>,
+        publication: &Publication<'_>,
         completion: &mut Option<Completion>,
         patient: bool,
     ) -> Result<u64, Refused> {

@@ -178,7 +178,7 @@ impl Outgoing {
     #[inline]
     pub(super) fn publish(
         &mut self,
-        publication: Publication<'_>,
+        publication: &Publication<'_>,
         completion: &mut Option<Completion>,
         online: bool,
         patient: bool,
@@ -204,7 +204,7 @@ impl Outgoing {
     #[inline]
     fn publish_now(
         &mut self,
-        publication: Publication<'_>,
+        publication: &Publication<'_>,
         completion: &mut Option<Completion>,
         output: &mut Outbox,
     ) -> Result<u64, Refused> {
@@ -232,7 +232,7 @@ impl Outgoing {
     /// By way of the queue, which it may leave at once.
     fn publish_kept(
         &mut self,
-        publication: Publication<'_>,
+        publication: &Publication<'_>,
         completion: &mut Option<Completion>,
         online: bool,
         mut tools: Tools<'_>,

@@ -47,10 +47,10 @@ impl Payload<'_> {
     }
 
     /// Its bytes to keep.
-    pub(super) fn into_shared(self) -> Bytes {
+    pub(super) fn to_shared(&self) -> Bytes {
         match self {
             Self::Borrowed(bytes) => Bytes::copy_from_slice(bytes),
-            Self::Shared(bytes) => bytes,
+            Self::Shared(bytes) => bytes.clone(),
         }
     }
 }
@@ -98,7 +98,7 @@ pub struct Publication<'a> {
     /// Properties (MQTT 5.0; empty before).
     pub properties: Properties<'a>,
     /// Where the message must not wait for ever: how long. A Message Expiry Interval needs it, too.
-    pub lifetime: Option<&'a Lifetime>,
+    pub lifetime: Option<Lifetime>,
 }
 
 impl Publication<'_> {
@@ -134,7 +134,7 @@ impl Publication<'_> {
     /// how many bytes that were.
     #[inline]
     pub(super) fn write(
-        self,
+        &self,
         version: Version,
         server: &ServerLimits,
         aliases: &mut OutgoingAliases,
@@ -159,7 +159,7 @@ impl Publication<'_> {
         let start = buffer.len();
         let encoded = match spelling {
             _ if !small => self.encode_head(version, spelling, buffer),
-            Spelling::Plain => self.packet().encode(version, buffer).map(drop),
+            Spelling::Plain => self.packet().encode_checked(version, buffer).map(drop),
             Spelling::Introduced(alias) | Spelling::Abbreviated(alias) => {
                 let packet = Publish { topic: spelling.of(self.topic), ..self.packet() };
                 packet.encode_aliased(version, alias, buffer)
@@ -177,7 +177,7 @@ impl Publication<'_> {
             Spelling::Plain | Spelling::Abbreviated(_) => {}
         }
         if !small {
-            output.push_large(self.payload.into_shared());
+            output.push_large(self.payload.to_shared());
         }
         Ok(size)
     }

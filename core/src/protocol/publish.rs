@@ -137,6 +137,23 @@ impl<'a> Publish<'a> {
     /// What the receiver would have to refuse is not written; `out` is then as it was.
     #[inline]
     pub fn encode(&self, version: Version, out: &mut Vec<u8>) -> Result<Head, EncodeError> {
+        self.check_topic(version, 0)?;
+        self.encode_checked(version, out)
+    }
+
+    /// [`encode`](Self::encode) where [`topic::check_name`] has been asked about the topic, so that
+    /// each byte of it is looked at once.
+    ///
+    /// # Errors
+    ///
+    /// As for `encode`, but for those of the topic.
+    #[inline(always)]
+    pub(crate) fn encode_checked(
+        &self,
+        version: Version,
+        out: &mut Vec<u8>,
+    ) -> Result<Head, EncodeError> {
+        debug_assert_eq!(self.check_topic(version, 0).err(), None);
         let head = self.write_head(version, self.payload.len(), self.payload.len(), 0, out)?;
         out.extend_from_slice(self.payload);
         Ok(head)
@@ -155,7 +172,7 @@ impl<'a> Publish<'a> {
         payload_len: usize,
         out: &mut Vec<u8>,
     ) -> Result<Head, EncodeError> {
-        self.write_head(version, payload_len, 0, 0, out)
+        self.encode_head_aliased(version, payload_len, 0, out)
     }
 
     /// [`encode`](Self::encode) with this topic alias in front of the properties, which hold none
@@ -170,6 +187,7 @@ impl<'a> Publish<'a> {
         alias: u16,
         out: &mut Vec<u8>,
     ) -> Result<(), EncodeError> {
+        self.check_topic(version, alias)?;
         self.write_head(version, self.payload.len(), self.payload.len(), alias, out)?;
         out.extend_from_slice(self.payload);
         Ok(())
@@ -188,11 +206,12 @@ impl<'a> Publish<'a> {
         alias: u16,
         out: &mut Vec<u8>,
     ) -> Result<Head, EncodeError> {
+        self.check_topic(version, alias)?;
         self.write_head(version, payload_len, 0, alias, out)
     }
 
     /// Writes all but the payload and reserves room for `follows` bytes behind it; an alias of 0 is
-    /// none.
+    /// none. The topic has been checked.
     #[inline(always)]
     fn write_head(
         &self,
@@ -222,11 +241,24 @@ impl<'a> Publish<'a> {
         }
 
         let flags = (self.duplicate as u8) << 3 | (self.qos as u8) << 1 | self.retain as u8;
-        out.push((PACKET as u8) << 4 | flags);
+        let first = (PACKET as u8) << 4 | flags;
+        // The topic has been seen to fit its length.
+        let [high, low] = (self.topic.len() as u16).to_be_bytes();
+        // What stands before the topic is appended in one go: nearly every packet has a length of one
+        // or two bytes.
+        match remaining {
+            0..=0x7F => out.extend_from_slice(&[first, remaining as u8, high, low]),
+            0x80..=0x3FFF => {
+                let length = [remaining as u8 | 0x80, (remaining >> 7) as u8];
+                out.extend_from_slice(&[first, length[0], length[1], high, low]);
+            }
+            _ => {
+                out.push(first);
+                Writer::new(out).variable(remaining)?;
+                out.extend_from_slice(&[high, low]);
+            }
+        }
         let mut writer = Writer::new(out);
-        writer.variable(remaining)?;
-        // `check` has seen that the topic fits its length.
-        writer.two_byte(self.topic.len() as u16)?;
         writer.raw(self.topic.as_bytes());
         if let Some(id) = self.packet_id {
             writer.packet_id(id);
@@ -266,6 +298,11 @@ impl<'a> Publish<'a> {
         if alias != 0 {
             check_alias(version, self.properties)?;
         }
+        Ok(())
+    }
+
+    #[inline]
+    fn check_topic(&self, version: Version, alias: u16) -> Result<(), EncodeError> {
         if self.topic.is_empty() {
             return match alias {
                 0 => Ok(check_no_topic(version, self.properties)?),

@@ -95,23 +95,27 @@ pub(super) fn check_characters(topic: &[u8]) -> Result<(), TopicError> {
     Err(if topic.contains(&0) { TopicError::Nul } else { TopicError::Wildcard })
 }
 
-/// Whether there is a U+0000, `+` or `#`: eight bytes at a time, for every message passes here.
+/// Whether there is a U+0000, `+` or `#`: a block at a time, for every message passes here.
 #[inline]
 fn holds_forbidden(topic: &[u8]) -> bool {
-    const fn holds(word: u64, byte: u8) -> bool {
-        const EVERY: u64 = 0x0101_0101_0101_0101;
-        // The bytes that equal `byte` become zero, and subtracting borrows from zero bytes only;
-        // a borrow that spreads starts at one, so the answer for the whole word is right.
-        let zero = word ^ (EVERY * byte as u64);
-        zero.wrapping_sub(EVERY) & !zero & (EVERY << 7) != 0
+    fn in_blocks<const N: usize>(topic: &[u8]) -> Option<bool> {
+        // The last block may overlap the one before it, which is quicker than to take bytes singly.
+        let last = topic.last_chunk::<N>()?;
+        let (blocks, _) = topic.as_chunks::<N>();
+        // No branch for each byte: so a block takes a few vector instructions.
+        let holds =
+            |block: &[u8; N]| block.iter().fold(false, |found, &byte| found | is_forbidden(byte));
+        Some(blocks.iter().fold(holds(last), |found, block| found | holds(block)))
     }
-    let forbidden = |word| holds(word, 0) | holds(word, b'+') | holds(word, b'#');
-    let Some(last) = topic.last_chunk() else {
-        return topic.iter().any(|byte| matches!(byte, 0 | b'+' | b'#'));
-    };
-    // The last eight bytes may be looked at twice, which is quicker than to take them singly.
-    let (words, _) = topic.as_chunks();
-    words.iter().chain([last]).any(|&word| forbidden(u64::from_ne_bytes(word)))
+    in_blocks::<16>(topic)
+        .or_else(|| in_blocks::<8>(topic))
+        .or_else(|| in_blocks::<4>(topic))
+        .unwrap_or_else(|| topic.iter().any(|&byte| is_forbidden(byte)))
+}
+
+#[inline]
+fn is_forbidden(byte: u8) -> bool {
+    (byte == 0) | (byte == b'+') | (byte == b'#')
 }
 
 /// The filter, if one may subscribe to it. The rules of `$share/` hold in every version.

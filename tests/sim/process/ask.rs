@@ -41,11 +41,11 @@ impl Process {
             qos: QoS::from_u8(qos).expect("0, 1 or 2"),
             retain: false,
             properties: Properties::EMPTY,
-            lifetime: time_to_live.is_some().then_some(&lifetime),
+            lifetime: time_to_live.is_some().then_some(lifetime),
         };
         let completion: Completion = Box::new(|_, _| {});
         let waited = self.engine.outstanding(false);
-        match self.engine.publish(publication, &mut Some(completion), false) {
+        match self.engine.publish(&publication, &mut Some(completion), false) {
             Ok(number) => {
                 scene.tell(&home.name, || {
                     format!("publishes {index} to {topic} at QoS {qos} as number {number}")

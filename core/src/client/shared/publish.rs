@@ -24,7 +24,7 @@ impl Shared {
     pub(in crate::client) fn publish(
         self: &Arc<Self>,
         topic: &str,
-        mut payload: Payload<'_>,
+        payload: Payload<'_>,
         options: PublishOptions,
         may_wait: bool,
     ) -> Result<u64> {
@@ -36,30 +36,33 @@ impl Shared {
         if !properties.is_empty() {
             check::message(self.options.settings.version)?;
         }
-        // A large payload is copied before the lock is taken.
-        if let Payload::Borrowed(bytes) = payload
-            && bytes.len() >= LARGE_PAYLOAD
-        {
-            payload = Payload::Shared(Bytes::copy_from_slice(bytes));
-        }
+        let payload = match payload {
+            // A large payload is copied before the lock is taken.
+            Payload::Borrowed(bytes) if bytes.len() >= LARGE_PAYLOAD => {
+                Payload::Shared(Bytes::copy_from_slice(bytes))
+            }
+            small_or_shared => small_or_shared,
+        };
         let time_to_live = time_to_live.or(self.options.time_to_live);
         let expires = time_to_live.is_some()
             || properties.as_properties().contains(PropertyIdentifier::MessageExpiryInterval);
         let since = expires.then(Instant::now);
-        let lifetime = |now| since.map(|since| Lifetime { since, now, time_to_live });
-        let mut attempt = |core: &mut Core, lifetime: Option<&Lifetime>, patient: bool| {
+        let mut publication = Publication {
+            topic,
+            payload,
+            qos,
+            retain,
+            properties: properties.as_properties(),
+            lifetime: since.map(|since| Lifetime { since, now: since, time_to_live }),
+        };
+        let mut attempt = |core: &mut Core, now: Option<Instant>, patient: bool| {
             if !core.accepting {
                 return Some(Err(check::not_accepting(&core.goal)));
             }
-            let publication = Publication {
-                topic,
-                payload: payload.share(),
-                qos,
-                retain,
-                properties: properties.as_properties(),
-                lifetime,
-            };
-            match core.engine.publish(publication, &mut completion, patient) {
+            if let (Some(lifetime), Some(now)) = (&mut publication.lifetime, now) {
+                lifetime.now = now;
+            }
+            match core.engine.publish(&publication, &mut completion, patient) {
                 Ok(number) => Some(Ok(number)),
                 Err(Refused::Full) => None,
                 Err(Refused::Because(error)) => Some(Err(error)),
@@ -68,12 +71,12 @@ impl Shared {
         let blocks = self.options.blocks_when_full();
         let patient = blocks && !runtime::on_io_thread();
         let mut core = self.core.lock();
-        let done = attempt(&mut core, since.and_then(lifetime).as_ref(), patient);
+        let done = attempt(&mut core, None, patient);
         self.settle(core);
         let done = match done {
             Some(done) => done,
             None if blocks && may_wait => {
-                self.wait_for_room(|core, now| attempt(core, lifetime(now).as_ref(), patient))?
+                self.wait_for_room(|core, now| attempt(core, Some(now), patient))?
             }
             None => Err(Error::new(
                 Code::QueueFull,
