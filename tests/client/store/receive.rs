@@ -38,6 +38,11 @@ fn received(memory: &Memory) -> Vec<(u16, Receiving)> {
     memory.held().received.iter().map(|(id, how)| (id.get(), *how)).collect()
 }
 
+/// Until then a write of theirs may be the next one that fails.
+fn grants_are_on_record(memory: &Memory, count: usize) {
+    eventually("the grants are on record", || memory.held().granted.len() == count);
+}
+
 /// Both messages in one segment, so that one batch holds them.
 fn send_two(peer: &mut Peer, dup: bool) {
     let both = [wire::publish("in", 2, 1, "one"), wire::publish("in", 2, 2, "two")];
@@ -290,6 +295,7 @@ fn what_waits_behind_a_message_that_cannot_be_recorded_does_not_overtake_it() {
     subscribe(&session, &mut peer, "in", handler);
     let (gate, holding) = gated();
     subscribe(&session, &mut peer, "gate", holding);
+    grants_are_on_record(&memory, 2);
     peer.publish("gate", 0, 0, "");
     gate.wait_for_arrival();
     for (packet_id, payload) in [(1, "one"), (2, "two")] {
@@ -318,6 +324,7 @@ fn what_waits_for_a_handler_comes_again_once_too() {
     let (broker, session, mut peer) = connected_over(&memory, Durability::System);
     let (handler, messages) = marked();
     subscribe(&session, &mut peer, "in", handler.clone());
+    grants_are_on_record(&memory, 1);
     peer.publish("early", 2, 1, "nobody's");
     eventually("it has come", || session.statistics().received == 1);
     memory.fill_once(Code::StoreFull);
