@@ -15,13 +15,15 @@ use super::{
     Dispatch, Event, State,
     connection::Connection,
     inbox::Item,
-    keeper::{self, Keeper},
-    later, question,
+    keeper, later,
+    options::Shareable,
+    question,
     reconnect::Backoff,
     redirect::Servers,
     shared::{Core, Farewell, Goal, Shared},
 };
 use crate::{
+    engine::Identity,
     error::{Code, Error, Result},
     transport::{self, ConnectOptions, Endpoint, Stream, TlsOptions},
 };
@@ -90,12 +92,20 @@ async fn drive(shared: Arc<Shared>) -> Arc<Shared> {
             }
             Goal::Disconnect(farewell) if has_ended(&shared, &farewell) => rest(&shared, None),
             Goal::Connect | Goal::Disconnect(_) => {
-                let announced = shared.keeper.iter().flat_map(Keeper::take_announced);
+                let announced = shared.keeper.iter().flat_map(|keeper| keeper.take_announced());
                 announced.for_each(|event| shared.report(event));
                 shared.report(Event::Connecting);
                 let mut online = None;
-                let server = servers.next(&options.tls);
-                let result = connect_and_run(&shared, server, resume, &mut online).await;
+                let deadline = later(Instant::now(), options.connect_timeout);
+                // What it takes to connect is gone when the session is connected.
+                let reached = Box::pin(reach(&shared, servers.next(&options.tls), deadline)).await;
+                let result = match reached {
+                    Ok(Some(reached)) => {
+                        run_connection(&shared, reached, deadline, resume, &mut online).await
+                    }
+                    Ok(None) => Ok(()),
+                    Err(error) => Err(error),
+                };
                 shared.questions.withdraw();
                 if let Some(since) = online {
                     resume = true;
@@ -171,16 +181,25 @@ fn has_ended(shared: &Shared, farewell: &Farewell) -> bool {
     farewell.is_due(&shared.core.lock(), now)
 }
 
-/// One connection from the name lookup to its end; `Ok` when it ended because the program wanted it.
-async fn connect_and_run(
+/// Who connects, and the open stream; `None` when the program changed its mind, or its farewell is
+/// over.
+async fn reach(
     shared: &Arc<Shared>,
-    server: (Endpoint, TlsOptions),
+    server: (Endpoint, Shareable<TlsOptions>),
+    deadline: Instant,
+) -> Result<Option<(Identity, Stream)>> {
+    let Some(identity) = question::introduce(shared, deadline).await? else { return Ok(None) };
+    Ok(open(shared, server, deadline).await?.map(|stream| (identity, stream)))
+}
+
+/// One connection from CONNECT to its end; `Ok` when it ended because the program wanted it.
+fn run_connection<'s>(
+    shared: &'s Arc<Shared>,
+    (identity, stream): (Identity, Stream),
+    deadline: Instant,
     resume: bool,
-    online: &mut Option<Instant>,
-) -> Result<()> {
-    let deadline = later(Instant::now(), shared.options.connect_timeout);
-    let Some(identity) = question::introduce(shared, deadline).await? else { return Ok(()) };
-    let Some(stream) = open(shared, server, deadline).await? else { return Ok(()) };
+    online: &'s mut Option<Instant>,
+) -> impl Future<Output = Result<()>> + use<'s> {
     let now = Instant::now();
     let (begun, former, number) = {
         let mut core = shared.core.lock();
@@ -189,15 +208,22 @@ async fn connect_and_run(
         (core.engine.connect(resume, now), former, core.connection)
     };
     drop(former);
-    let result = match begun {
-        Err(error) => Err(error),
-        Ok(()) => {
-            let mut connection = Connection::new(shared, number, stream, deadline);
-            let result = poll_fn(|cx| connection.poll(cx)).await;
-            *online = connection.online_since();
-            result
-        }
-    };
+    let mut connection = begun.map(|()| Connection::new(shared, number, stream, deadline));
+    async move {
+        let result = match &mut connection {
+            Err(error) => Err(error.clone()),
+            Ok(connection) => {
+                let result = poll_fn(|cx| connection.poll(cx)).await;
+                *online = connection.online_since();
+                result
+            }
+        };
+        end_connection(shared, &result);
+        result
+    }
+}
+
+fn end_connection(shared: &Arc<Shared>, result: &Result<()>) {
     let mut core = shared.core.lock();
     core.engine.handle_closed(result.as_ref().err());
     let socket = core.reset_connection();
@@ -210,13 +236,12 @@ async fn connect_and_run(
         let error = result.as_ref().err().cloned().unwrap_or_else(|| Code::Cancelled.into());
         cell.end(Err(error)).into_iter().for_each(|call| shared.call_back(call));
     }
-    result
 }
 
 /// Opens the stream; `None` when the program changed its mind, or its farewell is over.
 async fn open(
     shared: &Arc<Shared>,
-    (endpoint, tls): (Endpoint, TlsOptions),
+    (endpoint, tls): (Endpoint, Shareable<TlsOptions>),
     deadline: Instant,
 ) -> Result<Option<Stream>> {
     let progress = transport::Progress::default();
@@ -379,7 +404,9 @@ pub(super) fn finish(shared: &Arc<Shared>) {
     for cell in disconnecting {
         cell.end(Ok(cancelled)).into_iter().for_each(|call| shared.call_back(call));
     }
-    shared.requests.end_all(shared, &Code::Cancelled.into());
+    if let Some(requests) = shared.requests.get() {
+        requests.end_all(shared, &Code::Cancelled.into());
+    }
     if let Some(cell) = reauthenticating {
         cell.end(Err(gone())).into_iter().for_each(|call| shared.call_back(call));
     }

@@ -1,6 +1,7 @@
 //! The sessions of the process: counted for leak tests, and closed together at its end.
 
 use std::{
+    ptr,
     sync::{Arc, Weak},
     time::{Duration, Instant},
 };
@@ -9,13 +10,17 @@ use super::{runtime::sessions, session, shared::Shared};
 use crate::error::{Code, Error, Result};
 
 pub(super) fn add(session: &Arc<Shared>) {
-    let mut sessions = sessions().lock();
-    sessions.retain(|session| session.strong_count() > 0);
-    sessions.push(Arc::downgrade(session));
+    sessions().lock().insert(Arc::as_ptr(session).addr(), Arc::downgrade(session));
+}
+
+/// A session ends. Remembered, it would keep its memory.
+pub(super) fn remove(session: &Shared) {
+    // Dropped without the lock, though it is the last to know of the session only.
+    let _forgotten = sessions().lock().remove(&ptr::from_ref(session).addr());
 }
 
 fn all() -> Vec<Arc<Shared>> {
-    sessions().lock().iter().filter_map(Weak::upgrade).collect()
+    sessions().lock().values().filter_map(Weak::upgrade).collect()
 }
 
 /// How many sessions exist, closed ones whose memory is still held included; for leak tests.

@@ -4,12 +4,19 @@ mod authentication;
 mod publish;
 mod receive;
 mod reconnect;
+mod shareable;
 mod store;
 mod tls;
 
+pub(crate) use shareable::Shareable;
 pub use store::Durability;
 
-use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    path::PathBuf,
+    sync::{Arc, LazyLock},
+    time::Duration,
+};
 
 use bytes::Bytes;
 
@@ -71,7 +78,7 @@ pub enum Failure {
 #[derive(Clone)]
 pub struct Options {
     pub(crate) endpoint: Endpoint,
-    pub(crate) settings: Settings,
+    pub(crate) settings: Shareable<Settings>,
     pub(crate) any_client_id: bool,
     pub(crate) connect_timeout: Duration,
     pub(crate) outgoing_wait: Duration,
@@ -87,13 +94,16 @@ pub struct Options {
     pub(crate) redirect_limit: u32,
     pub(crate) reconnect_delay: (Duration, Duration),
     pub(crate) stable_time: Duration,
-    pub(crate) tls: TlsOptions,
+    pub(crate) tls: Shareable<TlsOptions>,
     pub(crate) authenticator: Option<MakeAuthenticator>,
     pub(crate) credentials: Option<CredentialsSource>,
     pub(crate) callback_scope: Option<CallbackScope>,
     pub(crate) store: Option<PathBuf>,
     pub(crate) durability: Durability,
 }
+
+/// What every session has that is not told otherwise.
+static USUAL_TLS: LazyLock<Shareable<TlsOptions>> = LazyLock::new(Shareable::default);
 
 impl Default for Options {
     fn default() -> Self {
@@ -107,7 +117,7 @@ impl Options {
     pub fn new() -> Self {
         Self {
             endpoint: Endpoint::parse("localhost").expect("a legal address"),
-            settings: Settings::default(),
+            settings: Shareable::default(),
             any_client_id: false,
             connect_timeout: Duration::from_secs(10),
             outgoing_wait: Duration::from_secs(10),
@@ -123,7 +133,7 @@ impl Options {
             redirect_limit: 0,
             reconnect_delay: (Duration::from_secs(1), Duration::from_secs(60)),
             stable_time: Duration::from_secs(10),
-            tls: TlsOptions::default(),
+            tls: USUAL_TLS.clone(),
             authenticator: None,
             credentials: None,
             callback_scope: None,

@@ -58,7 +58,7 @@ pub(super) struct Lane {
 struct State {
     /// Empty once the session is closed.
     asked: Asked,
-    waiting: Option<Question>,
+    waiting: Option<Box<Question>>,
     /// A thread has been told to ask.
     busy: bool,
     /// It is inside of the question.
@@ -67,7 +67,7 @@ struct State {
     last: u64,
     /// The one whose answer is waited for.
     awaited: Option<u64>,
-    answer: Option<Result<Answer>>,
+    answer: Option<Box<Result<Answer>>>,
     /// Errors that nobody wants any more. Their causes may be the program's: they go when the next
     /// question is asked, or with whom to ask.
     spent: Vec<Error>,
@@ -75,7 +75,7 @@ struct State {
 
 impl State {
     fn throw_answer_away(&mut self) {
-        self.spent.extend(self.answer.take().and_then(Result::err));
+        self.spent.extend(self.answer.take().and_then(|answer| answer.err()));
     }
 }
 
@@ -122,6 +122,11 @@ impl Lane {
         CURRENT.get() == Some((self.address(), fork::generation()))
     }
 
+    /// Whether anybody is asked anything.
+    fn asks(&self) -> bool {
+        self.asks_for_credentials || self.asks_for_authentication
+    }
+
     pub(super) fn has_authenticator(&self) -> bool {
         self.asks_for_authentication
     }
@@ -133,7 +138,7 @@ impl Lane {
         let mut state = self.state.lock();
         state.last += 1;
         state.awaited = Some(state.last);
-        state.waiting = Some(question);
+        state.waiting = Some(Box::new(question));
         state.throw_answer_away();
         let starts = !std::mem::replace(&mut state.busy, true);
         drop(state);
@@ -153,7 +158,7 @@ impl Lane {
     /// Lets go of an error of the session where that does no harm: the cause of one that began as an
     /// answer is the program's. Not to be called under a lock.
     pub(super) fn let_go(&self, error: Error) {
-        if self.asks_for_credentials || self.asks_for_authentication {
+        if self.asks() {
             self.state.lock().spent.push(error);
         }
     }
@@ -164,7 +169,7 @@ impl Lane {
     }
 
     pub(super) fn take_answer(&self) -> Option<Result<Answer>> {
-        self.state.lock().answer.take()
+        self.state.lock().answer.take().map(|answer| *answer)
     }
 
     /// No further question begins. The answer is the program's, to be dropped on a callback thread.
@@ -186,7 +191,7 @@ impl Lane {
             let spent = std::mem::take(&mut state.spent);
             state.asking = true;
             drop(state);
-            let mut answer = Some(self.call(shared, question, (asked, spent)));
+            let mut answer = Some(self.call(shared, *question, (asked, spent)));
             if shared.is_inherited() {
                 // The question forked, and this is the child.
                 std::mem::forget(answer);
@@ -196,7 +201,7 @@ impl Lane {
             let wanted = state.awaited == Some(number);
             if wanted {
                 state.awaited = None;
-                state.answer = answer.take();
+                state.answer = answer.take().map(Box::new);
             }
             drop(state);
             match wanted {
@@ -305,6 +310,13 @@ pub(super) fn failed(cause: Error) -> Error {
 
 /// Asks who connects, where the options say so; `None` when the program changed its mind.
 pub(super) async fn introduce(shared: &Arc<Shared>, deadline: Instant) -> Result<Option<Identity>> {
+    match shared.questions.asks() {
+        true => Box::pin(ask(shared, deadline)).await,
+        false => Ok(Some(Identity::default())),
+    }
+}
+
+async fn ask(shared: &Arc<Shared>, deadline: Instant) -> Result<Option<Identity>> {
     let lane = &shared.questions;
     let mut identity = Identity::default();
     let mut questions = Vec::new();

@@ -3,6 +3,7 @@
 
 use std::collections::VecDeque;
 
+use super::options::Shareable;
 use crate::{
     error::{Code, Error},
     protocol::ReasonCode,
@@ -43,14 +44,17 @@ impl Servers {
 
     /// Where the next attempt goes, and with which TLS options. A server that was named is tried
     /// once: whatever comes after that goes home again, unless that is where home now is.
-    pub(super) fn next(&mut self, tls: &TlsOptions) -> (Endpoint, TlsOptions) {
+    pub(super) fn next(
+        &mut self,
+        tls: &Shareable<TlsOptions>,
+    ) -> (Endpoint, Shareable<TlsOptions>) {
         let endpoint = self.named.pop_front().unwrap_or_else(|| {
             self.moved = false;
             self.home.clone()
         });
         self.tried.clone_from(&endpoint);
         let mut tls = tls.clone();
-        if endpoint.host() != self.given.host() {
+        if endpoint.host() != self.given.host() && tls.server_name.is_some() {
             // That name was meant for the server of the options; another one has to prove its own.
             tls.server_name = None;
         }
@@ -116,7 +120,7 @@ mod tests {
     }
 
     fn next(servers: &mut Servers) -> String {
-        servers.next(&TlsOptions::default()).0.to_string()
+        servers.next(&Shareable::default()).0.to_string()
     }
 
     #[test]
@@ -202,7 +206,8 @@ mod tests {
 
     #[test]
     fn the_name_that_the_options_expect_is_not_expected_of_another_server() {
-        let tls = TlsOptions { server_name: Some("expected".to_owned()), ..TlsOptions::default() };
+        let mut tls = Shareable::<TlsOptions>::default();
+        tls.server_name = Some("expected".to_owned());
         let mut servers = servers(1);
         assert_eq!(servers.next(&tls).1.server_name.as_deref(), Some("expected"));
         servers.follow(&moved(ReasonCode::ServerMoved, Some("other"))).unwrap();

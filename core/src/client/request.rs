@@ -162,7 +162,7 @@ impl Session {
         let (response, route) = self.subscribe_responses()?;
         let (operation, cell) = Operation::new(shared);
         let at = later(Instant::now(), timeout);
-        let number = match shared.requests.add(Waiting { at, route, cell }) {
+        let number = match shared.requests().add(Waiting { at, route, cell }) {
             Ok(number) => number,
             Err(refused) => return Ok(Operation::ended(shared, Err(refused))),
         };
@@ -183,14 +183,14 @@ impl Session {
             });
         match publishing {
             Ok(message) => {
-                shared.requests.watch_the_clock(shared);
+                shared.requests().watch_the_clock(shared);
                 let session = Arc::downgrade(shared);
                 let watcher = move |_, outcome| published(&session, number, outcome);
                 shared.watch(message, Box::new(watcher));
                 Ok(operation)
             }
             Err(error) => {
-                let unused = shared.requests.take(number);
+                let unused = shared.requests().take(number);
                 drop(unused);
                 Err(error)
             }
@@ -200,10 +200,10 @@ impl Session {
     /// Subscribes the response topic, unless it is.
     fn subscribe_responses(&self) -> Result<(Arc<str>, RouteId)> {
         let shared = self.shared();
-        let mut response = shared.requests.response.lock();
+        let mut response = shared.requests().response.lock();
         if let Some((topic, route)) = &*response
             && shared.subscriptions.lock().contains_key(route)
-            && !shared.requests.is_refused(*route)
+            && !shared.requests().is_refused(*route)
         {
             return Ok((topic.clone(), *route));
         }
@@ -217,12 +217,12 @@ impl Session {
             SubscriptionOptions { qos: QoS::ExactlyOnce, ..SubscriptionOptions::default() };
         let (subscribing, route) = self.subscribe_route(&topic, options, Arc::new(Responses))?;
         *response = Some((topic.clone(), route));
-        shared.requests.route.store(route, Ordering::Release);
+        shared.requests().route.store(route, Ordering::Release);
         // A task and no callback: it may be a callback of the session that waits for the answer.
         let shared = shared.clone();
         shared.io_thread().handle.clone().spawn(async move {
             if let Err(error) = subscribing.await {
-                shared.requests.refused(&shared, route, &error);
+                shared.requests().refused(&shared, route, &error);
             }
             // This may be the last owner, and what it owns is the program's.
             shared.pool().clone().bury(shared);

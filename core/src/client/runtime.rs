@@ -3,6 +3,7 @@
 
 use std::{
     cell::Cell,
+    collections::BTreeMap,
     sync::{
         Arc, OnceLock, Weak,
         atomic::{AtomicUsize, Ordering},
@@ -38,11 +39,14 @@ pub(super) struct IoThread {
     pub(super) gather: Arc<Gather>,
 }
 
+/// Sessions by their addresses.
+pub(super) type Sessions = BTreeMap<usize, Weak<Shared>>;
+
 /// The runtimes of this process and, in a child of fork, those that it inherited and must not touch.
 struct Generation {
     number: u32,
     runtime: OnceCell<Runtime>,
-    sessions: Mutex<Vec<Weak<Shared>>>,
+    sessions: Mutex<Sessions>,
     next: OnceLock<&'static Generation>,
 }
 
@@ -51,7 +55,7 @@ impl Generation {
         Self {
             number,
             runtime: OnceCell::new(),
-            sessions: Mutex::new(Vec::new()),
+            sessions: Mutex::new(Sessions::new()),
             next: OnceLock::new(),
         }
     }
@@ -84,8 +88,8 @@ fn present() -> &'static Generation {
     generation
 }
 
-/// The sessions that were made in this process.
-pub(super) fn sessions() -> &'static Mutex<Vec<Weak<Shared>>> {
+/// The sessions that were made in this process. Nothing is taken under their lock.
+pub(super) fn sessions() -> &'static Mutex<Sessions> {
     &present().sessions
 }
 

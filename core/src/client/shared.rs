@@ -12,9 +12,9 @@ mod unclaimed;
 mod writer;
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicU64, AtomicUsize, Ordering},
     },
     task::{Context, Waker},
@@ -29,6 +29,7 @@ use super::{
     Connected, Event, EventHandler, Granted, Options, OwnedMessage, State, Unsubscribed, fork,
     inbox::{Inbox, Item, Subscription},
     keeper::{self, Health, Keeper, Opened},
+    live,
     operation::{Cell, Signal},
     pool::Pool,
     question::{Lane, Question},
@@ -78,7 +79,7 @@ pub(super) struct Core {
     wrote_directly: Option<Instant>,
     spare: Output,
     /// What a write could not finish.
-    leftover: Output,
+    leftover: Option<Box<Output>>,
     /// Publishers that wait for room.
     blocked: Vec<Arc<Signal>>,
     next_ticket: Ticket,
@@ -100,11 +101,11 @@ pub(super) struct Core {
     pub(super) reauthenticating: Option<Arc<Cell<()>>>,
     pub(super) connecting: Vec<Arc<Cell<Connected>>>,
     pub(super) disconnecting: Vec<Arc<Cell<usize>>>,
-    pub(super) subscribing: HashMap<Ticket, Subscribing>,
-    pub(super) unsubscribing: HashMap<Ticket, Unsubscribing>,
-    pub(super) flushing: HashMap<Ticket, Arc<Cell<()>>>,
+    pub(super) subscribing: BTreeMap<Ticket, Subscribing>,
+    pub(super) unsubscribing: BTreeMap<Ticket, Unsubscribing>,
+    pub(super) flushing: BTreeMap<Ticket, Arc<Cell<()>>>,
     /// Who waits for a message to be stored.
-    pub(super) awaiting_store: HashMap<Ticket, Arc<Cell<()>>>,
+    pub(super) awaiting_store: BTreeMap<Ticket, Arc<Cell<()>>>,
 }
 
 impl Core {
@@ -123,7 +124,7 @@ impl Core {
             expects: None,
             wrote_directly: None,
             spare: Output::default(),
-            leftover: Output::default(),
+            leftover: None,
             blocked: Vec::new(),
             next_ticket: 0,
             hurry: false,
@@ -137,10 +138,10 @@ impl Core {
             reauthenticating: None,
             connecting: Vec::new(),
             disconnecting: Vec::new(),
-            subscribing: HashMap::new(),
-            unsubscribing: HashMap::new(),
-            flushing: HashMap::new(),
-            awaiting_store: HashMap::new(),
+            subscribing: BTreeMap::new(),
+            unsubscribing: BTreeMap::new(),
+            flushing: BTreeMap::new(),
+            awaiting_store: BTreeMap::new(),
         }
     }
 
@@ -156,7 +157,7 @@ impl Core {
 
     /// Whether something waits to be written.
     pub(super) fn has_output(&self) -> bool {
-        !self.leftover.is_empty() || self.engine.output_length() > 0
+        self.leftover.is_some() || self.engine.output_length() > 0
     }
 
     /// Whether records wait to be stored and nobody sees to it yet: the caller does, without the lock.
@@ -209,7 +210,7 @@ impl Core {
         self.wrote_directly = None;
         self.challenge = None;
         self.fault = None;
-        self.leftover.clear(0);
+        self.leftover = None;
         self.spare.clear(0);
         self.direct.take()
     }
@@ -217,9 +218,6 @@ impl Core {
     /// Gives memory back that a busy time left behind.
     pub(super) fn shrink(&mut self) {
         self.spare.clear(0);
-        if self.leftover.is_empty() {
-            self.leftover.clear(0);
-        }
     }
 }
 
@@ -253,9 +251,10 @@ pub(super) struct Shared {
     pub(super) unclaimed: Mutex<Vec<(OwnedMessage, Receipt)>>,
     /// Subscribes that have their route and have not yet claimed what was there before.
     pub(super) claiming: AtomicUsize,
-    pub(super) requests: Requests,
+    /// From the first request on.
+    pub(super) requests: OnceLock<Box<Requests>>,
     /// Of a session with a store.
-    pub(super) keeper: Option<Keeper>,
+    pub(super) keeper: Option<Box<Keeper>>,
     born: u32,
     io: IoThread,
     pool: Arc<Pool>,
@@ -272,13 +271,13 @@ impl Shared {
         let mut options = options.clone();
         options.complete();
         options.check_authentication()?;
-        let settings = Arc::new(options.settings.clone());
+        let settings = options.settings.shared();
         let mut engine = Engine::new(settings.clone(), options.any_client_id)?;
         let runtime = runtime::runtime()?;
         // Last: what cannot become a session leaves no directory behind.
         let mut keeper = None;
         if let Some((storage, recovered)) = open(&options)? {
-            keeper = Some(Keeper::new(&options, storage, &recovered));
+            keeper = Some(Box::new(Keeper::new(&options, storage, &recovered)));
             let clock = keeper::clock();
             engine = Engine::with_store(settings, options.any_client_id, recovered, clock)?;
         }
@@ -296,7 +295,7 @@ impl Shared {
             traffic: Traffic::default(),
             unclaimed: Mutex::default(),
             claiming: AtomicUsize::new(0),
-            requests: Requests::default(),
+            requests: OnceLock::new(),
             keeper,
             born: fork::generation(),
             io: runtime.next_io_thread(),
@@ -320,6 +319,10 @@ impl Shared {
 
     pub(super) fn store_pool(&self) -> &Arc<Pool> {
         &self.store_pool
+    }
+
+    pub(super) fn requests(&self) -> &Requests {
+        self.requests.get_or_init(Box::default)
     }
 
     #[inline]
@@ -471,5 +474,11 @@ impl Shared {
     /// Drops a program's object on a callback thread.
     pub(super) fn drop_there(self: &Arc<Self>, object: impl Send + 'static) {
         self.call_back(Box::new(move || drop(object)));
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        live::remove(self);
     }
 }

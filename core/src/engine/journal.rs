@@ -66,11 +66,18 @@ struct Underway {
 /// A session without a store has one, too, that keeps nothing.
 #[derive(Default)]
 pub(super) struct Journal {
-    clock: Option<WallClock>,
+    /// Of a session with a store.
+    logbook: Option<Box<Logbook>>,
+    /// What is to be told who waited for messages to be stored.
+    told: VecDeque<(Ticket, Result<()>)>,
+}
+
+struct Logbook {
+    clock: WallClock,
     records: Output,
     /// How many messages the records hold.
     messages: usize,
-    /// The number of the open batch, from 1. 0 without a store.
+    /// The number of the open batch, from 1.
     open: u64,
     /// The last batch that has been stored.
     stored: u64,
@@ -84,18 +91,35 @@ pub(super) struct Journal {
     loss: u64,
     /// Why the disk takes nothing at present.
     failure: Option<Error>,
-    /// Who waits for which message to be stored, and what they are to be told.
+    /// Who waits for which message to be stored.
     waiters: BTreeMap<u64, Vec<Ticket>>,
-    told: VecDeque<(Ticket, Result<()>)>,
+}
+
+impl Logbook {
+    fn record(&mut self, record: &Record<'_>) {
+        record.encode(self.records.buffer());
+        self.holds_session |= matches!(
+            record,
+            Record::Launched { .. }
+                | Record::Retired { .. }
+                | Record::Delivering { .. }
+                | Record::Handled { .. }
+                | Record::Granted { .. }
+        );
+    }
 }
 
 impl Journal {
     /// Of a session with a store that holds this.
     pub(super) fn new(clock: WallClock, recovered: &Recovered) -> Self {
         let is_in_flight = recovered.messages.values().any(|message| message.packet_id.is_some());
-        Self {
-            clock: Some(clock),
+        let logbook = Logbook {
+            clock,
+            records: Output::default(),
+            messages: 0,
             open: 1,
+            stored: 0,
+            underway: VecDeque::new(),
             last_message: recovered.last_number,
             stored_message: recovered.last_number,
             holds_session: is_in_flight
@@ -103,154 +127,163 @@ impl Journal {
                 || !recovered.received.is_empty()
                 || !recovered.granted.is_empty()
                 || recovered.doubtful,
-            ..Self::default()
-        }
+            loss: 0,
+            failure: None,
+            waiters: BTreeMap::new(),
+        };
+        Self { logbook: Some(Box::new(logbook)), told: VecDeque::new() }
     }
 
     /// Whether there is a store.
     #[inline]
     pub(super) fn is_on(&self) -> bool {
-        self.open > 0
+        self.logbook.is_some()
     }
 
     pub(super) fn clock(&self) -> Option<WallClock> {
-        self.clock
+        self.logbook.as_ref().map(|logbook| logbook.clock)
     }
 
     /// Adds a record, where there is a store.
     #[inline]
     pub(super) fn record(&mut self, record: &Record<'_>) {
-        if self.is_on() {
-            record.encode(self.records.buffer());
-            self.holds_session |= matches!(
-                record,
-                Record::Launched { .. }
-                    | Record::Retired { .. }
-                    | Record::Delivering { .. }
-                    | Record::Handled { .. }
-                    | Record::Granted { .. }
-            );
+        if let Some(logbook) = &mut self.logbook {
+            logbook.record(record);
         }
     }
 
     /// The broker has lost its session: recorded where anything on record ends with that.
     pub(super) fn session_lost(&mut self) {
-        if std::mem::take(&mut self.holds_session) {
-            self.record(&Record::SessionLost);
-            self.loss = self.open;
+        if let Some(logbook) = &mut self.logbook
+            && std::mem::take(&mut logbook.holds_session)
+        {
+            logbook.record(&Record::SessionLost);
+            logbook.loss = logbook.open;
         }
     }
 
     /// The batch that has to be stored before anything leaves that belongs to the broker's present
     /// session, and not to one that it has lost.
     pub(super) fn loss(&self) -> u64 {
-        self.loss
+        self.logbook.as_ref().map_or(0, |logbook| logbook.loss)
     }
 
-    /// Where the record of the message with this number goes, behind which its packet follows.
-    pub(super) fn message(&mut self, number: u64) -> &mut Output {
-        debug_assert!(self.is_on() && number > self.last_message);
-        self.last_message = number;
-        self.messages += 1;
-        &mut self.records
+    /// Where the record of the message with this number goes, behind which its packet follows; nowhere
+    /// without a store.
+    pub(super) fn message(&mut self, number: u64) -> Option<&mut Output> {
+        let logbook = self.logbook.as_mut()?;
+        debug_assert!(number > logbook.last_message);
+        logbook.last_message = number;
+        logbook.messages += 1;
+        Some(&mut logbook.records)
     }
 
     /// The batch that has to be stored before anything that follows from the last record may leave;
     /// 0 when it has been.
+    #[inline]
     pub(super) fn newest(&self) -> u64 {
-        match self.records.is_empty() {
-            false => self.open,
-            true => self.underway.back().map_or(0, |last| last.batch),
+        let Some(logbook) = &self.logbook else { return 0 };
+        match logbook.records.is_empty() {
+            false => logbook.open,
+            true => logbook.underway.back().map_or(0, |last| last.batch),
         }
     }
 
     /// The batch that has to be stored before this message, whose record has been written, may leave;
     /// 0 when it has been.
+    #[inline]
     pub(super) fn batch_of(&self, number: u64) -> u64 {
-        if number <= self.stored_message {
+        let Some(logbook) = &self.logbook else { return 0 };
+        if number <= logbook.stored_message {
             return 0;
         }
-        let at = self.underway.partition_point(|underway| underway.last_message < number);
-        self.underway.get(at).map_or(self.open, |underway| underway.batch)
+        let at = logbook.underway.partition_point(|underway| underway.last_message < number);
+        logbook.underway.get(at).map_or(logbook.open, |underway| underway.batch)
     }
 
     /// Whether what depends on this batch may leave.
     #[inline]
     pub(super) fn has_stored(&self, batch: u64) -> bool {
-        batch <= self.stored
+        batch == 0 || self.logbook.as_ref().is_some_and(|logbook| batch <= logbook.stored)
     }
 
     /// Whether records wait to be taken.
     #[inline]
     pub(super) fn is_waiting(&self) -> bool {
-        !self.records.is_empty()
+        self.logbook.as_ref().is_some_and(|logbook| !logbook.records.is_empty())
     }
 
     /// Whether every record has been stored.
     pub(super) fn is_stored(&self) -> bool {
-        self.records.is_empty() && self.underway.is_empty()
+        self.logbook
+            .as_ref()
+            .is_none_or(|logbook| logbook.records.is_empty() && logbook.underway.is_empty())
     }
 
     /// How many messages have not been stored.
     pub(super) fn unstored(&self) -> usize {
-        self.messages + self.underway.iter().map(|underway| underway.messages).sum::<usize>()
+        self.logbook.as_ref().map_or(0, |logbook| {
+            logbook.messages
+                + logbook.underway.iter().map(|underway| underway.messages).sum::<usize>()
+        })
     }
 
     /// Whether the record of one more message of this weight may wait for the disk. One that is larger
     /// than the limit may when nothing else does.
     pub(super) fn has_room(&self, weight: usize) -> bool {
-        let underway: usize = self.underway.iter().map(|underway| underway.bytes).sum();
-        let bytes = self.records.len() + underway;
+        let Some(logbook) = &self.logbook else { return true };
+        let underway: usize = logbook.underway.iter().map(|underway| underway.bytes).sum();
+        let bytes = logbook.records.len() + underway;
         bytes == 0 || bytes.saturating_add(weight) <= JOURNAL_LIMIT
     }
 
     /// Takes the open batch, into an empty `spare`; its number.
     pub(super) fn take(&mut self, spare: &mut Output) -> Option<u64> {
-        if self.records.is_empty() {
-            return None;
-        }
-        std::mem::swap(&mut self.records, spare);
-        let batch = self.open;
-        self.open += 1;
-        self.underway.push_back(Underway {
+        let logbook = self.logbook.as_mut().filter(|logbook| !logbook.records.is_empty())?;
+        std::mem::swap(&mut logbook.records, spare);
+        let batch = logbook.open;
+        logbook.open += 1;
+        logbook.underway.push_back(Underway {
             batch,
             bytes: spare.len(),
-            messages: std::mem::take(&mut self.messages),
-            last_message: self.last_message,
+            messages: std::mem::take(&mut logbook.messages),
+            last_message: logbook.last_message,
         });
         Some(batch)
     }
 
     /// The batches up to this one have been stored.
     pub(super) fn stored(&mut self, through: u64) {
-        self.failure = None;
-        while let Some(first) = self.underway.pop_front_if(|first| first.batch <= through) {
-            self.stored = first.batch;
-            self.stored_message = first.last_message;
+        let Some(logbook) = &mut self.logbook else { return };
+        logbook.failure = None;
+        while let Some(first) = logbook.underway.pop_front_if(|first| first.batch <= through) {
+            logbook.stored = first.batch;
+            logbook.stored_message = first.last_message;
         }
-        let later = match self.waiters.is_empty() {
+        let later = match logbook.waiters.is_empty() {
             true => return,
-            false => self.waiters.split_off(&(self.stored_message + 1)),
+            false => logbook.waiters.split_off(&(logbook.stored_message + 1)),
         };
-        for ticket in std::mem::replace(&mut self.waiters, later).into_values().flatten() {
+        for ticket in std::mem::replace(&mut logbook.waiters, later).into_values().flatten() {
             self.told.push_back((ticket, Ok(())));
         }
     }
 
     /// The disk takes nothing at present.
     pub(super) fn failed(&mut self, error: Error) {
-        for ticket in std::mem::take(&mut self.waiters).into_values().flatten() {
+        let Some(logbook) = &mut self.logbook else { return };
+        for ticket in std::mem::take(&mut logbook.waiters).into_values().flatten() {
             self.told.push_back((ticket, Err(error.clone())));
         }
-        self.failure = Some(error);
+        logbook.failure = Some(error);
     }
 
     pub(super) fn failure(&self) -> Option<&Error> {
-        self.failure.as_ref()
+        self.logbook.as_ref()?.failure.as_ref()
     }
 
     pub(super) fn has_failed(&self) -> bool {
-        self.failure.is_some()
+        self.failure().is_some()
     }
 
     // ---- who waits for a message to be stored
@@ -266,16 +299,24 @@ impl Journal {
         ticket: Ticket,
         outcome: Option<Result<()>>,
     ) -> Result<()> {
+        let (last, stored) = self
+            .logbook
+            .as_ref()
+            .map_or((0, 0), |logbook| (logbook.last_message, logbook.stored_message));
         // One that has ended well has been stored, or, of QoS 0, did not have to be.
-        let is_stored = number <= self.stored_message || matches!(outcome, Some(Ok(())));
+        let is_stored = number <= stored || matches!(outcome, Some(Ok(())));
         if let Some(error) = outcome.and_then(Result::err).filter(|_| !is_stored) {
             self.told.push_back((ticket, Err(error)));
-        } else if is_stored || number > self.last_message {
-            self.told.push_back((ticket, Ok(())));
-        } else if let Some(failure) = &self.failure {
-            return Err(failure.clone());
+        } else if let Some(logbook) = &mut self.logbook
+            && !is_stored
+            && number <= last
+        {
+            if let Some(failure) = &logbook.failure {
+                return Err(failure.clone());
+            }
+            logbook.waiters.entry(number).or_default().push(ticket);
         } else {
-            self.waiters.entry(number).or_default().push(ticket);
+            self.told.push_back((ticket, Ok(())));
         }
         Ok(())
     }
@@ -283,8 +324,10 @@ impl Journal {
     /// A message has ended with this error: who still waits for it to be stored waits in vain.
     #[inline]
     pub(super) fn end_waiters(&mut self, number: u64, error: &Error) {
-        if !self.waiters.is_empty() {
-            let tickets = self.waiters.remove(&number).into_iter().flatten();
+        if let Some(logbook) = &mut self.logbook
+            && !logbook.waiters.is_empty()
+        {
+            let tickets = logbook.waiters.remove(&number).into_iter().flatten();
             self.told.extend(tickets.map(|ticket| (ticket, Err(error.clone()))));
         }
     }
@@ -295,10 +338,11 @@ impl Journal {
     }
 
     pub(super) fn shrink(&mut self) {
-        self.underway.shrink_to(4);
         self.told.shrink_to(4);
-        if self.records.is_empty() {
-            self.records.clear(0);
+        let Some(logbook) = &mut self.logbook else { return };
+        logbook.underway.shrink_to(4);
+        if logbook.records.is_empty() {
+            logbook.records.clear(0);
         }
     }
 }
@@ -322,7 +366,7 @@ mod tests {
         let recovered = Recovered { last_number: 4, ..Recovered::default() };
         let mut journal = Journal::new(clock, &recovered);
         let message = |journal: &mut Journal, number| {
-            journal.message(number).buffer().push(0);
+            journal.message(number).unwrap().buffer().push(0);
         };
         assert_eq!((journal.batch_of(4), journal.newest()), (0, 0));
         message(&mut journal, 5);

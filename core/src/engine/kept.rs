@@ -110,11 +110,11 @@ impl Kept {
         Ok(kept)
     }
 
-    /// Appends its record; `version` is the one in which it is encoded.
+    /// Appends its record, where there is a store; `version` is the one in which it is encoded.
     pub(super) fn record(&self, version: Version, journal: &mut Journal) {
         let expiry = self.deadlines.as_ref().zip(journal.clock());
         let expiry = expiry.map_or(Expiry::default(), |(of, clock)| of.expiry(clock));
-        let records = journal.message(self.number);
+        let Some(records) = journal.message(self.number) else { return };
         encode_message(self.number, version, expiry, self.weight(), records.buffer());
         records.buffer().extend_from_slice(&self.packet);
         if !self.large.is_empty() {

@@ -1,6 +1,6 @@
 //! How messages end, and who wants to know.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::{Completion, Delivered, Ended, Outcome, Ticket, output::Numbers};
 use crate::{error::Code, protocol::ReasonCode};
@@ -14,7 +14,7 @@ pub(super) struct Ledger {
     ended: Vec<Ended>,
     /// Completions that have been handed out and not been called yet keep their place.
     completing: usize,
-    watchers: HashMap<u64, Vec<(Ticket, Completion)>>,
+    watchers: BTreeMap<u64, Vec<(Ticket, Completion)>>,
     remembered: BTreeMap<u64, Outcome>,
     /// Below this number, what is not remembered has been forgotten.
     forgotten_below: u64,

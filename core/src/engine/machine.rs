@@ -53,12 +53,12 @@ pub struct Engine {
     phase: Phase,
     client_id: String,
     /// Who the next CONNECT says that it is.
-    identity: Identity,
+    identity: Option<Box<Identity>>,
     /// What the last CONNECT asked for.
     clean_start: bool,
     exchange: Exchange,
     /// What CONNACK said, until the authenticator has accepted it.
-    accepted: Option<Connected>,
+    accepted: Option<Box<Connected>>,
     server: ServerLimits,
     output: Outbox,
     journal: Journal,
@@ -76,7 +76,7 @@ pub struct Engine {
     ping_waits: bool,
     needed: usize,
     /// An oversized message of which the rest is still to be dropped.
-    skipping: Option<aside::Skipping>,
+    skipping: Option<Box<aside::Skipping>>,
     suspicion: Suspicion,
     events: VecDeque<Event>,
     received: u64,
@@ -96,7 +96,7 @@ impl Engine {
         Ok(Self {
             phase: Phase::Offline,
             client_id: settings.client_id.clone(),
-            identity: Identity::default(),
+            identity: None,
             clean_start: settings.clean_session,
             exchange: Exchange::None,
             accepted: None,
@@ -223,7 +223,7 @@ impl Engine {
         // the broker keeps the session afterwards, so it stays what it is.
         let resumes = resume && self.settings.version.is_v5() && keeps;
         self.clean_start = self.settings.clean_session && !resumes;
-        let identity = std::mem::take(&mut self.identity);
+        let identity = self.identity.take().unwrap_or_default();
         handshake::encode(
             &self.settings,
             &identity,
@@ -398,7 +398,6 @@ impl Engine {
         self.outgoing.shrink();
         self.incoming.shrink();
         self.ids.shrink();
-        self.events.shrink_to(4);
         self.journal.shrink();
         // An empty output may still know for which record the next packet has to wait.
         if self.output.is_empty() && self.journal.is_stored() {
@@ -436,7 +435,12 @@ impl Engine {
     /// Takes the next event.
     pub fn poll_event(&mut self) -> Option<Event> {
         self.flush_events();
-        self.events.pop_front()
+        let event = self.events.pop_front();
+        if self.events.is_empty() {
+            // They are rare, and an idle session carries no room for them.
+            self.events = VecDeque::new();
+        }
+        event
     }
 
     fn flush_events(&mut self) {

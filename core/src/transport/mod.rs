@@ -75,8 +75,8 @@ impl Default for ConnectOptions {
 /// Of the layers name lookup, TCP and TLS; [`Code::InvalidOption`] when the endpoint wants TLS and
 /// the options have none.
 pub(crate) async fn connect(endpoint: &Endpoint, options: &ConnectOptions) -> Result<Stream> {
-    // The handshake's state is some kilobytes; a session that is connected must not carry the
-    // space for it in its driver.
+    // A session that is connected must not carry the space for this in its driver, nor one without
+    // TLS, while a thousand of them connect, that for a handshake.
     Box::pin(async move {
         options.progress.begin(endpoint.authority());
         let tls = match (endpoint.tls(), &options.tls) {
@@ -92,7 +92,8 @@ pub(crate) async fn connect(endpoint: &Endpoint, options: &ConnectOptions) -> Re
             return Ok(Stream::Tcp(Arc::new(tcp)));
         };
         options.progress.enter(Layer::Tls);
-        tls::connect(tls, endpoint.host(), tcp).await.map(|stream| Stream::Tls(Box::new(stream)))
+        let stream = Box::pin(tls::connect(tls, endpoint.host(), tcp)).await?;
+        Ok(Stream::Tls(Box::new(stream)))
     })
     .await
 }

@@ -33,12 +33,14 @@ impl Connection<'_> {
                 found.map(|found| found.routes.iter().filter_map(of).collect()).collect()
             };
             let batch = Batch::new(chunk, inbound, handlers);
-            if let Some(route) = self.shared.requests.route() {
+            if let Some(requests) = self.shared.requests.get()
+                && let Some(route) = requests.route()
+            {
                 let is_answer = |parts: &Parts<'_>| {
                     parts.matched.routes.iter().any(|matched| matched.id == route)
                 };
                 for answer in batch.all_parts().filter(is_answer) {
-                    self.shared.requests.answered(self.shared, &answer);
+                    requests.answered(self.shared, &answer);
                 }
             }
             self.shared.inbox.push(self.shared, Item::Batch(batch));

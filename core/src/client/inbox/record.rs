@@ -38,7 +38,7 @@ pub(super) enum Begin {
 
 impl<'s> Records<'s> {
     pub(super) fn new(shared: &'s Arc<Shared>) -> Self {
-        Self { shared, keeper: shared.keeper.as_ref(), handled: None }
+        Self { shared, keeper: shared.keeper.as_deref(), handled: None }
     }
 
     /// Whether this message is recorded.

@@ -155,7 +155,7 @@ fn after(shared: &Arc<Shared>, pause: Duration, note: fn(&Keeper)) {
     shared.io_thread().handle.spawn(async move {
         tokio::time::sleep(pause).await;
         let Some(shared) = session.upgrade() else { return };
-        shared.keeper.iter().for_each(note);
+        shared.keeper.as_deref().into_iter().for_each(note);
         // The pool lets go of the session, not this thread.
         let pool = shared.store_pool().clone();
         pool.add(shared, Shared::run_store);

@@ -175,13 +175,13 @@ fn late() -> Error {
 /// Runs on the I/O thread until no request is left; closing the session ends them all.
 async fn watch_the_clock(shared: Arc<Shared>) {
     loop {
-        let (overdue, next) = shared.requests.take_overdue(Instant::now());
+        let (overdue, next) = shared.requests().take_overdue(Instant::now());
         for waiting in overdue {
             end(&shared, &waiting.cell, Err(late()));
         }
         let Some(next) = next else { break };
         let _either_way_it_looks_again =
-            timeout_at(next.into(), shared.requests.sooner.notified()).await;
+            timeout_at(next.into(), shared.requests().sooner.notified()).await;
     }
     // This may be the last owner, and what it owns is the program's.
     shared.pool().clone().bury(shared);
@@ -198,7 +198,7 @@ pub(super) fn published(session: &Weak<Shared>, number: u64, outcome: Outcome) {
         Err(error) => error,
     };
     if let Some(shared) = session.upgrade()
-        && let Some(waiting) = shared.requests.take(number)
+        && let Some(waiting) = shared.requests().take(number)
     {
         // It expires when the request's time is up, or an expiry interval of its own.
         let is_late = error.code() == Code::Expired && waiting.at <= Instant::now();

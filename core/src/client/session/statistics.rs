@@ -3,10 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use super::Session;
-use crate::{
-    client::{Statistics, keeper::Keeper},
-    engine::Failed,
-};
+use crate::{client::Statistics, engine::Failed};
 
 impl Session {
     /// Counters and levels.
@@ -56,9 +53,9 @@ impl Session {
             subscriptions: counters.subscriptions,
             left_in_store,
             unstored: counters.unstored,
-            store_size: shared.keeper.as_ref().map_or(0, Keeper::size),
-            store_writes: shared.keeper.as_ref().map_or(0, Keeper::writes),
-            store_syncs: shared.keeper.as_ref().map_or(0, Keeper::syncs),
+            store_size: shared.keeper.as_ref().map_or(0, |keeper| keeper.size()),
+            store_writes: shared.keeper.as_ref().map_or(0, |keeper| keeper.writes()),
+            store_syncs: shared.keeper.as_ref().map_or(0, |keeper| keeper.syncs()),
         }
     }
 }

@@ -113,11 +113,14 @@ impl Shared {
             return Wrote::Elsewhere;
         }
         for _ in 0..rounds {
-            let mut output = std::mem::take(&mut core.leftover);
-            if output.is_empty() {
-                std::mem::swap(&mut output, &mut core.spare);
-                core.engine.poll_output(&mut output, now);
-            }
+            let mut output = match core.leftover.take() {
+                Some(leftover) => *leftover,
+                None => {
+                    let mut spare = std::mem::take(&mut core.spare);
+                    core.engine.poll_output(&mut spare, now);
+                    spare
+                }
+            };
             if output.is_empty() {
                 core.spare = output;
                 return Wrote::All;
@@ -136,7 +139,7 @@ impl Shared {
                 return Wrote::Elsewhere;
             }
             if let Err(error) = wrote {
-                core.leftover = output;
+                core.leftover = Some(Box::new(output));
                 core.writing = false;
                 return match error.kind() {
                     io::ErrorKind::WouldBlock => Wrote::Blocked,

@@ -83,11 +83,11 @@ impl Engine {
         let glimpse = Glimpse::new(Frame { first, body }, version);
         let outcast = self.outcast(&glimpse, size);
         let here = header + body.len();
-        self.skipping = Some(Skipping {
+        self.skipping = Some(Box::new(Skipping {
             left: size - here,
             outcast,
             violation: version.is_v5().then_some(violation),
-        });
+        }));
         Ok(Some(here + self.skip(&input[here..])?))
     }
 
@@ -99,7 +99,7 @@ impl Engine {
         if skipping.left > 0 {
             return Ok(skipped);
         }
-        let Some(Skipping { outcast, violation, .. }) = self.skipping.take() else {
+        let Some(Skipping { outcast, violation, .. }) = self.skipping.take().map(|all| *all) else {
             return Ok(skipped);
         };
         let sentence = format!(

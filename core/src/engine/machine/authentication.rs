@@ -58,7 +58,7 @@ impl Engine {
 
     /// Says who connects, in the next CONNECT only.
     pub fn identify(&mut self, identity: Identity) {
-        self.identity = identity;
+        self.identity = Some(Box::new(identity));
     }
 
     /// Begins a new exchange on the live connection, by a [`Event::Challenge`].
@@ -105,7 +105,7 @@ impl Engine {
             AuthenticationStep::Success => {
                 self.exchange = Exchange::None;
                 match self.accepted.take() {
-                    Some(connected) => self.go_online(connected, now),
+                    Some(connected) => self.go_online(*connected, now),
                     None => self.events.push_back(Event::Reauthenticated),
                 }
                 self.pump(now);
@@ -204,7 +204,7 @@ impl Engine {
         self.phase = Phase::Verifying;
         self.server = ServerLimits::new(connected.properties());
         self.challenge(AuthenticationStep::Success, connected.properties().authentication_data());
-        self.accepted = Some(connected);
+        self.accepted = Some(Box::new(connected));
     }
 
     fn challenge(&mut self, step: AuthenticationStep, data: Option<&[u8]>) {
