@@ -3,11 +3,11 @@
 //! Each turn takes five steps in this order: read what is there, let the engine handle it, hand the
 //! messages over, write what came of all that, and sleep until something happens.
 
+mod buffers;
 mod exchange;
 mod hand_over;
 
 use std::{
-    cell::RefCell,
     future::Future,
     io,
     pin::Pin,
@@ -27,15 +27,6 @@ use crate::{
     transport::{self, Stream},
 };
 
-/// How much one read takes at most: enough that a system call costs nothing beside the packets.
-const READ: usize = 256 << 10;
-
-/// Below this much free space the read buffer is renewed; it is what a read is worth at least.
-const LEAST_READ: usize = 64 << 10;
-
-/// A packet from this size on is read straight into a buffer of its own.
-const OWN_BUFFER: usize = 64 << 10;
-
 /// How many turns one session takes before the other sessions of the I/O thread get theirs.
 const TURNS: usize = 16;
 
@@ -49,11 +40,6 @@ const SAY: Duration = Duration::from_secs(5);
 /// How long the other side has to close its end after DISCONNECT. Closing at once with something
 /// unread would reset the connection, and the broker might never see the DISCONNECT.
 const LINGER: Duration = Duration::from_secs(1);
-
-thread_local! {
-    /// The I/O thread's read buffer: an idle session has none.
-    static BUFFER: RefCell<BytesMut> = RefCell::default();
-}
 
 /// How far the good-bye has come.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -192,25 +178,26 @@ impl<'s> Connection<'s> {
         if !self.may_read(now) {
             return Ok(Read::Nothing);
         }
-        let own = self.needed > OWN_BUFFER;
-        let mut buffer = if own { std::mem::take(&mut self.carry) } else { BUFFER.take() };
-        if own {
-            make_room(&mut buffer, self.needed);
-        } else {
-            buffer.clear();
-            if buffer.capacity() < LEAST_READ + self.carry.len() {
-                buffer.reserve(READ + self.carry.len());
+        let needed = self.needed;
+        let own = needed > buffers::OWN_BUFFER;
+        let mut buffer = match own {
+            true => {
+                let mut begun = std::mem::take(&mut self.carry);
+                buffers::make_room(&mut begun, needed);
+                begun
             }
-            buffer.extend_from_slice(&self.carry);
-        }
+            false => buffers::take(&self.carry),
+        };
         let read = self.read_into(&mut buffer, cx, now, input);
-        if own {
-            self.carry = if buffer.is_empty() { BytesMut::new() } else { buffer };
-        } else {
+        if !own {
             if read.as_ref().is_ok_and(|read| *read == Read::Some) {
                 self.carry = BytesMut::from(&buffer[..]);
             }
-            BUFFER.set(buffer);
+            buffers::give_back(buffer);
+        } else if buffer.is_empty() {
+            buffers::spend(buffer, needed);
+        } else {
+            self.carry = buffer;
         }
         read
     }
@@ -411,22 +398,6 @@ impl<'s> Connection<'s> {
     }
 }
 
-/// Gives a buffer room for more of a packet of `needed` bytes. It doubles as the packet comes in, so
-/// that a length which only was announced takes no memory, and ends with as much as the packet needs.
-fn make_room(buffer: &mut BytesMut, needed: usize) {
-    let mut least = needed;
-    while least > 2 * OWN_BUFFER {
-        least = least.div_ceil(2);
-    }
-    if buffer.capacity() < least {
-        let mut larger = BytesMut::with_capacity(least);
-        larger.extend_from_slice(buffer);
-        *buffer = larger;
-    } else if buffer.len() == buffer.capacity() {
-        buffer.reserve(buffer.len());
-    }
-}
-
 /// What has been read.
 #[derive(Default)]
 struct Input {
@@ -446,28 +417,4 @@ enum Turn {
     Again,
     Sleep,
     Left,
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_large_packet_gets_memory_as_it_comes_in_and_no_more_than_it_needs() {
-        for needed in [OWN_BUFFER + 1, 1_000_003, (32 << 20) + 4] {
-            let mut buffer = BytesMut::from(&b"\x30"[..]);
-            let mut held = Vec::new();
-            while buffer.len() < needed {
-                make_room(&mut buffer, needed);
-                let room = buffer.capacity() - buffer.len();
-                assert!(room > 0, "a read without room looks like the end");
-                assert!(room <= buffer.len().max(2 * OWN_BUFFER), "{room} of {needed} at once");
-                held.push(buffer.capacity());
-                // As if that much had been read, without touching it where it is a lot.
-                buffer.resize(needed.min(buffer.capacity()), 0);
-            }
-            let most = held.last().copied().unwrap_or_default();
-            assert!(most < needed + needed / 1000 + 100, "{most} for {needed}: {held:?}");
-        }
-    }
 }
