@@ -51,7 +51,9 @@ def compile_c(
 
 def compile_sink() -> str:
     """Build the peer of every run."""
-    return compile_c("sink", ["sink.c", "sink_packet.c", "sink_source.c"])
+    return compile_c(
+        "sink", ["sink.c", *(f"sink_{part}.c" for part in ("packet", "source", "spread", "hold"))]
+    )
 
 
 def load(only: set[str]) -> tuple[list[Driver], list[str]]:

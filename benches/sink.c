@@ -6,12 +6,18 @@
  *   sink [--window N]    prints "listening PORT", and one JSON line of counters at stdin's EOF
  *
  * It answers CONNECT (3.1, 3.1.1, 5.0), PINGREQ, SUBSCRIBE, UNSUBSCRIBE and PUBLISH at every QoS,
- * and knows two kinds of names:
+ * and knows four kinds of names:
  *
  *   source/<qos>/<count>/<size>   subscribing starts `count` messages of `size` octets on that very
  *                                 name, at QoS 1 and 2 at most N (1000) and 4 MiB of them
  *                                 unacknowledged; further levels are free, to tell subscriptions
  *                                 apart
+ *   spread/<count>/<size>/<topics>/<of>
+ *                                 the same at QoS 0 on `topics` topics, each message's drawn at
+ *                                 random; they lie evenly among `of` that there may be, which are
+ *                                 `t/0000000/v` and so on
+ *   hold/<count>                  of the messages of QoS 1 on such names the newest `count` stay
+ *                                 unacknowledged until others come; hold/0 acknowledges all
  *   echo/...                      what is published there comes back at QoS 0 to a connection that
  *                                 has subscribed to any such name
  *
@@ -176,6 +182,7 @@ static void free_gone(void)
         gone = c->next_gone;
         free(c->partial);
         free(c->unsent);
+        free(c->held);
         free(c->source.ring);
         free(c->source.slots);
         free(c);

@@ -1,4 +1,4 @@
-/* sink: what its three files share. See sink.c for what the program is. */
+/* sink: what its files share. See sink.c for what the program is. */
 #ifndef BENCH_SINK_H
 #define BENCH_SINK_H
 
@@ -30,6 +30,16 @@ struct source {
     int qos;
 };
 
+/* Topics of a stream: so many, out of those that there are. */
+struct spread {
+    unsigned topics, of;
+};
+
+/* What its topics look like; all are of the same size. */
+#define SPREAD_TOPIC "t/%07u/v"
+
+struct held;
+
 struct connection {
     int fd;
     int version; /* 0 until CONNECT */
@@ -41,6 +51,8 @@ struct connection {
     uint64_t payload_left; /* of a PUBLISH whose head is parsed already */
     int payload_qos;
     unsigned payload_id;
+    int payload_hold;
+    struct held *held; /* acknowledgements that wait, NULL until there was one */
     uint8_t *unsent; /* answers that the socket did not take */
     size_t unsent_from, unsent_to;
     struct source source;
@@ -66,7 +78,14 @@ size_t transmit(struct connection *c, const uint8_t *data, size_t size);
 /* sink_packet.c: handles what lies between the two; false if the client broke the protocol. */
 bool parse(struct connection *c, const uint8_t *p, const uint8_t *end);
 
+/* sink_hold.c */
+void acknowledge_late(struct connection *c, unsigned id, unsigned limit);
+
+/* sink_spread.c */
+bool start_spread(struct connection *c, const struct spread *wanted, uint64_t count, size_t size);
+
 /* sink_source.c */
+bool prepare_source(struct connection *c, int qos, uint64_t count, size_t packet, size_t least);
 bool start_source(struct connection *c, const char *name, int qos, uint64_t count, size_t size);
 unsigned ready(const struct source *s);
 bool write_messages(struct connection *c, unsigned run);

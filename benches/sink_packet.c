@@ -90,15 +90,22 @@ static bool on_filter(struct connection *c, const uint8_t *text, size_t size)
     filter[size] = 0;
     if (!strncmp(filter, "echo/", 5))
         c->echoes = true;
-    if (strncmp(filter, "source/", 7))
+    bool spread = !strncmp(filter, "spread/", 7);
+    if (!spread && strncmp(filter, "source/", 7))
         return true;
-    unsigned long qos = strtoul(filter + 7, &end, 10);
-    unsigned long long count = *end == '/' ? strtoull(end + 1, &end, 10) : 0;
-    unsigned long long octets = *end == '/' ? strtoull(end + 1, &end, 10) : 0;
-    /* MQTT itself ends at 256 MiB; a ring of 64 MiB messages is more than any row needs. */
-    if (qos > 2 || (*end && *end != '/') || octets > 64 * 1024 * 1024)
+    unsigned long long numbers[4] = {0};
+    end += 6;
+    for (int i = 0; i < (spread ? 4 : 3) && *end == '/'; i++)
+        numbers[i] = strtoull(end + 1, &end, 10);
+    /* MQTT itself ends at 256 MiB. */
+    if ((*end && *end != '/') || numbers[spread ? 1 : 2] >= 256 * 1024 * 1024)
         return false;
-    return start_source(c, filter, (int)qos, count, (size_t)octets);
+    if (!spread)
+        return numbers[0] <= 2 &&
+               start_source(c, filter, (int)numbers[0], numbers[1], (size_t)numbers[2]);
+    struct spread wanted = {(unsigned)numbers[2], (unsigned)numbers[3]};
+    return numbers[3] <= 10 * 1000 * 1000 && wanted.topics && wanted.topics <= wanted.of &&
+           start_spread(c, &wanted, numbers[0], (size_t)numbers[1]);
 }
 
 static bool on_subscribe(struct connection *c, struct cursor body)
@@ -153,10 +160,23 @@ static bool on_unsubscribe(struct connection *c, struct cursor body)
     return true;
 }
 
-static void on_publish(int qos, unsigned id)
+/* Digits behind `hold/` in a topic of `size` octets; -1 for other topics. */
+static int held_back(const uint8_t *topic, size_t size)
+{
+    if (size < 6 || size > 10 || memcmp(topic, "hold/", 5))
+        return -1;
+    int number = 0;
+    for (size_t i = 5; i < size; i++)
+        number = number * 10 + (topic[i] - '0');
+    return number;
+}
+
+static void on_publish(struct connection *c, int qos, unsigned id, int hold)
 {
     counters.publish[qos]++;
-    if (qos)
+    if (qos == 1 && hold >= 0)
+        acknowledge_late(c, id, (unsigned)hold);
+    else if (qos)
         answer = put_ack(answer, qos == 1 ? PUBACK : PUBREC, id);
 }
 
@@ -249,14 +269,16 @@ static enum verdict parse_packet(struct connection *c, const uint8_t *p, size_t 
         if (!echo(c, qos, (struct cursor){body, body + rest, false}))
             return BROKEN;
     }
+    int hold = qos == 1 ? held_back(body + 2, topic) : -1;
     counters.publish_octets += total;
     if (available < total) { /* counted and acknowledged when its last octet has come */
         c->payload_left = total - available;
         c->payload_qos = qos;
         c->payload_id = id;
+        c->payload_hold = hold;
         *used = available;
     } else {
-        on_publish(qos, id);
+        on_publish(c, qos, id, hold);
     }
     return TAKEN;
 }
@@ -271,7 +293,7 @@ bool parse(struct connection *c, const uint8_t *p, const uint8_t *end)
         c->payload_left -= skipped;
         if (c->payload_left)
             return true;
-        on_publish(c->payload_qos, c->payload_id);
+        on_publish(c, c->payload_qos, c->payload_id, c->payload_hold);
     }
     while (p < end && !c->gone) {
         size_t used = 0;

@@ -29,34 +29,44 @@ static bool is_running(const struct source *s)
     return false;
 }
 
-bool start_source(struct connection *c, const char *name, int qos, uint64_t count, size_t size)
+/* Room for messages of `packet` octets, at QoS 0 for at least `least`; the caller encodes them. */
+bool prepare_source(struct connection *c, int qos, uint64_t count, size_t packet, size_t least)
 {
     struct source *s = &c->source;
     if (is_running(s))
         return false; /* one at a time */
-    size_t name_size = strlen(name);
-    uint8_t head[PUBLISH_OVERHEAD + NAME_SIZE], *payload;
-    payload = put_publish(head, c->version, qos, 1, name, name_size, size);
-    s->packet = (size_t)(payload - head) + size;
-
-    size_t slots = (qos ? WINDOW_SIZE : RING_SIZE) / s->packet;
+    s->packet = packet;
+    size_t slots = (qos ? WINDOW_SIZE : RING_SIZE) / packet;
+    if (slots < least)
+        slots = least;
     if (qos && slots > window)
         slots = window;
     if (qos && c->receive_maximum && slots > c->receive_maximum)
         slots = c->receive_maximum;
-    s->size = slots ? (unsigned)slots : 1;
+    s->size = (unsigned)slots;
     free(s->ring);
     free(s->slots);
-    s->ring = need(malloc(s->packet * s->size));
-    s->slots = need(calloc(s->size, 1));
+    s->ring = need(malloc(packet * slots));
+    s->slots = need(calloc(slots, 1));
+    s->next = 0;
+    s->qos = qos;
+    s->left = count;
+    return true;
+}
+
+bool start_source(struct connection *c, const char *name, int qos, uint64_t count, size_t size)
+{
+    size_t name_size = strlen(name);
+    uint8_t head[PUBLISH_OVERHEAD + NAME_SIZE], *payload;
+    payload = put_publish(head, c->version, qos, 1, name, name_size, size);
+    if (!prepare_source(c, qos, count, (size_t)(payload - head) + size, 1))
+        return false;
+    const struct source *s = &c->source;
     for (unsigned i = 0; i < s->size; i++) {
         uint8_t *message = s->ring + i * s->packet;
         payload = put_publish(message, c->version, qos, i + 1, name, name_size, size);
         memset(payload, 'x', size);
     }
-    s->next = 0;
-    s->qos = qos;
-    s->left = count;
     return true;
 }
 
