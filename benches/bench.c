@@ -92,9 +92,8 @@ long process_status(const char *key)
     return value;
 }
 
-/* `extra`: further members, each with a comma behind it. */
-static void print_line(const struct run *run, const char *library, struct instant start,
-                       long messages, const char *extra)
+void report_with(const struct run *run, const char *library, struct instant start, long messages,
+                 const char *extra)
 {
     struct instant end = now();
     printf("{\"library\":\"%s\",\"mode\":\"%s\",\"qos\":%d,\"count\":%ld,\"size\":%zu,", library,
@@ -109,7 +108,7 @@ static void print_line(const struct run *run, const char *library, struct instan
 
 void report(const struct run *run, const char *library, struct instant start, long messages)
 {
-    print_line(run, library, start, messages, "");
+    report_with(run, library, start, messages, "");
 }
 
 static int compare(const void *a, const void *b)
@@ -125,7 +124,7 @@ void report_latency(const struct run *run, const char *library, struct instant s
     qsort(trips, count, sizeof *trips, compare);
     snprintf(extra, sizeof extra, "\"min_us\":%.2f,\"p50_us\":%.2f,\"p99_us\":%.2f,", trips[0],
              trips[count / 2], trips[count * 99 / 100]);
-    print_line(run, library, start, run->count, extra);
+    report_with(run, library, start, run->count, extra);
 }
 
 void report_idle(const struct run *run, const char *library, struct instant start, long rss_before)
@@ -137,7 +136,7 @@ void report_idle(const struct run *run, const char *library, struct instant star
     snprintf(extra, sizeof extra,
              "\"conns\":%ld,\"rss_per_conn_kb\":%.2f,\"threads\":%ld,\"connect_s\":%.3f,",
              run->count, grown / (double)run->count, process_status("Threads"), connect);
-    print_line(run, library, start, run->count, extra);
+    report_with(run, library, start, run->count, extra);
 }
 
 void tally_add(struct tally *t, long more)

@@ -46,6 +46,10 @@ long process_status(const char *key);
 /* Prints the JSON line: what it cost from `start` to this call. */
 void report(const struct run *run, const char *library, struct instant start, long messages);
 
+/* The same with further members, each with a comma behind it. */
+void report_with(const struct run *run, const char *library, struct instant start, long messages,
+                 const char *extra);
+
 /* The same for round trips, each in microseconds; sorts them. */
 void report_latency(const struct run *run, const char *library, struct instant start,
                     double *trips);

@@ -25,7 +25,7 @@ class Driver:
     role: str
     language: str
     command: list[str]
-    stores: bool = False
+    modes: Sequence[str] = ("pub", "recv", "latency", "idle")
     max_idle: int = sys.maxsize
     environment: dict[str, str] = field(default_factory=dict)
 
@@ -99,7 +99,7 @@ def prepare(entry: dict[str, Any]) -> Driver:
         role=entry["role"],
         language=entry["language"],
         command=command,
-        stores=entry.get("stores", False),
+        modes=entry.get("modes", Driver.modes),
         max_idle=entry.get("max_idle", sys.maxsize),
         environment=environment,
     )

@@ -25,11 +25,10 @@ with appended writes of one message each."""
 
 
 def choose(live: list[Driver]) -> list[Driver]:
-    """The drivers that can publish through a store, once for each kind of it."""
+    """These drivers, once for each kind of store."""
     return [
         replace(driver, name=store, environment=driver.environment | environment)
         for driver in live
-        if driver.stores
         for store, environment in (
             ("memory", {}),
             ("system", {"BENCH_DURABILITY": "system"}),

@@ -17,7 +17,9 @@ best peer of the same language (**bold**) in the same table; of a time or a size
 Of raw, ×raw: against the physical limit, pre-encoded packets without a library. CPU: user and
 system time of the client. Peer busy: CPU time of the sink over the time of the run; near 100 %
 the sink and not the client was the limit. Calls: system calls, counted in a run of their own.
-Peak: the largest resident set of the process, for Python with its interpreter."""
+Peak: the largest resident set of the process, for Python with its interpreter.
+Growth: × first is against the first point that counts; what stands before it is for information.
+More than wanted is **bold**."""
 
 
 class Table:
@@ -39,7 +41,8 @@ class Table:
     def spread(self, name: str, figure: Figure) -> str:
         """How far a driver's runs lie apart."""
         values = [figure(run) for run in self.good[name]]
-        return f"{(max(values) - min(values)) / median(values) * 100:.0f} %"
+        middle = median(values)
+        return f"{(max(values) - min(values)) / middle * 100:.0f} %" if middle else ""
 
     def best_peers(self, figure: Figure, best: Best) -> dict[str, str]:
         """The best peer of each language."""

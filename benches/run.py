@@ -2,7 +2,7 @@
 """Measure MQTT libraries against the same loopback peer and print Markdown tables.
 
 A row of the matrix is pub/QOS/SIZE, store/SIZE, recv/QOS/SIZE (or recv/QOS/SIZE/WINDOW, with so many
-unacknowledged in place of 1000), latency/SIZE or idle/CONNECTIONS. A fresh sink serves every run, and
+unacknowledged in place of 1000), latency/SIZE, idle/CONNECTIONS or growth/NAME. A fresh sink serves every run, and
 its counters must show what the run was asked for. Repetitions are interleaved: every driver once, then
 every driver again, in a new order each time.
 """
@@ -15,70 +15,22 @@ import resource
 import subprocess
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import document
 import drivers
 import durable
+import growth
 import report
+import rows
 import syscalls
 from drivers import Driver
+from rows import Row
 
-MATRIX = [
-    *(f"pub/{qos}/{size}" for qos in (0, 1) for size in (16, 1024, 65536)),
-    "pub/2/16",
-    "store/16",
-    "store/1024",
-    *(f"recv/{qos}/{size}" for qos in (0, 1) for size in (16, 1024, 65536)),
-    "recv/1/16/100",
-    "recv/2/16",
-    "latency/16",
-    "idle/1000",
-    "idle/10000",
-]
 ROUND_TRIPS = 20_000
 TIMEOUT = 60  # seconds after which a run counts as failed
 LARGEST_COUNT = 50_000_000
-WINDOW = 1000
-
-
-@dataclass(frozen=True)
-class Row:
-    """One line of the matrix."""
-
-    name: str
-    mode: str
-    qos: int = 0
-    size: int = 0
-    connections: int = 0
-    window: int = WINDOW
-
-    @classmethod
-    def parse(cls, name: str) -> "Row":
-        """Read what --row was given."""
-        mode, *numbers = name.split("/")
-        try:
-            values = [int(number) for number in numbers]
-            if mode == "recv" and len(values) == 3:
-                window = values.pop()
-                return replace(cls.parse(f"recv/{values[0]}/{values[1]}"), name=name, window=window)
-            if mode in ("pub", "recv"):
-                qos, size = values
-                if 0 <= qos <= 2 and size >= 0:
-                    return cls(name, mode, qos=qos, size=size)
-            elif mode == "store":
-                (size,) = values
-                return cls(name, mode, qos=1, size=size)
-            elif mode == "latency":
-                (size,) = values
-                return cls(name, mode, size=size)
-            elif mode == "idle":
-                (connections,) = values
-                return cls(name, mode, connections=connections)
-        except ValueError:
-            pass
-        sys.exit(f"benches: {name!r} is no row; rows are {', '.join(MATRIX)} and the like")
 
 
 class Sink:
@@ -153,7 +105,7 @@ class Bench:
         counters = sink.stop()
         if "error" not in result:
             result["peer_busy"] = (counters["user_s"] + counters["sys_s"]) / result["wall_s"]
-            odd = complain(row, count, result["messages"], counters)
+            odd = rows.complain(row, count, result["messages"], counters)
             if odd:
                 result["odd"] = odd
         return result
@@ -188,8 +140,23 @@ class Bench:
         wanted = int(count * self.seconds / result["wall_s"])
         return max(100, min(LARGEST_COUNT, wanted))
 
+    def repeat(self, plan: list[tuple[Driver, Row, int]], repetitions: int) -> list[report.Result]:
+        """Everything once, then again in another order."""
+        results = []
+        for _ in range(repetitions):
+            random.shuffle(plan)
+            results += [self.run(*step) for step in plan]
+        return results
+
     def measure(self, row: Row, live: list[Driver], repetitions: int) -> list[report.Result]:
         """All runs of a row."""
+        if row.mode == "growth":
+            points = [
+                (driver, replace(row, mode=series.mode, qos=series.qos, size=series.size), count)
+                for driver, series, count in growth.runs(row.name, live)
+            ]
+            return self.repeat(points, repetitions)
+        live = [driver for driver in live if row.mode in driver.modes]
         if row.mode == "store":
             live = durable.choose(live)
         results = []
@@ -197,37 +164,17 @@ class Bench:
         for driver in live:
             count = self.choose_count(driver, row)
             if isinstance(count, int):
-                plan.append((driver, count))
+                plan.append((driver, row, count))
             else:
                 results.append(count)
-        for _ in range(repetitions):
-            random.shuffle(plan)
-            results += [self.run(driver, row, count) for driver, count in plan]
+        results += self.repeat(plan, repetitions)
         if self.counts_calls and row.mode in ("pub", "recv"):
-            for driver, count in plan:
+            for driver, _, count in plan:
                 calls = self.count_calls(driver, row, count)
                 for run in results:
                     if run["driver"] == driver.name:
                         run.update(calls)
         return results
-
-
-def complain(row: Row, count: int, messages: int, counters: dict[str, Any]) -> str | None:
-    """What the peer saw that it should not have seen."""
-    if counters["errors"]:
-        return "broke the protocol"
-    if messages != count:
-        return f"reported {messages} of {count}"
-    if row.mode in ("pub", "store"):
-        expected = [count if qos == row.qos else 0 for qos in range(3)]
-        expected[1] += row.qos == 0  # the one that proves the others to have arrived
-        if counters["publish"] != expected:
-            return f"sent {counters['publish']} for {expected}"
-        if counters["pubrel"] != expected[2]:
-            return f"released {counters['pubrel']} of {count}"
-    if row.mode == "idle" and counters["accepted"] != count:
-        return f"made {counters['accepted']} connections of {count}"
-    return None
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -247,24 +194,23 @@ def parse_arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def choose_rows(asked: list[str] | None) -> list[Row]:
-    """The rows of the matrix that were asked for, and those that stand in no matrix."""
-    names = []
-    for name in asked or [""]:
-        matching = [row for row in MATRIX if not name or f"{row}/".startswith(f"{name}/")]
-        names += matching or [name]
-    return [Row.parse(name) for name in dict.fromkeys(names)]
-
-
 def say(text: str) -> None:
     """Progress, and what is left out."""
     print(f"benches: {text}", file=sys.stderr, flush=True)
 
 
+def table(row: Row, runs: report.Table) -> list[str]:
+    """The table of a row."""
+    if row.mode == "growth":
+        return growth.table(row.name, runs)
+    tables = {"latency": report.latency, "idle": report.idle, "store": durable.table}
+    return tables.get(row.mode, report.throughput)(runs)
+
+
 def main() -> int:
     """Run the matrix; 1 if something that ran went wrong."""
     options = parse_arguments()
-    rows = choose_rows(options.row)
+    chosen = rows.choose(options.row)
     # A thousand connections need more descriptors than a shell gives; children inherit the limit.
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
@@ -294,18 +240,16 @@ def main() -> int:
         *(f"\n**Left out:** {text}." for text in left_out),
     )
     libraries, failed, measured = set(), False, {}
-    for number, row in enumerate(rows, 1):
-        say(f"{row.name} ({number} of {len(rows)})")
+    for number, row in enumerate(chosen, 1):
+        say(f"{row.name} ({number} of {len(chosen)})")
         results = bench.measure(row, live, options.repetitions)
         if options.save:
             with open(options.save, "a", encoding="utf-8") as file:
                 file.writelines(f"{json.dumps({'row': row.name} | run)}\n" for run in results)
         libraries |= {result["library"] for result in results if "library" in result}
         failed |= any("error" in result or "odd" in result for result in results)
-        tables = {"latency": report.latency, "idle": report.idle, "store": durable.table}
         measured[row.name] = report.Table(results)
-        lines = tables.get(row.mode, report.throughput)(measured[row.name])
-        tell(f"\n### {row.name}\n", *lines)
+        tell(f"\n### {row.name}\n", *table(row, measured[row.name]))
     tell(f"\nMeasured: {', '.join(sorted(libraries))}.")
     if options.document:
         document.write("\n".join(said), measured)

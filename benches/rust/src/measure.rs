@@ -1,4 +1,4 @@
-//! Arguments, clocks, waiting, and the line of JSON.
+//! Arguments, clocks, waiting, and the line of JSON: what the benchmark's programs in Rust share.
 
 use std::{
     env,
@@ -11,26 +11,39 @@ use std::{
     time::{Duration, Instant},
 };
 
+use rustix::time::{ClockId, clock_gettime};
 use serde_json::{Value, json};
 
-pub(crate) type Result<T> = std::result::Result<T, Box<dyn Error>>;
+/// Whatever ends a run says why.
+pub type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
-/// What the driver is asked for: `host port mode qos count size [version]`.
-pub(crate) struct Run {
-    pub(crate) address: String,
-    pub(crate) mode: String,
-    pub(crate) qos: u8,
-    pub(crate) count: i64,
-    pub(crate) size: usize,
-    pub(crate) version: u8,
+/// What a program is asked for: `host port mode qos count size [version]`.
+#[derive(Clone)]
+pub struct Run {
+    /// The peer: host and port.
+    pub address: String,
+    /// What is measured.
+    pub mode: String,
+    /// The quality of service.
+    pub qos: u8,
+    /// Messages, round trips or connections.
+    pub count: i64,
+    /// Octets of a payload.
+    pub size: usize,
+    /// 4 (3.1.1) or 5.
+    pub version: u8,
     /// Messages of QoS 1 and 2 handed over and not yet complete.
-    pub(crate) window: i64,
+    pub window: i64,
 }
 
 impl Run {
-    pub(crate) fn read(arguments: &[String]) -> Result<Self> {
+    /// From the command line, and `BENCH_WINDOW` from the environment.
+    ///
+    /// # Errors
+    /// The usage, or what is no number.
+    pub fn read(arguments: &[String]) -> Result<Self> {
         let [host, port, mode, qos, count, size, version @ ..] = arguments else {
-            return Err("usage: driver host port pub|recv|latency|idle qos count size [4|5]".into());
+            return Err("usage: driver host port mode qos count size [4|5]".into());
         };
         let window = env::var("BENCH_WINDOW").map_or(Ok(1000), |window| window.parse())?;
         Ok(Self {
@@ -46,26 +59,40 @@ impl Run {
 }
 
 /// The wall clock and the CPU time of this process.
-pub(crate) struct Start {
+pub struct Start {
     wall: Instant,
-    cpu: [Duration; 2],
+    ticks: [Duration; 2],
+    cpu: Duration,
 }
 
 impl Start {
-    pub(crate) fn now() -> Result<Self> {
-        Ok(Self { wall: Instant::now(), cpu: cpu()? })
+    /// From here on.
+    ///
+    /// # Errors
+    /// The system tells no times.
+    pub fn now() -> Result<Self> {
+        Ok(Self { wall: Instant::now(), ticks: ticks()?, cpu: cpu() })
     }
 
-    pub(crate) fn wall(&self) -> Duration {
+    /// What has passed.
+    pub fn wall(&self) -> Duration {
         self.wall.elapsed()
     }
 
+    /// CPU time of this process since then.
+    pub fn cpu(&self) -> Duration {
+        cpu().saturating_sub(self.cpu)
+    }
+
     /// Prints what it cost from here to this call, and `extra` members.
-    pub(crate) fn report(&self, run: &Run, messages: i64, extra: Value) -> Result<()> {
-        let wall = self.wall();
-        let [user, system] = cpu()?;
+    ///
+    /// # Errors
+    /// The system tells no times.
+    pub fn report(&self, library: &str, run: &Run, messages: i64, extra: Value) -> Result<()> {
+        let (wall, cpu) = (self.wall(), self.cpu());
+        let [user, system] = ticks()?;
         let mut line = json!({
-            "library": format!("mqttsession (Rust) {}", env!("CARGO_PKG_VERSION")),
+            "library": library,
             "mode": run.mode,
             "qos": run.qos,
             "count": run.count,
@@ -73,8 +100,9 @@ impl Start {
             "version": run.version,
             "messages": messages,
             "wall_s": wall.as_secs_f64(),
-            "user_s": (user - self.cpu[0]).as_secs_f64(),
-            "sys_s": (system - self.cpu[1]).as_secs_f64(),
+            "user_s": (user - self.ticks[0]).as_secs_f64(),
+            "sys_s": (system - self.ticks[1]).as_secs_f64(),
+            "cpu_s": cpu.as_secs_f64(),
             "rss_kb": process_status("VmHWM")?,
         });
         if let (Some(line), Value::Object(extra)) = (line.as_object_mut(), extra) {
@@ -86,7 +114,7 @@ impl Start {
 }
 
 /// User and system time of this process, as the kernel counts it: in hundredths of a second.
-fn cpu() -> Result<[Duration; 2]> {
+fn ticks() -> Result<[Duration; 2]> {
     const TICK: Duration = Duration::from_millis(10);
     let stat = fs::read_to_string("/proc/self/stat")?;
     // Behind the name, which may hold anything.
@@ -96,8 +124,17 @@ fn cpu() -> Result<[Duration; 2]> {
     Ok([TICK * next()??, TICK * next()??])
 }
 
+/// CPU time of this process, finer than the kernel tells user and system time apart.
+fn cpu() -> Duration {
+    let time = clock_gettime(ClockId::ProcessCPUTime);
+    Duration::new(time.tv_sec.unsigned_abs(), time.tv_nsec.unsigned_abs() as u32)
+}
+
 /// A number from `/proc/self/status`.
-pub(crate) fn process_status(key: &str) -> Result<i64> {
+///
+/// # Errors
+/// There is no such number.
+pub fn process_status(key: &str) -> Result<i64> {
     let status = fs::read_to_string("/proc/self/status")?;
     let line = status.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(':'));
     let number = line.and_then(|line| line.split_whitespace().next());
@@ -105,15 +142,22 @@ pub(crate) fn process_status(key: &str) -> Result<i64> {
 }
 
 /// Counts up in any thread; one thread at a time may wait for a value.
-pub(crate) struct Tally {
+pub struct Tally {
     value: AtomicI64,
     wanted: AtomicI64,
     lock: Mutex<()>,
     reached: Condvar,
 }
 
+impl Default for Tally {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Tally {
-    pub(crate) const fn new() -> Self {
+    /// At zero.
+    pub const fn new() -> Self {
         Self {
             value: AtomicI64::new(0),
             wanted: AtomicI64::new(i64::MAX),
@@ -122,8 +166,9 @@ impl Tally {
         }
     }
 
+    /// One more.
     #[inline]
-    pub(crate) fn add(&self) {
+    pub fn add(&self) {
         let value = self.value.fetch_add(1, Ordering::SeqCst) + 1;
         let wanted = self.wanted.load(Ordering::SeqCst);
         // Told once: a condition of the standard library costs a system call each time.
@@ -140,8 +185,13 @@ impl Tally {
         self.reached.notify_one();
     }
 
+    /// The value as it is.
+    pub fn value(&self) -> i64 {
+        self.value.load(Ordering::SeqCst)
+    }
+
     /// Returns the value, which is at least `wanted` then.
-    pub(crate) fn wait(&self, wanted: i64) -> i64 {
+    pub fn wait(&self, wanted: i64) -> i64 {
         let value = self.value.load(Ordering::SeqCst);
         if value >= wanted {
             return value;
