@@ -1,5 +1,6 @@
 /* mqttsession through its C interface. With -DINLINE callbacks run on the I/O thread. The environment's
- * BENCH_STORE is a directory for a store, and BENCH_DURABILITY, message or system, when it syncs. */
+ * BENCH_STORE is a directory for a store, and BENCH_DURABILITY, message or system, when it syncs;
+ * BENCH_AUTHORITY is the file of an authority to trust, and asks for TLS. */
 #include "bench.h"
 
 #include <mqttsession.h>
@@ -66,7 +67,9 @@ static void set_store(mqtt_options *options)
 void *bench_connect(const struct run *run, const char *client_id)
 {
     char address[128];
-    snprintf(address, sizeof address, "%s:%d", run->host, run->port);
+    const char *authority = getenv("BENCH_AUTHORITY");
+    snprintf(address, sizeof address, "%s://%s:%d", authority ? "mqtts" : "mqtt", run->host,
+             run->port);
     mqtt_options *options = NULL;
     mqtt_session *session = NULL;
     mqtt_operation *operation = NULL;
@@ -75,6 +78,8 @@ void *bench_connect(const struct run *run, const char *client_id)
     check(mqtt_options_set_client_id(options, client_id), "client id");
     check(mqtt_options_set_version(options, run->version), "version");
     check(mqtt_options_set_in_flight_limit(options, (int32_t)run->window), "window");
+    if (authority)
+        check(mqtt_options_add_tls_authority_file(options, authority), "authority");
     set_store(options);
 #ifdef INLINE
     check(mqtt_options_set_dispatch(options, MQTT_DISPATCH_INLINE), "dispatch");

@@ -44,6 +44,12 @@ class Table:
         middle = median(values)
         return f"{(max(values) - min(values)) / middle * 100:.0f} %" if middle else ""
 
+    @property
+    def limit(self) -> str | None:
+        """The driver that is the physical limit, if it ran."""
+        names = (name for name, runs in self.good.items() if runs[0]["role"] == "limit")
+        return next(names, None)
+
     def best_peers(self, figure: Figure, best: Best) -> dict[str, str]:
         """The best peer of each language."""
         found: dict[str, list[str]] = {}
@@ -102,7 +108,7 @@ def calls(run: Result) -> str:
 
 def throughput(table: Table) -> list[str]:
     """The table of a row of mode pub or recv."""
-    raw = table.value("raw", rate) if "raw" in table.good else None
+    raw = table.value(table.limit, rate) if table.limit else None
 
     def cells(name: str) -> list[str]:
         return [
@@ -127,7 +133,7 @@ def latency(table: Table) -> list[str]:
     def p50(run: Result) -> float:
         return float(run["p50_us"])
 
-    raw = table.value("raw", p50) if "raw" in table.good else None
+    raw = table.value(table.limit, p50) if table.limit else None
 
     def cells(name: str) -> list[str]:
         return [

@@ -47,7 +47,7 @@ class Row:
                 return replace(cls.parse(f"recv/{values[0]}/{values[1]}"), name=name, window=window)
             if mode in ("pub", "recv", "tls"):
                 qos, size = values
-                if 0 <= qos <= 2 and size >= 0:
+                if 0 <= qos <= (0 if mode == "tls" else 2) and size >= 0:
                     return cls(name, mode, qos=qos, size=size)
             elif mode == "store":
                 (size,) = values

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Measure MQTT libraries against the same loopback peer and print Markdown tables.
 
-A row of the matrix is pub/QOS/SIZE, store/SIZE, recv/QOS/SIZE (or recv/QOS/SIZE/WINDOW, with so many
+A row of the matrix is pub/QOS/SIZE, tls/0/SIZE, store/SIZE, recv/QOS/SIZE (or recv/QOS/SIZE/WINDOW, with so many
 unacknowledged in place of 1000), latency/SIZE, idle/CONNECTIONS or growth/NAME. A fresh sink serves every run, and
 its counters must show what the run was asked for. Repetitions are interleaved: every driver once, then
 every driver again, in a new order each time.
@@ -25,6 +25,7 @@ import growth
 import report
 import rows
 import syscalls
+import tls
 from drivers import Driver
 from rows import Row
 
@@ -36,9 +37,9 @@ LARGEST_COUNT = 50_000_000
 class Sink:
     """The peer, on a port of its own."""
 
-    def __init__(self, program: str, window: int) -> None:
+    def __init__(self, command: Sequence[str]) -> None:
         self.process = subprocess.Popen(
-            [program, "--window", str(window)],
+            command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -65,19 +66,28 @@ class Bench:
         self.counts_calls = counts_calls
 
     def run(self, driver: Driver, row: Row, count: int) -> report.Result:
-        """One run of one driver; of one with a store, behind a look at the disk."""
-        if row.mode != "store":
-            return self.drive(driver, row, count)
-        with durable.prepare(driver, row.size) as (prepared, disk):
-            return self.drive(prepared, row, count) | {"disk": disk}
+        """One run of one driver: with a store behind a look at the disk, with TLS at a peer that has it."""
+        if row.mode == "store":
+            with durable.prepare(driver, row.size) as (prepared, disk):
+                return self.drive(prepared, row, count) | {"disk": disk}
+        if row.mode == "tls":
+            with tls.prepare(driver) as (prepared, peer):
+                return self.drive(prepared, row, count, peer=peer)
+        return self.drive(driver, row, count)
 
     def drive(
-        self, driver: Driver, row: Row, count: int, before: Sequence[str] = ()
+        self,
+        driver: Driver,
+        row: Row,
+        count: int,
+        before: Sequence[str] = (),
+        peer: Sequence[str] = (),
     ) -> report.Result:
-        """One run of one driver as it stands, behind the words of another command."""
-        sink = Sink(self.sink, row.window)
+        """One run of one driver as it stands, behind the words of another command, and with another
+        peer than the sink."""
+        sink = Sink(peer or [self.sink, "--window", str(row.window)])
         numbers = map(str, (row.qos, count, row.size, self.version))
-        mode = "pub" if row.mode == "store" else row.mode
+        mode = "pub" if row.mode in ("store", "tls") else row.mode
         command = [*before, *driver.command, "127.0.0.1", sink.port, mode, *numbers]
         result: report.Result = {
             "driver": driver.name,
@@ -105,6 +115,8 @@ class Bench:
         counters = sink.stop()
         if "error" not in result:
             result["peer_busy"] = (counters["user_s"] + counters["sys_s"]) / result["wall_s"]
+            if "suite" in counters:
+                result["suite"] = counters["suite"]
             odd = rows.complain(row, count, result["messages"], counters)
             if odd:
                 result["odd"] = odd
@@ -203,7 +215,12 @@ def table(row: Row, runs: report.Table) -> list[str]:
     """The table of a row."""
     if row.mode == "growth":
         return growth.table(row.name, runs)
-    tables = {"latency": report.latency, "idle": report.idle, "store": durable.table}
+    tables = {
+        "latency": report.latency,
+        "idle": report.idle,
+        "store": durable.table,
+        "tls": tls.table,
+    }
     return tables.get(row.mode, report.throughput)(runs)
 
 

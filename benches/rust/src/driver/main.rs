@@ -1,7 +1,8 @@
 //! The driver of `benches/` for the Rust core: what it measures and prints is what `bench.h` says.
 //!
-//! The environment's `BENCH_DISPATCH=inline` has callbacks run on the I/O thread. The modes of
-//! `growth` measure this library alone: `BENCH_POINT` says how much there is of what grows.
+//! The environment's `BENCH_DISPATCH=inline` has callbacks run on the I/O thread; `BENCH_AUTHORITY` is
+//! the file of an authority to trust, and asks for TLS. The modes of `growth` measure this library
+//! alone: `BENCH_POINT` says how much there is of what grows.
 
 mod growth;
 mod modes;

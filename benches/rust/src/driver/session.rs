@@ -4,7 +4,10 @@ use std::{env, sync::Arc, time::Duration};
 
 use measure::{Result, Run, Start, Tally};
 use mqttsession::{
-    client::{Completion, Dispatch, Handler, Message, Operation, Options, PublishOptions, Session},
+    client::{
+        Completion, Dispatch, Handler, Material, Message, Operation, Options, PublishOptions,
+        Session,
+    },
     protocol::{QoS, SubscriptionOptions, Version},
 };
 use serde_json::Value;
@@ -15,6 +18,10 @@ pub(crate) const PATIENCE: Option<Duration> = Some(Duration::from_secs(30));
 pub(crate) fn options(run: &Run, client_id: &str) -> Result<Options> {
     let mut options = Options::new();
     options.set_address(&run.address)?.set_client_id(client_id)?;
+    if let Ok(authority) = env::var("BENCH_AUTHORITY") {
+        options.set_address(&format!("mqtts://{}", run.address))?;
+        options.add_tls_authority(Material::File(authority.into()));
+    }
     options.set_version(if run.version == 5 { Version::V5 } else { Version::V311 });
     options.set_in_flight_limit(u16::try_from(run.window).unwrap_or(u16::MAX))?;
     if env::var("BENCH_DISPATCH").is_ok_and(|dispatch| dispatch == "inline") {
