@@ -128,7 +128,8 @@ bench: release $(BENCH_VENV)/package.stamp ## measures against the raw limit and
 	$(CARGO) build --locked --release -p mqttsession-benches
 	$(BENCH_VENV)/bin/python benches/run.py $(if $(ROW)$(ONLY),,--document) $(if $(ROW),--row $(ROW)) $(if $(ONLY),--only $(ONLY)) $(if $(REPETITIONS),--repetitions $(REPETITIONS))
 
-bench-peers: ## installs the peers that the benchmark compares with
+bench-peers: ## builds or installs the peers that the benchmark compares with
+	$(CARGO) build --locked --release --manifest-path benches/peer/rust/Cargo.toml --target-dir $(BUILD)/bench/peers
 	@sh benches/peers.sh
 
 # The release profile, and the Python peers.

@@ -26,6 +26,7 @@ class Driver:
     language: str
     command: list[str]
     modes: Sequence[str] = ("pub", "recv", "latency", "idle")
+    max_qos: int = 2
     max_idle: int = sys.maxsize
     environment: dict[str, str] = field(default_factory=dict)
 
@@ -100,6 +101,7 @@ def prepare(entry: dict[str, Any]) -> Driver:
         language=entry["language"],
         command=command,
         modes=entry.get("modes", Driver.modes),
+        max_qos=entry.get("max_qos", 2),
         max_idle=entry.get("max_idle", sys.maxsize),
         environment=environment,
     )

@@ -168,7 +168,7 @@ class Bench:
                 for driver, series, count in growth.runs(row.name, live)
             ]
             return self.repeat(points, repetitions)
-        live = [driver for driver in live if row.mode in driver.modes]
+        live = [driver for driver in live if row.mode in driver.modes and row.qos <= driver.max_qos]
         if row.mode == "store":
             live = durable.choose(live)
         results = []

@@ -8,6 +8,7 @@ use std::{
         Condvar, Mutex, PoisonError,
         atomic::{AtomicI64, Ordering},
     },
+    thread,
     time::{Duration, Instant},
 };
 
@@ -142,6 +143,33 @@ pub fn process_status(key: &str) -> Result<i64> {
     let line = status.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(':'));
     let number = line.and_then(|line| line.split_whitespace().next());
     Ok(number.ok_or("the system tells no such number")?.parse()?)
+}
+
+/// Round trips that are not measured.
+pub const WARM_UP: i64 = 200;
+
+/// What is told of round trips, each in microseconds.
+pub fn describe_trips(mut trips: Vec<f64>) -> Value {
+    trips.sort_unstable_by(f64::total_cmp);
+    let [least, p50, p99] = [0, trips.len() / 2, trips.len() * 99 / 100].map(|at| trips[at]);
+    json!({ "min_us": least, "p50_us": p50, "p99_us": p99 })
+}
+
+/// What is told of so many connections, which took the memory of the process beyond `before` KiB, after
+/// a moment for the library to settle.
+///
+/// # Errors
+/// The system tells no such numbers.
+pub fn describe_idle(start: &Start, before: i64, connections: i64) -> Result<Value> {
+    let connecting = start.wall().as_secs_f64();
+    thread::sleep(Duration::from_secs(1));
+    let grown = process_status("VmRSS")? - before;
+    Ok(json!({
+        "conns": connections,
+        "rss_per_conn_kb": grown as f64 / connections as f64,
+        "threads": process_status("Threads")?,
+        "connect_s": connecting,
+    }))
 }
 
 /// Counts up in any thread; one thread at a time may wait for a value.

@@ -1,8 +1,8 @@
 //! What is measured, mode by mode.
 
-use std::{thread, time::Duration};
+use std::time::Instant;
 
-use measure::{Result, Run, Start, Tally, process_status};
+use measure::{Result, Run, Start, Tally, WARM_UP, describe_idle, describe_trips, process_status};
 use mqttsession::{
     client::{Payload, PublishOptions},
     protocol::QoS,
@@ -12,9 +12,6 @@ use serde_json::json;
 use crate::session::{connect, connect_many, publish_options, qos, report, subscribe, then};
 
 const TOPIC: &str = "t/data";
-
-/// Round trips that are not measured.
-const WARM_UP: usize = 200;
 
 /// From the first call to the last acknowledgement.
 pub(crate) fn publish(run: &Run) -> Result<()> {
@@ -65,21 +62,19 @@ pub(crate) fn latency(run: &Run) -> Result<()> {
     let payload = vec![b'x'; run.size];
     subscribe(&session, "echo/x", QoS::AtMostOnce, &RECEIVED)?;
     let mut start = Start::now()?;
-    let mut trips = Vec::with_capacity(run.count as usize);
-    for number in 0..WARM_UP + run.count as usize {
-        if number == WARM_UP {
+    let mut trips = Vec::new();
+    for number in -WARM_UP..run.count {
+        if number == 0 {
             start = Start::now()?;
         }
-        let before = std::time::Instant::now();
+        let before = Instant::now();
         session.publish("echo/x", Payload::Borrowed(&payload), PublishOptions::default())?;
-        RECEIVED.wait(number as i64 + 1);
-        if number >= WARM_UP {
+        RECEIVED.wait(number + WARM_UP + 1);
+        if number >= 0 {
             trips.push(before.elapsed().as_secs_f64() * 1e6);
         }
     }
-    trips.sort_unstable_by(f64::total_cmp);
-    let [least, p50, p99] = [0, trips.len() / 2, trips.len() * 99 / 100].map(|at| trips[at]);
-    report(run, &start, run.count, json!({ "min_us": least, "p50_us": p50, "p99_us": p99 }))
+    report(run, &start, run.count, describe_trips(trips))
 }
 
 /// From before the first connection to one second after the last.
@@ -87,14 +82,6 @@ pub(crate) fn idle(run: &Run) -> Result<()> {
     let before = process_status("VmRSS")?;
     let start = Start::now()?;
     let sessions = connect_many(run, run.count)?;
-    let connecting = start.wall().as_secs_f64();
-    thread::sleep(Duration::from_secs(1));
-    let grown = process_status("VmRSS")? - before;
-    let extra = json!({
-        "conns": sessions.len(),
-        "rss_per_conn_kb": grown as f64 / run.count as f64,
-        "threads": process_status("Threads")?,
-        "connect_s": connecting,
-    });
+    let extra = describe_idle(&start, before, sessions.len() as i64)?;
     report(run, &start, run.count, extra)
 }
