@@ -118,7 +118,8 @@ ROWS = {
     "sessions": Growth(
         "sessions",
         "All sessions together move the same number of messages. Publishing: QoS 1, 100 on their "
-        "way in each session, 50 at a time, by one thread. Receiving: QoS 0, a stream for each.",
+        "way in each session, 50 at a time, by one thread; with one session alone each 50 are a round "
+        "trip, and their cost that of waking up. Receiving: QoS 0, a stream for each.",
         tuple(
             Series(
                 title,
@@ -127,13 +128,13 @@ ROWS = {
                 cpu,
                 MESSAGE,
                 wanted=1.3,
-                first=1,
+                first=first,
                 count=count,
                 rate=report.rate,
             )
-            for title, mode, count in (
-                ("publish", "sessions-publish", MILLION),
-                ("receive", "sessions-receive", 5 * MILLION),
+            for title, mode, first, count in (
+                ("publish", "sessions-publish", 10, MILLION),
+                ("receive", "sessions-receive", 1, 5 * MILLION),
             )
         ),
     ),
