@@ -106,7 +106,7 @@ ROWS = {
                 MESSAGE,
                 wanted=wanted,
                 first=10,
-                count=2 * MILLION,
+                count=MILLION,
                 rate=report.rate,
             )
             for title, mode, wanted in (
