@@ -13,9 +13,10 @@ use crate::{
     closing,
     connected::Connected,
     error::{OrRaise, invalid},
-    future::Mailbox,
+    mailbox::{Letter, Mailbox},
     message::{Given, Message, Quality},
     property,
+    publication::Publication,
     publish::How,
     request::{self, Asked},
     result::{self, PublishResult, SubscribeResult, UnsubscribeResult},
@@ -52,30 +53,33 @@ impl AsyncSession {
         how: &How,
     ) -> PyResult<Option<Py<PyAny>>> {
         let session = self.session.get();
-        let mut answer = None;
-        let mut completion: Option<Completion> = None;
-        if how.qos != QoS::AtMostOnce {
-            let future = self.mailbox.future(py)?;
-            let (mailbox, ended) = (Arc::clone(&self.mailbox), future.clone_ref(py));
-            answer = Some(future);
-            completion = Some(Box::new(move |number, outcome| {
-                let _ = Python::try_attach(move |py| {
-                    let result = PublishResult::new(py, number, outcome)
-                        .or_raise(py)
-                        .and_then(|result| result.into_py_any(py));
-                    mailbox.post(py, ended, result);
-                });
-            }));
+        if how.qos == QoS::AtMostOnce {
+            let tried = session.core().try_publish(topic, payload.payload()?, how.options(None));
+            let Some(number) = session.unless_full(tried).or_raise(py)? else { return Ok(None) };
+            let done = Delivered::new(ReasonCode::Success);
+            return PublishResult::new(py, number, Ok(done)).into_py_any(py).map(Some);
         }
-        let tried = session.core().try_publish(topic, payload.payload()?, how.options(completion));
-        let Some(number) = session.unless_full(tried).or_raise(py)? else { return Ok(None) };
-        match answer {
-            Some(future) => Ok(Some(future)),
-            None => {
-                let done = Delivered::new(ReasonCode::Success);
-                PublishResult::new(py, number, Ok(done)).into_py_any(py).map(Some)
-            }
-        }
+        let publication = Py::new(py, Publication::new(Arc::clone(&self.mailbox)))?;
+        let ended = publication.clone_ref(py);
+        let completion: Completion = Box::new(move |number, outcome| {
+            let _ = Python::try_attach(move |py| {
+                let mailbox = Arc::clone(ended.get().mailbox());
+                mailbox.post(py, Letter::Published(ended, number, outcome));
+            });
+        });
+        let options = how.options(Some(completion));
+        let tried = session.core().try_publish(topic, payload.payload()?, options);
+        Ok(session.unless_full(tried).or_raise(py)?.map(|_number| publication.into_any()))
+    }
+
+    /// `on_complete(result)`, called once on the loop when a publish has ended.
+    fn completion(&self, callable: Py<PyAny>) -> Completion {
+        let mailbox = Arc::clone(&self.mailbox);
+        Box::new(move |number, outcome| {
+            let _ = Python::try_attach(move |py| {
+                mailbox.post(py, Letter::Completed(callable, number, outcome));
+            });
+        })
     }
 
     fn start_subscribe(
@@ -157,13 +161,15 @@ impl AsyncSession {
         let future = self.mailbox.future(py)?;
         let (mailbox, closed) = (Arc::clone(&self.mailbox), future.clone_ref(py));
         closing::close(client::Session::clone(self.session.get().core()), move || {
-            let _ = Python::try_attach(move |py| mailbox.post(py, closed, Ok(py.None())));
+            let _ = Python::try_attach(move |py| {
+                mailbox.post(py, Letter::Ended(closed, Ok(py.None())));
+            });
         })?;
         Ok(future)
     }
 
-    /// Publishes: the result where it is done with (QoS 0), a future of it (QoS 1 and 2), or None
-    /// where the queue is full and the policy is to wait for room.
+    /// Publishes: the result where it is done with (QoS 0), an awaitable of it (QoS 1 and 2), or
+    /// None where the queue is full and the policy is to wait for room.
     #[expect(clippy::too_many_arguments, reason = "they are one call's arguments")]
     #[pyo3(signature = (topic, payload, qos, retain, properties, time_to_live))]
     fn publish(
@@ -179,11 +185,12 @@ impl AsyncSession {
         self.publish_as(py, topic, &payload, &How::new(qos, retain, properties, time_to_live)?)
     }
 
-    /// Publishes, or raises where the queue is full; the number of the message.
+    /// Publishes, or raises where the queue is full; the number of the message. `on_complete` is
+    /// called on the loop.
     #[expect(clippy::too_many_arguments, reason = "they are one call's arguments")]
     #[pyo3(
-        signature = (topic, payload=Given::Nothing, qos=Quality::DEFAULT, retain=false, *, properties=None, time_to_live=None),
-        text_signature = "($self, topic, payload=b'', qos=0, retain=False, *, properties=None, time_to_live=None)"
+        signature = (topic, payload=Given::Nothing, qos=Quality::DEFAULT, retain=false, *, properties=None, time_to_live=None, on_complete=None),
+        text_signature = "($self, topic, payload=b'', qos=0, retain=False, *, properties=None, time_to_live=None, on_complete=None)"
     )]
     fn publish_nowait(
         &self,
@@ -194,10 +201,12 @@ impl AsyncSession {
         retain: bool,
         properties: Option<&Bound<'_, PyDict>>,
         time_to_live: Option<Seconds>,
+        on_complete: Option<Py<PyAny>>,
     ) -> PyResult<u64> {
         let how = How::new(qos, retain, properties, time_to_live)?;
+        let completion = on_complete.map(|callable| self.completion(callable));
         let core = self.session.get().core();
-        core.try_publish(topic, payload.payload()?, how.options(None)).or_raise(py)
+        core.try_publish(topic, payload.payload()?, how.options(completion)).or_raise(py)
     }
 
     /// Publishes; a future of the number, done when the message is in the store, or None where the

@@ -10,11 +10,13 @@ mod closing;
 mod connected;
 mod error;
 mod event;
-mod future;
+mod iterator;
+mod mailbox;
 mod message;
 mod options;
 mod process;
 mod property;
+mod publication;
 mod publish;
 mod request;
 mod result;
@@ -36,6 +38,7 @@ mod _native {
         connected::Connected,
         error::error_table,
         event::{Event, Restored, SessionLoss},
+        iterator::MessageIterator,
         message::Message,
         options::option_names,
         process::{

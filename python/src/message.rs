@@ -21,7 +21,10 @@ use crate::{
 };
 
 /// A received message. It may be kept as long as you like.
-#[pyclass(frozen, freelist = 64, module = "mqttsession")]
+//
+// The garbage collector looks at every object of a native class, but for those that come from its
+// free list. So that holds as many as one read brings.
+#[pyclass(frozen, freelist = 4096, module = "mqttsession")]
 pub(crate) struct Message {
     /// The topic that it was published to.
     #[pyo3(get)]
@@ -84,6 +87,11 @@ impl Message {
                 acknowledgement: Mutex::default(),
             },
         )
+    }
+
+    /// The topic that it was published to.
+    pub(crate) fn topic(&self) -> &Py<PyString> {
+        &self.topic
     }
 
     /// Takes the right to acknowledge it, which can be used once.

@@ -68,10 +68,12 @@ pub(crate) fn in_room<T>(
     room: Option<Duration>,
     attempt: impl Fn() -> PyResult<Result<T>>,
 ) -> PyResult<T> {
-    let deadline = Deadline::after(room.map(Seconds));
+    // The clock is not looked at before there is something to wait for.
+    let mut deadline = None;
     loop {
         match attempt()? {
             Err(error) if error.code() == Code::QueueFull && room.is_some() => {
+                let deadline = *deadline.get_or_insert_with(|| Deadline::after(room.map(Seconds)));
                 if deadline.has_come() {
                     return Err(exception(py, &error));
                 }

@@ -16,7 +16,8 @@ macro_rules! result {
         $($more:item)*
     ) => {
         $(#[$doc])*
-        #[pyclass(frozen, freelist = 64, module = "mqttsession")]
+        // As many as a usual window in flight: the garbage collector looks at all others.
+        #[pyclass(frozen, freelist = 1024, module = "mqttsession")]
         pub(crate) struct $name {
             $(#[$of_doc])*
             #[pyo3(get)]

@@ -1,4 +1,4 @@
-//! The messages of a subscription, to be asked for one by one by `async for`.
+//! The messages of a subscription on an event loop: asked for one by one, or handed to a handler.
 
 use std::{
     collections::VecDeque,
@@ -10,9 +10,14 @@ use mqttsession::{
     error::Code,
     protocol::PropertyBlock,
 };
-use pyo3::{prelude::*, types::PyString};
+use pyo3::{intern, prelude::*, sync::PyOnceLock, types::PyString};
 
-use crate::{error::invalid, future::Mailbox, message::Message, session::Session};
+use crate::{
+    error::invalid,
+    mailbox::{Letter, Mailbox},
+    message::Message,
+    session::Session,
+};
 
 /// Messages that have been received and wait to be asked for.
 ///
@@ -37,6 +42,8 @@ struct State {
     queue: VecDeque<Py<Message>>,
     /// The one that was given out last: handled when the next is asked for.
     current: Option<Py<Message>>,
+    /// Its topic, which a failure of its handler is told with.
+    topic: Option<Py<PyString>>,
     /// The future of the consumer that waits for the next.
     consumer: Option<Py<PyAny>>,
     ended: bool,
@@ -54,7 +61,7 @@ impl Shared {
             (std::mem::replace(&mut state.ended, true), state.consumer.take())
         };
         if let Some(consumer) = consumer {
-            self.mailbox.post(py, consumer, Ok(py.None()));
+            self.mailbox.post(py, Letter::Ended(consumer, Ok(py.None())));
         }
         !before
     }
@@ -88,10 +95,17 @@ impl Stream {
     }
 }
 
-#[pymethods]
+/// What there is for who asks for the next message.
+pub(crate) enum Next {
+    Message(Py<Message>),
+    /// Nothing yet: a future that is done when it is worth asking again.
+    Later(Py<PyAny>),
+    End,
+}
+
 impl Stream {
-    /// The next message; or a future that is done when there is one; or None at the end.
-    fn next(&self, py: Python<'_>) -> PyResult<Option<Py<PyAny>>> {
+    /// The next message; with that the one before is handled.
+    pub(crate) fn next(&self, py: Python<'_>) -> PyResult<Next> {
         let (before, next) = {
             let mut state = self.shared.lock();
             let next = state.queue.pop_front();
@@ -100,39 +114,83 @@ impl Stream {
         };
         self.handled(py, before);
         if let Some(message) = next {
-            return Ok(Some(message.into_any()));
+            return Ok(Next::Message(message));
         }
         let future = self.shared.mailbox.future(py)?;
         let mut state = self.shared.lock();
         if state.ended && state.queue.is_empty() {
-            return Ok(None);
+            return Ok(Next::End);
         }
         let arrived = !state.queue.is_empty();
         let earlier = if arrived { None } else { state.consumer.replace(future.clone_ref(py)) };
         drop(state);
         if arrived {
-            future.call_method1(py, "set_result", (py.None(),))?;
+            future.call_method1(py, intern!(py, "set_result"), (py.None(),))?;
         }
         if let Some(earlier) = earlier
-            && !earlier.call_method0(py, "done")?.is_truthy(py)?
+            && !earlier.call_method0(py, intern!(py, "done"))?.is_truthy(py)?
         {
             // Two tasks ask the same iterator: the first keeps waiting, the second hears why not.
             self.shared.lock().consumer = Some(earlier);
             let message = "Another task waits for the next message of this iterator already";
             return Err(invalid(py, Code::Busy, message));
         }
-        Ok(Some(future))
+        Ok(Next::Later(future))
+    }
+
+    /// Done in the loop's next turn.
+    fn turn(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        let turn = self.shared.mailbox.future(py)?;
+        let ended = Letter::Ended(turn.clone_ref(py), Ok(py.None()));
+        self.shared.mailbox.post(py, ended);
+        Ok(turn)
+    }
+}
+
+/// How many messages a handler gets before other tasks of its loop have their turn.
+const TURN: usize = 1000;
+
+fn is_awaitable(object: &Bound<'_, PyAny>) -> PyResult<bool> {
+    static IS_AWAITABLE: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    if object.is_none() {
+        return Ok(false);
+    }
+    IS_AWAITABLE.import(object.py(), "inspect", "isawaitable")?.call1((object,))?.is_truthy()
+}
+
+#[pymethods]
+impl Stream {
+    /// Calls a handler with one message after the other. Returns what has to be awaited before the
+    /// next call, and None at the end; raises what the handler raised, and may be called again.
+    fn serve(&self, py: Python<'_>, handler: &Bound<'_, PyAny>) -> PyResult<Option<Py<PyAny>>> {
+        for _ in 0..TURN {
+            let message = match self.next(py)? {
+                Next::Message(message) => message,
+                Next::Later(future) => return Ok(Some(future)),
+                Next::End => return Ok(None),
+            };
+            let before = self.shared.lock().topic.replace(message.get().topic().clone_ref(py));
+            drop(before);
+            let returned = handler.call1((message,))?;
+            if is_awaitable(&returned)? {
+                return Ok(Some(returned.unbind()));
+            }
+        }
+        self.turn(py).map(Some)
     }
 
     /// The handler of the message that was given out last failed: what becomes of the message is an
-    /// option.
-    fn fail(&self, py: Python<'_>) {
+    /// option. Returns the message's topic.
+    fn fail(&self, py: Python<'_>) -> Option<Py<PyString>> {
+        let mut state = self.shared.lock();
+        let topic = state.topic.as_ref().map(|topic| topic.clone_ref(py));
         if self.failure == Failure::Acknowledge {
-            // It is, as soon as the next one is asked for.
-            return;
+            // It is acknowledged as soon as the next one is asked for.
+            return topic;
         }
-        let failed = self.shared.lock().current.take();
-        let Some(message) = failed.as_ref().map(Py::get) else { return };
+        let failed = state.current.take();
+        drop(state);
+        let Some(message) = failed.as_ref().map(Py::get) else { return topic };
         let acknowledgement = message.take_acknowledgement();
         if let (Failure::Refuse(reason), Some(acknowledgement)) = (self.failure, acknowledgement) {
             // On a connection that is gone it cannot be refused; the broker sends it again.
@@ -140,6 +198,7 @@ impl Stream {
                 acknowledgement.refuse(reason, PropertyBlock::new())
             });
         }
+        topic
     }
 
     /// Ends it: the message that was given out last is handled, those that nobody asked for are
@@ -202,7 +261,7 @@ impl Handler for Entrance {
                 state.consumer.take()
             };
             if let Some(consumer) = consumer {
-                self.shared.mailbox.post(py, consumer, Ok(py.None()));
+                self.shared.mailbox.post(py, Letter::Ended(consumer, Ok(py.None())));
             }
             Handled::Deferred
         });

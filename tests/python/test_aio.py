@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import threading
 import uuid
 from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import TYPE_CHECKING, Any
@@ -440,5 +441,50 @@ def test_a_session_dropped_in_a_loop_closes(broker: Broker, topic: str) -> None:
         del session, messages
         while mqttsession.live_sessions():
             await asyncio.sleep(0)
+
+    run(main())
+
+
+def test_the_next_message_can_be_a_task_and_is_awaited_once(broker: Broker, topic: str) -> None:
+    async def main() -> None:
+        async with aio.Session(broker.address) as session, session.messages(topic) as messages:
+            task = asyncio.create_task(anext(messages))
+            await session.publish(topic, "x")
+            assert (await task).payload == b"x"
+            await session.publish(topic, "y")
+            following = anext(messages)
+            assert (await following).payload == b"y"
+            with pytest.raises(RuntimeError, match="already"):
+                await following
+
+    run(main())
+
+
+def test_a_busy_handler_leaves_others_their_turn(
+    scripted: Callable[[str], ScriptedBroker],
+) -> None:
+    many = 5 * COUNT
+    broker = scripted(FLOOD.replace(str(COUNT), str(many)))
+
+    async def main() -> None:
+        seen = 0
+        done = asyncio.Event()
+        async with aio.Session(broker.address, incoming_limit=(2 * many, 1 << 24)) as session:
+
+            def handler(_message: mqttsession.Message) -> None:
+                nonlocal seen
+                # From the first on, all of them wait to be handled.
+                while seen == 0 and session.statistics.incoming_messages < many:
+                    threading.Event().wait(0.001)
+                seen += 1
+                if seen == many:
+                    done.set()
+
+            await session.subscribe("in", handler, 1)
+            moments = set()
+            while not done.is_set():
+                await asyncio.sleep(0)
+                moments.add(seen)
+            assert moments - {0, many}
 
     run(main())

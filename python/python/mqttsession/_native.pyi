@@ -1,12 +1,14 @@
 """The native part of mqttsession. Its public names are those of the package."""
 
 from asyncio import AbstractEventLoop, Future
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator
 from datetime import datetime
 from os import PathLike
 from pathlib import Path
 from types import TracebackType
-from typing import Literal, TypeAlias, TypeVar, Unpack, final
+from typing import Any, Literal, Self, TypeAlias, TypeVar, Unpack, final
+
+from typing_extensions import disjoint_base
 
 from .error import MqttError
 from .options import (
@@ -24,6 +26,7 @@ __all__ = [
     "Connected",
     "Event",
     "Message",
+    "MessageIterator",
     "PublishResult",
     "Restored",
     "Session",
@@ -971,17 +974,39 @@ class Subscription:
 class Stream:
     """The messages of a subscription, for one event loop."""
 
-    def next(self) -> Message | Future[None] | None:
-        """Return the next message, a future that is done when there is one, or None at the end."""
+    def serve(self, handler: Callable[[Message], object]) -> Awaitable[object] | None:
+        """Call a handler with one message after the other.
 
-    def fail(self) -> None:
-        """Do with the message that was given out last what ``on_failure`` says."""
+        Returns what has to be awaited before the next call, and None at the end; raises what the
+        handler raised, and may be called again.
+        """
+
+    def fail(self) -> str | None:
+        """Do with the message that was given out last what ``on_failure`` says; its topic."""
 
     def close(self) -> bool:
         """End it: what was given out is handled, the rest is left unacknowledged.
 
         Returns whether it was still subscribed.
         """
+
+@disjoint_base
+class MessageIterator:
+    """What :class:`mqttsession.aio.Messages` is made of."""
+
+    def __new__(cls, *_arguments: object, **_keywords: object) -> Self: ...
+    @property
+    def _stream(self) -> Stream | None:
+        """The queue that it takes its messages from; None before it has subscribed."""
+
+    def _begin(self, stream: Stream) -> None:
+        """Have it take its messages from a queue, from now on."""
+
+    def __aiter__(self) -> Self:
+        """Return itself."""
+
+    def __anext__(self) -> Coroutine[Any, Any, Message]:
+        """Return the next message, to be awaited; the one before is acknowledged."""
 
 @final
 class AsyncSession:
@@ -1010,8 +1035,8 @@ class AsyncSession:
         retain: bool,
         properties: Properties | None,
         time_to_live: Duration | None,
-    ) -> PublishResult | Future[PublishResult] | None:
-        """Publish: the result when done with (QoS 0), a future of it, None when full."""
+    ) -> PublishResult | Awaitable[PublishResult] | None:
+        """Publish: the result when done with (QoS 0), an awaitable of it, None when full."""
 
     def publish_nowait(
         self,
@@ -1022,8 +1047,12 @@ class AsyncSession:
         *,
         properties: Properties | None = None,
         time_to_live: Duration | None = None,
+        on_complete: Callable[[PublishResult], object] | None = None,
     ) -> int:
-        """Publish, or raise where the queue is full; the number of the message."""
+        """Publish, or raise where the queue is full; the number of the message.
+
+        ``on_complete`` is called on the loop.
+        """
 
     def publish_stored(
         self,
@@ -1041,7 +1070,7 @@ class AsyncSession:
 
     def reply(
         self, request: Message, payload: Payload, qos: QoS | None, properties: Properties | None
-    ) -> PublishResult | Future[PublishResult] | None:
+    ) -> PublishResult | Awaitable[PublishResult] | None:
         """Publish the answer to a request, as ``publish`` does."""
 
     def request(

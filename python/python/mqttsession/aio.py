@@ -17,6 +17,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import weakref
+from asyncio import get_running_loop
 from collections.abc import Awaitable, Callable, Iterable
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
 
@@ -49,7 +50,7 @@ if TYPE_CHECKING:
 __all__ = ["Messages", "Session"]
 
 _T = TypeVar("_T")
-_Published: TypeAlias = "PublishResult | asyncio.Future[PublishResult]"
+_Published: TypeAlias = "PublishResult | Awaitable[PublishResult]"
 
 # Short beside a wait that anybody would notice, long beside the time of a try.
 _ROOM_PAUSE = 0.05
@@ -83,7 +84,7 @@ class Session:
         self._handlers: dict[asyncio.Task[None], _native.Stream] = {}
 
     def _bind(self) -> _native.AsyncSession:
-        loop = asyncio.get_running_loop()
+        loop = get_running_loop()
         if self._loop is not loop or self._bound is None:
             if self._loop is not None:
                 raise RuntimeError("this session belongs to another event loop")
@@ -149,12 +150,14 @@ class Session:
         delivered raises the error that says why. It also waits while the outgoing queue is full
         and ``outgoing_policy`` is "block".
         """
-        publish = self._bind().publish
-        tried = publish(topic, payload, qos, retain, properties, time_to_live)
+        native = self._bound
+        if native is None or self._loop is not get_running_loop():
+            native = self._bind()
+        tried = native.publish(topic, payload, qos, retain, properties, time_to_live)
         if tried is not None:
             return tried if isinstance(tried, PublishResult) else await tried
         arguments = (topic, payload, qos, retain, properties, time_to_live)
-        answer: _Published = await self._in_room(publish, *arguments)
+        answer: _Published = await self._in_room(native.publish, *arguments)
         return answer if isinstance(answer, PublishResult) else await answer
 
     async def publish_stored(
@@ -189,11 +192,22 @@ class Session:
         *,
         properties: Properties | None = None,
         time_to_live: Duration | None = None,
+        on_complete: Callable[[PublishResult], object] | None = None,
     ) -> int:
-        """Publish a message and return its number; raise CapacityError when the queue is full."""
-        native = self._bind()
-        return native.publish_nowait(
-            topic, payload, qos, retain, properties=properties, time_to_live=time_to_live
+        """Publish a message and return its number; raise CapacityError when the queue is full.
+
+        ``on_complete(result)`` is called once when the message has ended, in the event loop; not
+        when the loop is closed by then. An exception goes to the loop's exception handler.
+        """
+        publish = self._bind().publish_nowait
+        return publish(
+            topic,
+            payload,
+            qos,
+            retain,
+            properties=properties,
+            time_to_live=time_to_live,
+            on_complete=on_complete,
         )
 
     async def _in_room(self, call: Callable[..., _T | None], *arguments: Any) -> _T:
@@ -252,10 +266,8 @@ class Session:
             if response is None or "response_topic" not in request.properties:
                 return
             payload, added = response if isinstance(response, tuple) else (response, None)
-            published: _Published = await self._in_room(native.reply, request, payload, None, added)
-            if not isinstance(published, PublishResult):
-                # The next request is answered without waiting for that.
-                published.add_done_callback(_seen)
+            # The next request is answered without waiting for the end of that.
+            await self._in_room(native.reply, request, payload, None, added)
 
         return await self.subscribe(
             filter,
@@ -346,15 +358,16 @@ class Session:
         task.add_done_callback(self._handlers.pop)
 
     async def _handle(self, stream: _native.Stream, handler: Callable[[Message], object]) -> None:
-        async for message in Messages._of(stream):
+        while True:
             try:
-                result = handler(message)
-                if inspect.isawaitable(result):
-                    await result
+                waiting = stream.serve(handler)
+                if waiting is None:
+                    return
+                await waiting
             except Exception as error:
-                stream.fail()
-                asyncio.get_running_loop().call_exception_handler(
-                    {"message": f"the handler of {message.topic!r} raised", "exception": error}
+                topic = stream.fail()
+                get_running_loop().call_exception_handler(
+                    {"message": f"the handler of {topic!r} raised", "exception": error}
                 )
 
     def messages(
@@ -428,7 +441,7 @@ class Session:
     def on_event(self, handler: Callable[[Event], object] | None) -> None:
         self._bind()
         self._on_event = handler
-        loop = asyncio.get_running_loop()
+        loop = get_running_loop()
         # The session must not keep itself alive: what is forwarded to is the handler alone.
         self._session.on_event = handler and (
             lambda event: None if loop.is_closed() else loop.call_soon_threadsafe(handler, event)
@@ -472,7 +485,7 @@ class Session:
             )
 
 
-class Messages:
+class Messages(_native.MessageIterator):
     """An asynchronous iterator over the messages of a subscription.
 
     Get one from :meth:`Session.messages`.
@@ -480,7 +493,7 @@ class Messages:
 
     def __init__(
         self,
-        native: _native.AsyncSession | None,
+        native: _native.AsyncSession,
         filter: str,
         options: tuple[QoS, bool, bool, int, Properties | None],
     ) -> None:
@@ -488,19 +501,12 @@ class Messages:
         self._native = native
         self._filter = filter
         self._options = options
-        self._stream: _native.Stream | None = None
         self.granted: SubscribeResult | None = None
         """What the broker granted, once it has."""
 
-    @classmethod
-    def _of(cls, stream: _native.Stream) -> Messages:
-        messages = cls(None, "", (0, False, False, 0, None))
-        messages._stream = stream
-        return messages
-
-    async def _subscribe(self) -> _native.Stream:
-        assert self._native is not None
-        self._stream = stream = self._native.stream()
+    async def _subscribe(self) -> None:
+        stream = self._native.stream()
+        self._begin(stream)
         try:
             self.granted = await self._native.subscribe(self._filter, stream, *self._options)
         except MqttError:
@@ -510,7 +516,12 @@ class Messages:
         except BaseException:
             await self.aclose()
             raise
-        return stream
+
+    async def _first(self) -> Message:
+        """Subscribe, and return the first message."""
+        if self._stream is None:
+            await self._subscribe()
+        return await anext(self)
 
     async def __aenter__(self) -> Self:
         """Subscribe."""
@@ -527,24 +538,9 @@ class Messages:
         """Unsubscribe."""
         await self.aclose()
 
-    def __aiter__(self) -> Self:
-        """Return itself."""
-        return self
-
-    async def __anext__(self) -> Message:
-        """Return the next message; the one before is acknowledged."""
-        stream = self._stream or await self._subscribe()
-        while True:
-            item = stream.next()
-            if isinstance(item, _native.Message):
-                return item
-            if item is None:
-                raise StopAsyncIteration
-            await item
-
     async def aclose(self) -> None:
         """Unsubscribe, unless that has happened in another way."""
-        if self._stream is not None and self._stream.close() and self._native is not None:
+        if self._stream is not None and self._stream.close():
             await self._native.unsubscribe(self._filter, None)
 
 
