@@ -12,7 +12,9 @@ LIBRARY = f"mqttsession {mqttsession.__version__}"
 def connect(run: Run, client_id: str = "bench") -> mqttsession.Session:
     version = "5.0" if run.version == 5 else "3.1.1"
     address = f"{run.host}:{run.port}"
-    session = mqttsession.Session(address, client_id=client_id, version=version)
+    session = mqttsession.Session(
+        address, client_id=client_id, version=version, in_flight_limit=min(run.window, 65535)
+    )
     session.connect()
     return session
 
@@ -27,11 +29,11 @@ def publish(run: Run) -> None:
             send("t/data", payload)
         session.wait(send("t/fin", b"", 1))
     else:
-        window = run.window
+        window, count_one = run.window, completed.add
         for i in range(run.count):
             if i - completed.value >= window:
                 completed.wait(i - window // 2)
-            send("t/data", payload, qos, on_complete=completed.add)
+            send("t/data", payload, qos, on_complete=count_one)
         completed.wait(run.count)
     clock.report(run, LIBRARY, run.count)
 
