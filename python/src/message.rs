@@ -12,6 +12,7 @@ use pyo3::{
     buffer::PyUntypedBuffer,
     exceptions::PyTypeError,
     prelude::*,
+    pybacked::PyBackedBytes,
     types::{PyBytes, PyDict, PyMemoryView, PyString},
 };
 
@@ -224,6 +225,11 @@ fn topic(py: Python<'_>, topic: &str, last: &Mutex<Option<Py<PyString>>>) -> Py<
     text
 }
 
+/// From this length on the core writes a payload from where it lies, and `bytes` are lent to it: they
+/// never change. The reference is given back by a thread that is attached, so at the latest with the
+/// next call.
+const LENT: usize = 16 << 10;
+
 /// A payload that a caller gave: text, or any C-contiguous buffer.
 pub(crate) enum Given<'py> {
     Bytes(Bound<'py, PyBytes>),
@@ -270,6 +276,9 @@ impl Given<'_> {
     /// What the core takes.
     pub(crate) fn payload(&self) -> PyResult<Payload<'_>> {
         Ok(match self {
+            Self::Bytes(bytes) if bytes.as_bytes().len() >= LENT => {
+                Payload::Shared(Bytes::from_owner(PyBackedBytes::from(bytes.clone())))
+            }
             Self::Bytes(bytes) => Payload::Borrowed(bytes.as_bytes()),
             Self::Text(text) => Payload::Borrowed(text.to_str()?.as_bytes()),
             Self::Copy(bytes) => Payload::Shared(bytes.clone()),
