@@ -25,6 +25,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use rustc_hash::FxHashMap;
 
 use super::{
     Dispatch, Event, EventHandler, Handler, Options, OwnedMessage, fork,
@@ -36,7 +37,7 @@ use super::{
     shared::Shared,
 };
 use crate::{
-    engine::{Ended, Inbound, Receipt, RouteId},
+    engine::{Ended, Inbound, Match, Receipt, RouteId},
     error::Result,
     protocol::ReasonCode,
     sync::{Condvar, Mutex, MutexGuard},
@@ -64,22 +65,48 @@ impl Subscription {
     }
 }
 
+/// The subscriptions of a session.
+pub(super) type Subscriptions = FxHashMap<RouteId, Arc<Subscription>>;
+
+/// The handlers of each match of a batch, those of the first one first.
+#[derive(Default)]
+pub(super) struct Handlers {
+    all: Vec<Arc<Subscription>>,
+    /// Where those of each match end.
+    ends: Vec<u32>,
+}
+
+impl Handlers {
+    /// Those that are still subscribed.
+    pub(super) fn new(matches: &[Arc<Match>], subscriptions: &Subscriptions) -> Self {
+        let mut all = Vec::with_capacity(matches.len());
+        let mut ends = Vec::with_capacity(matches.len());
+        for found in matches {
+            all.extend(
+                found.routes.iter().filter_map(|route| subscriptions.get(&route.id)).cloned(),
+            );
+            ends.push(all.len() as u32);
+        }
+        Self { all, ends }
+    }
+
+    fn of(&self, matched: usize) -> &[Arc<Subscription>] {
+        let from = matched.checked_sub(1).map_or(0, |before| self.ends[before]);
+        &self.all[from as usize..self.ends[matched] as usize]
+    }
+}
+
 /// Messages that were read together.
 pub(super) struct Batch {
     chunk: Bytes,
     inbound: Inbound,
-    /// For each match, the handlers of its routes.
-    handlers: Vec<Box<[Arc<Subscription>]>>,
+    handlers: Handlers,
     next: usize,
     bytes: usize,
 }
 
 impl Batch {
-    pub(super) fn new(
-        chunk: Bytes,
-        inbound: Inbound,
-        handlers: Vec<Box<[Arc<Subscription>]>>,
-    ) -> Self {
+    pub(super) fn new(chunk: Bytes, inbound: Inbound, handlers: Handlers) -> Self {
         let bytes = chunk.len();
         Self { chunk, inbound, handlers, next: 0, bytes }
     }

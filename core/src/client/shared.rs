@@ -12,7 +12,7 @@ mod unclaimed;
 mod writer;
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::BTreeMap,
     sync::{
         Arc, OnceLock,
         atomic::{AtomicU64, AtomicUsize, Ordering},
@@ -27,7 +27,7 @@ pub(super) use writer::Wrote;
 
 use super::{
     Connected, Event, EventHandler, Granted, Options, OwnedMessage, State, Unsubscribed, fork,
-    inbox::{Inbox, Item, Subscription},
+    inbox::{Inbox, Item, Subscription, Subscriptions},
     keeper::{self, Health, Keeper, Opened},
     live,
     operation::{Cell, Signal},
@@ -244,7 +244,7 @@ pub(super) struct Shared {
     pub(super) core: Mutex<Core>,
     pub(super) inbox: Inbox,
     pub(super) questions: Lane,
-    pub(super) subscriptions: Mutex<HashMap<RouteId, Arc<Subscription>>>,
+    pub(super) subscriptions: Mutex<Subscriptions>,
     pub(super) status: Mutex<Status>,
     pub(super) traffic: Traffic,
     /// Messages of QoS 1 and 2 that no handler wants yet.

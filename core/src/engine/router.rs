@@ -47,9 +47,11 @@ pub struct Route {
 }
 
 /// A tree of filter levels, with a memory of the latest matches before it.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Router {
     root: Level,
+    /// How many filters it holds.
+    filters: usize,
     last: Option<Arc<Match>>,
     recent: Recent,
     narrowing: Narrowing,
@@ -67,9 +69,23 @@ struct Level {
     here: Vec<Route>,
 }
 
+impl Default for Router {
+    fn default() -> Self {
+        Self {
+            root: Level::default(),
+            filters: 0,
+            last: None,
+            recent: Recent::new(0),
+            narrowing: Narrowing::default(),
+            identifiers: HashMap::default(),
+        }
+    }
+}
+
 impl Router {
     /// Adds a filter, without its `$share/…/` part.
     pub(super) fn add(&mut self, filter: &str, route: Route) {
+        self.filters += 1;
         self.forget();
         if let Some(identifier) = route.identifier {
             *self.identifiers.entry(identifier).or_default() += 1;
@@ -79,8 +95,9 @@ impl Router {
 
     /// Takes a filter out again.
     pub(super) fn remove(&mut self, filter: &str, id: RouteId) -> Option<Route> {
-        self.forget();
         let removed = self.root.remove(plain(filter), id)?;
+        self.filters -= 1;
+        self.forget();
         if let Some(identifier) = removed.identifier
             && let Entry::Occupied(mut filters) = self.identifiers.entry(identifier)
         {
@@ -171,7 +188,7 @@ impl Router {
 
     fn forget(&mut self) {
         self.last = None;
-        self.recent = Recent::default();
+        self.recent = Recent::new(self.filters);
         self.narrowing = Narrowing::default();
     }
 }

@@ -6,7 +6,7 @@ use super::{ACKNOWLEDGE_EVERY, Connection, Input};
 use crate::{
     client::{
         Dispatch, OwnedMessage,
-        inbox::{Batch, Item},
+        inbox::{Batch, Handlers, Item},
         message::Parts,
     },
     engine::Inbound,
@@ -26,12 +26,7 @@ impl Connection<'_> {
             if inbound.deliveries.iter().any(|delivery| delivery.receipt.is_some()) {
                 self.acknowledge_at.get_or_insert(now + ACKNOWLEDGE_EVERY);
             }
-            let handlers = {
-                let subscriptions = self.shared.subscriptions.lock();
-                let of = |route: &crate::engine::Route| subscriptions.get(&route.id).cloned();
-                let found = inbound.matches.iter();
-                found.map(|found| found.routes.iter().filter_map(of).collect()).collect()
-            };
+            let handlers = Handlers::new(&inbound.matches, &self.shared.subscriptions.lock());
             let batch = Batch::new(chunk, inbound, handlers);
             if let Some(requests) = self.shared.requests.get()
                 && let Some(route) = requests.route()
@@ -60,7 +55,7 @@ impl Connection<'_> {
         let unclaimed = std::mem::take(inbound);
         inbound.matches.clone_from(&unclaimed.matches);
         inbound.deliveries = wanted;
-        let batch = Batch::new(chunk.clone(), unclaimed, Vec::new());
+        let batch = Batch::new(chunk.clone(), unclaimed, Handlers::default());
         for parts in batch.all_parts() {
             let Some(receipt) = parts.receipt else { continue };
             self.shared.set_apart(OwnedMessage::new(&parts), receipt);

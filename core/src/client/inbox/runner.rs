@@ -219,7 +219,7 @@ impl Inbox {
         while batch.next < end {
             let parts = batch.parts(batch.next);
             let matched = batch.inbound.deliveries[batch.next].matched as usize;
-            let handlers = &batch.handlers[matched];
+            let handlers = batch.handlers.of(matched);
             self.handle_recorded(shared, &mut records, parts, handlers);
             if shared.is_inherited() {
                 return ran;
