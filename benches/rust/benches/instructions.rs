@@ -182,13 +182,13 @@ fn receive((mut engine, now, input): (Engine, Instant, Vec<u8>)) -> (Engine, Inb
     (engine, black_box(inbound))
 }
 
-const ENCODE: u64 = 342_000;
+const ENCODE: u64 = 225_000;
 const DECODE: u64 = 79_000;
-const PUBLISH_0: u64 = 563_000;
-const PUBLISH_1: u64 = 1_954_000;
-const PUBLISH_2: u64 = 2_331_000;
-const RECEIVE_AMONG_100: u64 = 488_000;
-const RECEIVE_AMONG_10_000: u64 = 488_000;
+const PUBLISH_0: u64 = 345_000;
+const PUBLISH_1: u64 = 1_752_000;
+const PUBLISH_2: u64 = 2_134_000;
+const RECEIVE_AMONG_100: u64 = 490_000;
+const RECEIVE_AMONG_10_000: u64 = 500_000;
 
 library_benchmark_group!(
     name = hot_paths;
