@@ -42,7 +42,7 @@ class Table:
         """How far a driver's runs lie apart."""
         values = [figure(run) for run in self.good[name]]
         middle = median(values)
-        return f"{(max(values) - min(values)) / middle * 100:.0f} %" if middle else ""
+        return f"{(max(values) - min(values)) / middle * 100:.0f} %" if middle > 0 else ""
 
     @property
     def limit(self) -> str | None:
