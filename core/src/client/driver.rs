@@ -218,6 +218,7 @@ fn run_connection<'s>(
                 result
             }
         };
+        drop(connection);
         end_connection(shared, &result);
         result
     }

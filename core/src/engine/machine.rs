@@ -353,10 +353,9 @@ impl Engine {
     }
 
     /// Says good-bye; what waits in the output leaves before it (but for what waits for a store that
-    /// takes nothing), and nothing after it. Reason and
-    /// properties are such as a client's DISCONNECT can carry. Before 5.0 it says nothing but
-    /// [`Success`](ReasonCode::Success): with any other reason the connection just ends, which makes
-    /// the broker publish the will.
+    /// takes nothing), and nothing after it. Reason and properties are such as a client's DISCONNECT can
+    /// carry. Before 5.0 it says nothing but [`Success`](ReasonCode::Success): with any other reason the
+    /// connection just ends, which makes the broker publish the will.
     pub fn disconnect(&mut self, reason: ReasonCode, properties: Properties<'_>) {
         match self.phase {
             Phase::Offline => return,
