@@ -9,7 +9,9 @@ use std::cell::RefCell;
 
 use bytes::BytesMut;
 
-/// How much one read takes at most: enough that a system call costs nothing beside the packets.
+/// What one read brings at most: enough that a system call costs nothing beside the packets. The buffers
+/// have this size whatever was carried over, so that any can stand in for another; a packet's own has what
+/// the packet needs.
 const READ: usize = 256 << 10;
 
 /// Below this much free space a buffer is spent; it is what a read is worth at least.
@@ -62,21 +64,21 @@ impl Buffers {
 
     /// A buffer that begins with `carry`, and room behind it.
     fn take(&mut self, carry: &[u8]) -> BytesMut {
-        let mut buffer = self.open_with_room(LEAST_READ + carry.len(), READ + carry.len());
+        let mut buffer = self.open_with_room(LEAST_READ + carry.len());
         buffer.extend_from_slice(carry);
         buffer
     }
 
     /// The open buffer if it has, or can be given, room for so many bytes; else another one.
-    fn open_with_room(&mut self, least: usize, capacity: usize) -> BytesMut {
+    fn open_with_room(&mut self, least: usize) -> BytesMut {
         if let Some(mut open) = self.open.take() {
             open.clear();
-            if open.capacity() >= least || open.try_reclaim(capacity) {
+            if open.capacity() >= least || open.try_reclaim(READ) {
                 return open;
             }
             self.spend(open, READ);
         }
-        self.empty(capacity)
+        self.empty(READ)
     }
 }
 
@@ -120,8 +122,8 @@ mod tests {
     #[test]
     fn a_buffer_is_used_again_when_nobody_looks_at_it_any_more() {
         let mut buffers = Buffers::default();
-        let read = |buffers: &mut Buffers| {
-            let mut buffer = buffers.take(b"");
+        let read = |buffers: &mut Buffers, carry: usize| {
+            let mut buffer = buffers.take(&vec![9; carry]);
             buffer.resize(buffer.capacity(), 7);
             let memory = buffer.as_ptr();
             let chunk = buffer.split().freeze();
@@ -130,17 +132,17 @@ mod tests {
         };
         // Had the memory gone back to the allocator, this is who would get it.
         let other = || Vec::<u8>::with_capacity(READ);
-        let (first, one) = read(&mut buffers);
-        let (second, two) = read(&mut buffers);
+        let (first, one) = read(&mut buffers, 0);
+        let (second, two) = read(&mut buffers, 3);
         assert_ne!(first, second);
         drop(one);
         let _in_between = other();
-        let (third, three) = read(&mut buffers);
+        let (third, three) = read(&mut buffers, OWN_BUFFER);
         assert_eq!(third, first);
         drop((two, three));
         let _in_between = other();
         // The latest one first.
-        assert_eq!(read(&mut buffers).0, first);
+        assert_eq!(read(&mut buffers, 500).0, first);
     }
 
     #[test]
