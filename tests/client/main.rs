@@ -26,6 +26,7 @@ mod publish;
 mod reconnect;
 mod redirect;
 mod request;
+mod run;
 mod set_aside;
 mod split;
 mod store;

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import mqttsession
 import pytest
 from mqttsession import aio
-from mqttsession.error import MqttError
+from mqttsession.error import MqttError, NotSupportedError
 from mqttsession.options import QoS
 from mqttsession.testing import Broker
 
@@ -168,6 +168,90 @@ def test_a_consumer_that_does_not_ask_stops_the_reading(
                     levels.add(session.statistics.incoming_messages)
                     assert (await anext(messages)).payload == f"message {number}".encode()
             assert max(levels) < COUNT
+
+    run(main())
+
+
+CONNECTED = """accept
+expect CONNECT
+send CONNACK 0 0
+"""
+SUBSCRIBED = """expect SUBSCRIBE
+send SUBACK $id 1
+"""
+THREE = """send PUBLISH in 1 7 first
+send PUBLISH in 1 8 second
+send PUBLISH in 1 9 third
+"""
+
+
+@pytest.mark.parametrize("awaits", [False, True])
+def test_a_message_whose_handler_fails_stays_when_it_is_to_be_left(
+    scripted: Callable[[str], ScriptedBroker], awaits: bool
+) -> None:
+    acknowledged = "expect PUBACK 7\nexpect PUBLISH out\nexpect DISCONNECT\n"
+    broker = scripted(CONNECTED + SUBSCRIBED + THREE + acknowledged)
+
+    async def main() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda *_: None)
+        handled = asyncio.Event()
+
+        def fail(message: mqttsession.Message) -> None:
+            if message.payload == b"second":
+                raise LookupError
+            if message.payload == b"third":
+                handled.set()
+
+        async def fail_later(message: mqttsession.Message) -> None:
+            await asyncio.sleep(0)
+            fail(message)
+
+        async with aio.Session(broker.address, on_failure="leave") as session:
+            await session.subscribe("in", fail_later if awaits else fail, 1)
+            await handled.wait()
+            await session.publish("out")
+
+    run(main())
+    broker.finish()
+
+
+def test_what_was_handled_is_acknowledged_while_the_next_is_being_handled(
+    scripted: Callable[[str], ScriptedBroker],
+) -> None:
+    two = "expect PUBACK 7\nexpect PUBACK 8\nsend PUBLISH go 0 0 go\n"
+    end = "expect PUBACK 9\nexpect UNSUBSCRIBE\nsend UNSUBACK $id\nexpect DISCONNECT\n"
+    broker = scripted(CONNECTED + 2 * SUBSCRIBED + THREE + two + end)
+
+    async def main() -> None:
+        acknowledged = asyncio.Event()
+        async with aio.Session(broker.address) as session:
+            await session.subscribe("go", lambda _message: acknowledged.set())
+            async with session.messages("in", 1) as messages:
+                for _ in range(3):
+                    message = await anext(messages)
+                # It waits for what the broker says when it has the acknowledgements of the others.
+                assert message.payload == b"third"
+                await acknowledged.wait()
+
+    run(main())
+    broker.finish()
+
+
+def test_by_hand_only_what_is_to_be_acknowledged_by_hand(broker: Broker, topic: str) -> None:
+    async def main() -> None:
+        async with (
+            aio.Session(broker.address) as session,
+            session.messages(topic, 1) as messages,
+        ):
+            await session.publish(topic, qos=1)
+            with pytest.raises(NotSupportedError):
+                (await anext(messages)).acknowledge()
+        async with (
+            aio.Session(broker.address, acknowledge="manual") as session,
+            session.messages(topic, 1) as messages,
+        ):
+            await session.publish(topic, qos=1)
+            (await anext(messages)).acknowledge()
 
     run(main())
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Event, Message};
+use super::{Event, Message, Run};
 
 /// What a handler did with a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +24,20 @@ pub enum Handled {
 pub trait Handler: Send + Sync + 'static {
     /// Called once for each message that the subscription's filter matches.
     fn handle(&self, message: &Message<'_>) -> Handled;
+
+    /// What takes, in place of a call for each, messages that were read together and are for this
+    /// subscription alone; asked for once. Messages that several subscriptions want, and those that a store
+    /// records round their handlers (QoS 2), come one by one all the same.
+    fn run_handler(&self) -> Option<&dyn RunHandler> {
+        None
+    }
+}
+
+/// Hands messages on to where they are handled, many at a time.
+pub trait RunHandler: Send + Sync {
+    /// Called as [`Handler::handle`] is, and in order with it. A panic leaves the messages that were lent and
+    /// not settled unacknowledged.
+    fn handle_run(&self, run: Run);
 }
 
 impl<F: Fn(&Message<'_>) + Send + Sync + 'static> Handler for F {

@@ -9,8 +9,10 @@
 //! are bounded by dropping: the newest of each kind stays.
 
 mod record;
+mod run;
 mod runner;
 
+pub use run::Run;
 pub(super) use runner::contain;
 
 use std::{
@@ -42,6 +44,7 @@ use crate::{
     protocol::ReasonCode,
     sync::{Condvar, Mutex, MutexGuard},
 };
+use run::Read;
 
 /// How many events wait at most: far more than a program that looks at them leaves lying, and little
 /// enough for one that never does.
@@ -51,12 +54,14 @@ const EVENTS: usize = 1000;
 pub(super) struct Subscription {
     pub(super) route: RouteId,
     handler: Arc<dyn Handler>,
+    takes_runs: bool,
     active: AtomicBool,
 }
 
 impl Subscription {
     pub(super) fn new(route: RouteId, handler: Arc<dyn Handler>) -> Self {
-        Self { route, handler, active: AtomicBool::new(true) }
+        let takes_runs = handler.run_handler().is_some();
+        Self { route, handler, takes_runs, active: AtomicBool::new(true) }
     }
 
     /// No further call begins.
@@ -74,6 +79,9 @@ pub(super) struct Handlers {
     all: Vec<Arc<Subscription>>,
     /// Where those of each match end.
     ends: Vec<u32>,
+    /// Whether some of them, and whether all, take messages as runs.
+    some_take_runs: bool,
+    all_take_runs: bool,
 }
 
 impl Handlers {
@@ -87,7 +95,9 @@ impl Handlers {
             );
             ends.push(all.len() as u32);
         }
-        Self { all, ends }
+        let some_take_runs = all.iter().any(|subscription| subscription.takes_runs);
+        let all_take_runs = all.iter().all(|subscription| subscription.takes_runs);
+        Self { all, ends, some_take_runs, all_take_runs }
     }
 
     fn of(&self, matched: usize) -> &[Arc<Subscription>] {
@@ -98,43 +108,27 @@ impl Handlers {
 
 /// Messages that were read together.
 pub(super) struct Batch {
-    chunk: Bytes,
-    inbound: Inbound,
+    read: Arc<Read>,
     handlers: Handlers,
     next: usize,
-    bytes: usize,
 }
 
 impl Batch {
     pub(super) fn new(chunk: Bytes, inbound: Inbound, handlers: Handlers) -> Self {
-        let bytes = chunk.len();
-        Self { chunk, inbound, handlers, next: 0, bytes }
+        Self { read: Arc::new(Read { chunk, inbound }), handlers, next: 0 }
     }
 
     /// Every message of it.
     pub(super) fn all_parts(&self) -> impl Iterator<Item = Parts<'_>> {
-        (0..self.len()).map(|index| self.parts(index))
+        (0..self.len()).map(|index| self.read.parts(index))
     }
 
     fn len(&self) -> usize {
-        self.inbound.deliveries.len()
+        self.read.inbound.deliveries.len()
     }
 
-    fn parts(&self, index: usize) -> Parts<'_> {
-        let delivery = &self.inbound.deliveries[index];
-        let range =
-            |range: &std::ops::Range<u32>| &self.chunk[range.start as usize..range.end as usize];
-        Parts {
-            matched: &self.inbound.matches[delivery.matched as usize],
-            payload: range(&delivery.payload),
-            properties: range(&delivery.properties),
-            chunk: &self.chunk,
-            qos: delivery.qos,
-            retain: delivery.retain,
-            duplicate: delivery.duplicate,
-            receipt: delivery.receipt,
-            redelivered: delivery.redelivered,
-        }
+    fn bytes(&self) -> usize {
+        self.read.chunk.len()
     }
 }
 
@@ -148,6 +142,13 @@ pub(super) enum Item {
     Call(Box<dyn FnOnce() + Send>),
     /// Nothing comes after it.
     Last,
+}
+
+impl Item {
+    /// Whether something of the program's is called other than what takes messages as runs.
+    fn calls_back(&self) -> bool {
+        !matches!(self, Self::Batch(batch) if batch.handlers.all_take_runs)
+    }
 }
 
 #[derive(Default)]
@@ -278,7 +279,7 @@ impl Inbox {
         match &item {
             Item::Batch(batch) => {
                 state.messages += batch.len();
-                state.bytes += batch.bytes;
+                state.bytes += batch.bytes();
             }
             Item::Event(event, _) => {
                 if state.events >= EVENTS {
@@ -358,10 +359,10 @@ impl Inbox {
         self.closing.store(true, Ordering::Release);
     }
 
-    /// A message that outlives its batch keeps a place.
-    pub(super) fn hold(&self, bytes: usize) {
+    /// Messages that outlive their batch keep their places.
+    pub(super) fn hold(&self, messages: usize, bytes: usize) {
         let mut state = self.state.lock();
-        state.messages += 1;
+        state.messages += messages;
         state.bytes += bytes;
     }
 

@@ -105,7 +105,7 @@ impl Message<'_> {
         let mut deferred = self.deferred.borrow_mut();
         let deferred = deferred.get_or_insert_with(|| {
             let bytes = self.parts.payload.len();
-            self.shared.inbox.hold(bytes);
+            self.shared.inbox.hold(1, bytes);
             Arc::new(Deferred {
                 shared: self.shared.clone(),
                 receipt: self.parts.receipt,

@@ -47,9 +47,10 @@ pub use crate::{
     transport::Material,
 };
 pub use authentication::{Authenticator, CredentialsSource};
-pub use callback::{EventHandler, Handled, Handler};
+pub use callback::{EventHandler, Handled, Handler, RunHandler};
 pub use event::{Event, Restored, State, Statistics};
 pub use fork::after_fork_in_child;
+pub use inbox::Run;
 pub use live::{live_sessions, shutdown};
 pub use message::{Acknowledgement, Message, OwnedMessage};
 pub use operation::Operation;

@@ -22,7 +22,10 @@ use mqttsession_tests::{
 };
 
 use super::support::*;
-use crate::support::*;
+use crate::{
+    run::{lend_all, one_of, run_of, taking},
+    support::*,
+};
 
 /// The payloads of the messages and whether they may have been handled before.
 fn marked() -> (Arc<dyn Handler>, Receiver<(String, bool)>) {
@@ -374,5 +377,23 @@ fn a_message_that_waited_for_its_handler_is_recorded_before_it() {
     drop(gate);
     peer.expect_pubrec(4);
     assert_eq!(received(&memory), [(4, Receiving::Handled)]);
+    close(&session, peer);
+}
+
+#[test]
+fn those_that_are_recorded_come_one_by_one_and_the_others_together() {
+    let memory = Memory::default();
+    let broker = ScriptedBroker::start();
+    let (session, mut peer) = memory.connect(&broker, &lasting(&broker), false);
+    let (handler, got) = taking();
+    subscribe(&session, &mut peer, "in", handler);
+    let others = [wire::publish("in", 1, 3, "three"), wire::publish("in", 0, 0, "four")];
+    send_two(&mut peer, false);
+    assert_eq!([one_of(&got), one_of(&got)].map(|one| one.payload().to_vec()), [b"one", b"two"]);
+    peer.expect_pubrec(1);
+    peer.expect_pubrec(2);
+    peer.send(&others.concat());
+    assert_eq!(lend_all(&mut run_of(&got)), ["three", "four"]);
+    peer.expect_puback(3);
     close(&session, peer);
 }

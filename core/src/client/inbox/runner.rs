@@ -8,21 +8,21 @@ use std::{
 };
 
 use super::{
-    Batch, CURRENT, Inbox, Item, Subscription,
+    Batch, CURRENT, Inbox, Item, Run, Subscription,
     record::{Begin, Records},
 };
 use crate::{
-    client::{Dispatch, Failure, Handled, Message, fork, message::Parts, shared::Shared},
-    engine::{Ended, Receipt, RouteId},
+    client::{Dispatch, Handled, Message, fork, message::Parts, shared::Shared},
+    engine::{Delivery, Ended, Inbound, Receipt, RouteId},
     error::{Code, Error, Result},
-    protocol::ReasonCode,
+    protocol::{QoS, ReasonCode},
 };
 
 /// How many callbacks of one session a callback thread runs before other sessions get their turn.
 const SLICE: usize = 16 << 10;
 
 /// How long handled messages may wait for those behind them before their acknowledgements leave.
-const ACKNOWLEDGE_AFTER: Duration = Duration::from_millis(1);
+pub(super) const ACKNOWLEDGE_AFTER: Duration = Duration::from_millis(1);
 
 impl Inbox {
     /// Runs what is there, up to a slice; whether there is more. For the pool.
@@ -107,17 +107,7 @@ impl Inbox {
         state.running = true;
         drop(state);
         CURRENT.with_borrow_mut(|current| current.push((self.address(), fork::generation())));
-        let mut ran = 0;
-        let mut run_all = || {
-            while ran < limit && !shared.is_inherited() {
-                let Some(item) = self.state.lock().pop() else { break };
-                ran += self.run_item(shared, item, limit - ran);
-            }
-        };
-        match &shared.options.callback_scope {
-            None => run_all(),
-            Some(scope) => scope(&mut run_all),
-        }
+        let ran = self.run_items(shared, limit);
         CURRENT.with_borrow_mut(|current| current.pop());
         if shared.is_inherited() {
             return Some(ran);
@@ -138,6 +128,37 @@ impl Inbox {
         Some(ran)
     }
 
+    /// What calls back runs inside of the scope, as much of it at a time as stands together.
+    fn run_items(&self, shared: &Arc<Shared>, limit: usize) -> usize {
+        let mut ran = 0;
+        let pop = |ran| match ran < limit && !shared.is_inherited() {
+            true => self.state.lock().pop(),
+            false => None,
+        };
+        let mut next = pop(ran);
+        while let Some(item) = next.take() {
+            match &shared.options.callback_scope {
+                Some(scope) if item.calls_back() => {
+                    let mut within = Some(item);
+                    scope(&mut || {
+                        while let Some(item) = within.take() {
+                            ran += self.run_item(shared, item, limit - ran);
+                            (within, next) = match pop(ran) {
+                                Some(item) if !item.calls_back() => (None, Some(item)),
+                                more => (more, None),
+                            };
+                        }
+                    });
+                }
+                _ => {
+                    ran += self.run_item(shared, item, limit - ran);
+                    next = pop(ran);
+                }
+            }
+        }
+        ran
+    }
+
     /// Runs one item, or as much of it as the limit allows; the rest goes back to the front.
     ///
     /// A callback that forks returns here in the child, too: there nothing is touched any more, and
@@ -151,7 +172,7 @@ impl Inbox {
                 } else if batch.next < batch.len() {
                     self.state.lock().queue.push_front(Item::Batch(batch));
                 } else {
-                    let (messages, bytes) = (batch.len(), batch.bytes);
+                    let (messages, bytes) = (batch.len(), batch.bytes());
                     contain(|| drop(batch));
                     shared.release(messages, bytes);
                 }
@@ -217,8 +238,14 @@ impl Inbox {
         let mut since: Option<Instant> = None;
         let mut records = Records::new(shared);
         while batch.next < end {
-            let parts = batch.parts(batch.next);
-            let matched = batch.inbound.deliveries[batch.next].matched as usize;
+            if batch.handlers.some_take_runs
+                && let Some(handed_over) = self.hand_over_run(shared, batch, end)
+            {
+                batch.next += handed_over;
+                continue;
+            }
+            let parts = batch.read.parts(batch.next);
+            let matched = batch.read.inbound.deliveries[batch.next].matched as usize;
             let handlers = batch.handlers.of(matched);
             self.handle_recorded(shared, &mut records, parts, handlers);
             if shared.is_inherited() {
@@ -238,6 +265,48 @@ impl Inbox {
             self.acknowledge_handled(shared);
         }
         ran
+    }
+
+    /// Hands the next messages over as a run, if there is one handler that takes it and has them for
+    /// itself, and nothing is to be recorded; how many they were.
+    fn hand_over_run(&self, shared: &Arc<Shared>, batch: &Batch, end: usize) -> Option<usize> {
+        let Inbound { deliveries, matches } = &batch.read.inbound;
+        let stores = shared.keeper.is_some();
+        let taker = |delivery: &Delivery| {
+            let matched = delivery.matched as usize;
+            match batch.handlers.of(matched) {
+                [sole]
+                    if sole.takes_runs
+                        && matches[matched].routes.len() == 1
+                        && !(stores && delivery.qos == QoS::ExactlyOnce) =>
+                {
+                    Some(sole)
+                }
+                _ => None,
+            }
+        };
+        let ahead = &deliveries[batch.next..end];
+        let sole = taker(ahead.first()?)?;
+        if self.closing.load(Ordering::Acquire) {
+            return None;
+        }
+        self.enter(sole.route);
+        let handler = sole.handler.run_handler()?;
+        // Whose subscription has ended may have a successor for each message.
+        if !sole.active.load(Ordering::SeqCst) {
+            return None;
+        }
+        let mut former = ahead[0].matched;
+        let same = |delivery: &&Delivery| {
+            let same = delivery.matched == former
+                || taker(delivery).is_some_and(|another| Arc::ptr_eq(another, sole));
+            former = delivery.matched;
+            same
+        };
+        let length = ahead.iter().take_while(same).count();
+        let run = Run::new(shared, &batch.read, batch.next..batch.next + length);
+        contain(|| handler.handle_run(run));
+        Some(length)
     }
 
     /// Has the handlers of one message called, and what came of it recorded or acknowledged.
@@ -291,16 +360,13 @@ impl Inbox {
             deferred.handlers_returned(failure);
             return None;
         }
-        let receipt = parts.receipt?;
-        // Where no handler is left, nobody could acknowledge it by hand.
-        let manual = shared.options.manual && called.count > 0;
-        let reason = match failure {
-            Some(Failure::Leave) => return None,
-            Some(Failure::Refuse(reason)) => reason,
-            _ if manual => return None,
-            Some(Failure::Acknowledge) | None => ReasonCode::Success,
+        let reason = match (called.count, called.failed) {
+            // Where no handler is left, nobody could acknowledge it by hand.
+            (0, _) => Some(ReasonCode::Success),
+            (_, true) => shared.options.acknowledgement_after(Handled::Failed),
+            (_, false) => shared.options.acknowledgement_after(Handled::Done),
         };
-        Some((receipt, reason))
+        parts.receipt.zip(reason)
     }
 
     /// Calls those of the handlers that are still there.

@@ -2,8 +2,9 @@
 
 use super::{Acknowledge, CallbackScope, Dispatch, Failure, Options, not_zero};
 use crate::{
+    client::Handled,
     error::{Code, Error, Result},
-    protocol::PacketType,
+    protocol::{PacketType, ReasonCode},
 };
 
 impl Options {
@@ -81,7 +82,20 @@ impl Options {
         Ok(self)
     }
 
-    /// A wrapper round every run of callbacks, for bindings to other languages.
+    /// How a message is acknowledged after its handlers have done this; not at all, or later.
+    #[inline]
+    pub(crate) fn acknowledgement_after(&self, handled: Handled) -> Option<ReasonCode> {
+        match (handled, self.failure) {
+            (Handled::Deferred, _) | (Handled::Failed, Failure::Leave) => None,
+            (Handled::Failed, Failure::Refuse(reason)) => Some(reason),
+            (Handled::Failed, Failure::Acknowledge) | (Handled::Done, _) => {
+                (!self.manual).then_some(ReasonCode::Success)
+            }
+        }
+    }
+
+    /// A wrapper round every series of callbacks, for bindings to other languages. What takes
+    /// [runs](crate::client::Run) is called without it.
     pub fn set_callback_scope(&mut self, scope: Option<CallbackScope>) -> &mut Self {
         self.callback_scope = scope;
         self

@@ -11,7 +11,7 @@ use crate::{
 impl Shared {
     /// Keeps a message that nobody wants, unless a handler has come meanwhile.
     pub(in crate::client) fn set_apart(self: &Arc<Self>, message: OwnedMessage, receipt: Receipt) {
-        self.inbox.hold(message.payload().len());
+        self.inbox.hold(1, message.payload().len());
         let mut unclaimed = self.unclaimed.lock();
         let wanted = !self.handlers(message.topic()).is_empty();
         unclaimed.push((message, receipt));
