@@ -8,7 +8,10 @@
 
 use std::{
     ops::{Deref, DerefMut},
-    sync::{self, PoisonError, RwLockReadGuard, RwLockWriteGuard, TryLockError},
+    sync::{
+        self, PoisonError, RwLockReadGuard, RwLockWriteGuard, TryLockError,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -23,8 +26,15 @@ pub(crate) struct MutexGuard<'a, T> {
 }
 
 /// A condition to wait for, with one mutex.
+///
+/// Where nobody waits, telling costs no system call. So what is waited for has to change, or the mutex be
+/// taken after the change, before it is told: whoever waits was counted under the mutex.
 #[derive(Debug, Default)]
-pub(crate) struct Condvar(sync::Condvar);
+pub(crate) struct Condvar {
+    condition: sync::Condvar,
+    /// How many threads wait. A child of fork may have some too many here, and tells in vain.
+    waiting: AtomicUsize,
+}
 
 /// Many readers or one writer.
 #[derive(Debug, Default)]
@@ -96,20 +106,25 @@ impl<T> DerefMut for MutexGuard<'_, T> {
 
 impl Condvar {
     pub(crate) const fn new() -> Self {
-        Self(sync::Condvar::new())
+        Self { condition: sync::Condvar::new(), waiting: AtomicUsize::new(0) }
     }
 
     /// Lets go of the mutex until it is told to look again, or earlier for no reason.
     pub(crate) fn wait<T>(&self, guard: &mut MutexGuard<'_, T>) {
-        guard.held =
-            guard.held.take().map(|held| self.0.wait(held).unwrap_or_else(PoisonError::into_inner));
+        let Some(held) = guard.held.take() else { return };
+        self.waiting.fetch_add(1, Ordering::Relaxed);
+        let held = self.condition.wait(held).unwrap_or_else(PoisonError::into_inner);
+        self.waiting.fetch_sub(1, Ordering::Relaxed);
+        guard.held = Some(held);
     }
 
     /// The same, for at most this long; whether that has passed.
     pub(crate) fn wait_for<T>(&self, guard: &mut MutexGuard<'_, T>, most: Duration) -> bool {
         let Some(held) = guard.held.take() else { return false };
-        let (held, result) =
-            self.0.wait_timeout(held, most).unwrap_or_else(PoisonError::into_inner);
+        self.waiting.fetch_add(1, Ordering::Relaxed);
+        let waited = self.condition.wait_timeout(held, most);
+        let (held, result) = waited.unwrap_or_else(PoisonError::into_inner);
+        self.waiting.fetch_sub(1, Ordering::Relaxed);
         guard.held = Some(held);
         result.timed_out()
     }
@@ -120,11 +135,15 @@ impl Condvar {
     }
 
     pub(crate) fn notify_one(&self) {
-        self.0.notify_one();
+        if self.waiting.load(Ordering::Relaxed) > 0 {
+            self.condition.notify_one();
+        }
     }
 
     pub(crate) fn notify_all(&self) {
-        self.0.notify_all();
+        if self.waiting.load(Ordering::Relaxed) > 0 {
+            self.condition.notify_all();
+        }
     }
 }
 
