@@ -4,6 +4,7 @@
 
 use std::{
     ffi::{CStr, c_char, c_void},
+    str::Utf8Error,
     time::Duration,
 };
 
@@ -44,9 +45,11 @@ impl mqtt_view {
 /// The pointer is NULL, or points to a NUL-terminated text that nobody changes for `'a`.
 #[inline]
 pub(crate) unsafe fn text<'a>(text: *const c_char, name: &str) -> Result<&'a str> {
-    // SAFETY: the caller's promise.
-    let text = unsafe { optional_text(text, name) }?;
-    text.ok_or_else(|| handle::null(name))
+    if text.is_null() {
+        return Err(handle::null(name));
+    }
+    // SAFETY: not NULL, and the caller's promise.
+    unsafe { utf8(text, name) }
 }
 
 /// The UTF-8 text that C gave, or nothing for NULL.
@@ -59,10 +62,28 @@ pub(crate) unsafe fn optional_text<'a>(text: *const c_char, name: &str) -> Resul
         return Ok(None);
     }
     // SAFETY: not NULL, and the caller's promise.
+    unsafe { utf8(text, name) }.map(Some)
+}
+
+/// The same of what is not NULL.
+///
+/// # Safety
+/// As for [`text`], without NULL.
+#[inline]
+unsafe fn utf8<'a>(text: *const c_char, name: &str) -> Result<&'a str> {
+    // SAFETY: the caller's promise.
     let text = unsafe { CStr::from_ptr(text) };
-    text.to_str().map(Some).map_err(|cause| {
-        Error::new(Code::InvalidUtf8, format!("`{name}` is not valid UTF-8")).with_source(cause)
-    })
+    // Topics are short, and ASCII most often: that is seen quicker than that they are UTF-8.
+    if text.to_bytes().is_ascii() {
+        // SAFETY: ASCII is UTF-8.
+        return Ok(unsafe { str::from_utf8_unchecked(text.to_bytes()) });
+    }
+    text.to_str().map_err(|cause| not_utf8(name, cause))
+}
+
+#[cold]
+fn not_utf8(name: &str, cause: Utf8Error) -> Error {
+    Error::new(Code::InvalidUtf8, format!("`{name}` is not valid UTF-8")).with_source(cause)
 }
 
 /// The texts of an array that C gave.
