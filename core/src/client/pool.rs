@@ -90,17 +90,23 @@ impl Pool {
 
     /// Has something else done for a session; `run` says whether there is more. Never waits.
     pub(super) fn add(self: &Arc<Self>, session: Arc<Shared>, run: fn(&Arc<Shared>) -> bool) {
-        self.enqueue(&mut self.state.lock(), Work { session, since: Instant::now(), run });
+        let work = Work { session, since: Instant::now(), run };
+        let wakes = self.enqueue(&mut self.state.lock(), work);
+        // Without the lock, which is the first thing that the thread will want.
+        if wakes {
+            self.work.notify_one();
+        }
     }
 
-    fn enqueue(self: &Arc<Self>, state: &mut State, work: Work) {
+    /// Whether a thread is to be woken.
+    #[must_use]
+    fn enqueue(self: &Arc<Self>, state: &mut State, work: Work) -> bool {
         let io = work.session.io_thread().handle.clone();
         state.ready.push_back(work);
         // A thread that has been woken counts as idle until it runs, and it takes one session only.
         let mut at_hand = state.idle;
-        if state.idle > 0 {
-            self.work.notify_one();
-        } else if state.threads == 0 {
+        let wakes = state.idle > 0;
+        if !wakes && state.threads == 0 {
             self.start_thread(state);
             at_hand = state.threads;
         }
@@ -109,6 +115,7 @@ impl Pool {
             state.watched = true;
             io.spawn(watch(self.clone()));
         }
+        wakes
     }
 
     /// When no thread can be started, the work is left to those there are, and to the watch.
@@ -179,16 +186,16 @@ mod tests {
     #[test]
     fn work_for_which_no_thread_is_at_hand_is_watched() {
         let pool = Arc::new(Pool::new("test"));
-        pool.enqueue(&mut pool.state.lock(), work());
+        assert!(!pool.enqueue(&mut pool.state.lock(), work()), "there is none to be woken");
         assert!(!pool.state.lock().watched, "the thread that was started takes it");
         while pool.state.lock().idle == 0 {
             std::thread::yield_now();
         }
         let mut state = pool.state.lock();
-        pool.enqueue(&mut state, work());
+        assert!(pool.enqueue(&mut state, work()));
         assert!(!state.watched, "the idle thread takes it");
-        // The thread has been woken and has not run yet.
-        pool.enqueue(&mut state, work());
+        // As if it had been woken and had not run yet.
+        assert!(pool.enqueue(&mut state, work()));
         assert!(state.watched, "the first callback may wait for the second for ever");
     }
 }
