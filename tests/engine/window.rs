@@ -29,6 +29,37 @@ fn no_more_are_in_flight_than_the_session_allows() {
 }
 
 #[test]
+fn a_write_is_due_when_half_the_window_stands_in_the_output_or_no_more_can() {
+    for version in VERSIONS {
+        let mut pair = Pair::with(version, |settings| settings.in_flight_limit = 5).connected();
+        let due = |pair: &mut Pair, qos, payload| {
+            pair.publish(qos, "a", payload);
+            pair.engine.is_write_due()
+        };
+        assert!(!pair.engine.is_write_due());
+        assert_eq!(["1", "2", "3"].map(|payload| due(&mut pair, 1, payload)), [false, false, true]);
+        pair.sent();
+        assert!(!pair.engine.is_write_due(), "it is being written");
+        // Of QoS 0 nothing is waited for.
+        assert!(!due(&mut pair, 0, "4"));
+        assert_eq!(["5", "6"].map(|payload| due(&mut pair, 1, payload)), [false, true]);
+        pair.receive(puback(1));
+        assert!(!pair.engine.is_write_due(), "there is room for more");
+        pair.lose();
+        assert!(!pair.engine.is_write_due(), "there is nothing to be written");
+        pair.reconnect(false);
+        assert!(!pair.engine.is_write_due());
+    }
+    // Before 5.0 a broker remembers few of QoS 2.
+    let mut pair =
+        Pair::with(Version::V311, |settings| settings.exactly_once_limit = 4).connected();
+    publish_all(&mut pair, 2, &["1"]);
+    assert!(!pair.engine.is_write_due());
+    publish_all(&mut pair, 2, &["2"]);
+    assert!(pair.engine.is_write_due());
+}
+
+#[test]
 fn no_more_are_in_flight_than_the_server_receives() {
     let mut pair = Pair::new(Version::V5);
     pair.connect(false);

@@ -11,7 +11,10 @@ use std::{
     future::Future,
     io,
     pin::Pin,
-    sync::{Arc, atomic::Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     task::{Context, Poll},
     time::{Duration, Instant},
 };
@@ -19,7 +22,10 @@ use std::{
 use bytes::{Buf, BytesMut};
 use tokio::time::Sleep;
 
-use super::shared::{Goal, Shared, Wrote};
+use super::{
+    gather::Pause,
+    shared::{Core, Goal, Shared, Wrote},
+};
 use crate::{
     engine::Inbound,
     error::{Code, Error, Layer, Result},
@@ -29,6 +35,9 @@ use crate::{
 
 /// How many turns one session takes before the other sessions of the I/O thread get theirs.
 const TURNS: usize = 16;
+
+/// So many bytes are written although more may be about to come: a system call costs nothing beside them.
+const WORTH_WRITING: usize = 16 << 10;
 
 /// How often acknowledgements are looked for that wait because a callback does not return.
 const ACKNOWLEDGE_EVERY: Duration = Duration::from_millis(10);
@@ -75,8 +84,12 @@ pub(super) struct Connection<'s> {
     /// So many answers wait for the socket that reading would only make more.
     choked: bool,
     acknowledge_at: Option<Instant>,
-    /// The last sleep was a pause for publishes to gather.
-    gathering: bool,
+    /// The session is published to in quick succession.
+    streaming: bool,
+    /// The pause that goes on.
+    pause: Option<Pause>,
+    /// What was read has been answered.
+    answers: bool,
     /// What had been written and read before the last sleep.
     moved: [u64; 2],
     leaving: Leaving,
@@ -106,7 +119,9 @@ impl<'s> Connection<'s> {
             blocked: false,
             choked: false,
             acknowledge_at: None,
-            gathering: false,
+            streaming: false,
+            pause: None,
+            answers: false,
             moved: [0; 2],
             leaving: Leaving::No,
         }
@@ -150,7 +165,7 @@ impl<'s> Connection<'s> {
         let read = read?;
         self.follow_goal(now)?;
         self.handle_timers(now)?;
-        let wrote = match self.write(cx, now) {
+        let wrote = match self.write_unless_it_gathers(cx, now) {
             // After our DISCONNECT it does not matter how the other side ends.
             Err(_) if self.leaving != Leaving::No => return Ok(Turn::Left),
             wrote => wrote?,
@@ -223,7 +238,9 @@ impl<'s> Connection<'s> {
             self.shared.traffic.bytes_in.fetch_add(read as u64, Ordering::Relaxed);
         }
         let mut core = self.shared.core.lock();
+        let before = core.engine.output_length();
         let handled = core.engine.handle_input(buffer, &mut input.inbound, now);
+        self.answers |= core.engine.output_length() > before;
         self.needed = core.engine.needed();
         self.notice_phase(&mut core, now);
         self.held = self.verifying;
@@ -333,6 +350,7 @@ impl<'s> Connection<'s> {
     /// Step four: writes what there is. The answer is how much the socket left over: `Some(0)` when
     /// everything is out, `None` when another thread is at it.
     fn write(&mut self, cx: &mut Context<'_>, now: Instant) -> Result<Option<usize>> {
+        self.pause = None;
         let stream = &mut self.stream;
         let wrote = self.shared.write_out(self.number, now, TURNS, |slices| {
             match stream.poll_write(cx, slices) {
@@ -353,21 +371,42 @@ impl<'s> Connection<'s> {
         }
     }
 
+    /// The same, but while a pause goes on, little waits for more.
+    fn write_unless_it_gathers(
+        &mut self,
+        cx: &mut Context<'_>,
+        now: Instant,
+    ) -> Result<Option<usize>> {
+        // An answer to what was read does not wait.
+        let answers = std::mem::take(&mut self.answers);
+        let pauses = self.pause.is_some_and(|pause| !self.shared.io_thread().gather.is_over(pause));
+        let gathers = pauses && !answers && self.leaving == Leaving::No;
+        if gathers && gathers_more(&self.shared.core.lock()) {
+            return Ok(Some(0));
+        }
+        self.write(cx, now)
+    }
+
     /// Step five: sleeps until something happens, unless something has happened already.
     fn sleep(&mut self, cx: &mut Context<'_>) -> Result<Turn> {
         let mut core = self.shared.core.lock();
-        if core.has_output() && !self.blocked && !core.is_writing() {
-            return Ok(Turn::Again);
-        }
         // A session that is published to in quick succession pauses instead of sleeping: what it
         // writes next gathers, and nobody has to wake it.
-        let traffic = &self.shared.traffic;
-        let moved = [&traffic.bytes_out, &traffic.bytes_in].map(|of| of.load(Ordering::Relaxed));
-        let moves = moved != std::mem::replace(&mut self.moved, moved);
-        let streaming = std::mem::take(&mut core.streaming) || self.gathering;
-        self.gathering = streaming && moves && self.shared.io_thread().gather.begin(cx);
-        core.gathering = self.gathering;
-        core.asleep = !self.gathering && !self.blocked;
+        if self.pause.is_none() {
+            let of = |count: &AtomicU64| count.load(Ordering::Relaxed);
+            let moved = [&self.shared.traffic.bytes_out, &self.shared.traffic.bytes_in].map(of);
+            let moves = moved != std::mem::replace(&mut self.moved, moved);
+            self.streaming |= std::mem::take(&mut core.streaming);
+            self.streaming &= moves;
+            if self.streaming && !self.blocked && gathers_more(&core) {
+                self.pause = self.shared.io_thread().gather.begin(cx);
+            }
+        }
+        core.gathering = self.pause.is_some();
+        if core.has_output() && !core.gathering && !self.blocked && !core.is_writing() {
+            return Ok(Turn::Again);
+        }
+        core.asleep = !core.gathering && !self.blocked;
         let mut deadline = core.expect();
         let farewell = match &core.goal {
             Goal::Disconnect(farewell) if self.leaving == Leaving::No => {
@@ -417,4 +456,9 @@ enum Turn {
     Again,
     Sleep,
     Left,
+}
+
+/// Whether what there is to write is too little for a write of its own, and more may come.
+fn gathers_more(core: &Core) -> bool {
+    core.engine.output_length() < WORTH_WRITING && !core.engine.is_write_due()
 }

@@ -8,7 +8,10 @@
 mod timer {
     use std::{
         io,
-        sync::Arc,
+        sync::{
+            Arc,
+            atomic::{AtomicU64, Ordering},
+        },
         task::{Context, Waker},
     };
 
@@ -24,10 +27,16 @@ mod timer {
     /// network.
     const PAUSE_NANOSECONDS: i64 = 60_000;
 
+    /// A pause that has begun.
+    #[derive(Clone, Copy)]
+    pub(crate) struct Pause(u64);
+
     pub(crate) struct Gather {
         /// Not a pipe, but used like one: it becomes readable, and is read.
         timer: Receiver,
         pausing: Mutex<Vec<Waker>>,
+        /// How many pauses are over.
+        over: AtomicU64,
     }
 
     impl Gather {
@@ -36,25 +45,31 @@ mod timer {
             let flags = TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC;
             let timer = timerfd_create(TimerfdClockId::Monotonic, flags)?;
             let timer = Receiver::from_owned_fd_unchecked(timer)?;
-            let gather = Arc::new(Self { timer, pausing: Mutex::default() });
+            let gather =
+                Arc::new(Self { timer, pausing: Mutex::default(), over: AtomicU64::new(0) });
             tokio::spawn(gather.clone().wake_pausing());
             Ok(gather)
         }
 
-        /// Begins a pause of the calling task, which is woken at its end. `false` when there can be
+        /// Begins a pause of the calling task, which is woken at its end; nothing when there can be
         /// none.
-        pub(crate) fn begin(&self, cx: &Context<'_>) -> bool {
+        pub(crate) fn begin(&self, cx: &Context<'_>) -> Option<Pause> {
             let mut pausing = self.pausing.lock();
             if pausing.is_empty() {
                 let once = Timespec { tv_sec: 0, tv_nsec: PAUSE_NANOSECONDS };
                 let never = Timespec { tv_sec: 0, tv_nsec: 0 };
                 let time = Itimerspec { it_interval: never, it_value: once };
                 if timerfd_settime(&self.timer, TimerfdTimerFlags::empty(), &time).is_err() {
-                    return false;
+                    return None;
                 }
             }
             pausing.push(cx.waker().clone());
-            true
+            Some(Pause(self.over.load(Ordering::Relaxed)))
+        }
+
+        /// Whether this pause is over.
+        pub(crate) fn is_over(&self, pause: Pause) -> bool {
+            self.over.load(Ordering::Relaxed) > pause.0
         }
 
         /// The one task that waits for the timer.
@@ -62,6 +77,7 @@ mod timer {
             while self.timer.readable().await.is_ok() {
                 let mut expirations = [0; 8];
                 let Ok(_) = self.timer.try_read(&mut expirations) else { continue };
+                self.over.fetch_add(1, Ordering::Relaxed);
                 let pausing = std::mem::take(&mut *self.pausing.lock());
                 pausing.into_iter().for_each(Waker::wake);
             }
@@ -87,4 +103,4 @@ mod timer {
     }
 }
 
-pub(super) use timer::Gather;
+pub(super) use timer::{Gather, Pause};

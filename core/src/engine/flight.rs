@@ -94,6 +94,8 @@ pub(super) struct Flights {
     limit: u16,
     window: u16,
     on_wire: u16,
+    /// Those of them that stand in the output.
+    unwritten: u16,
     /// Before 5.0 the broker cannot say how many messages of QoS 2 it remembers at a time.
     exactly_once_limit: u16,
     exactly_once: u16,
@@ -113,6 +115,7 @@ impl Flights {
             limit,
             window: limit,
             on_wire: 0,
+            unwritten: 0,
             exactly_once_limit: if version.is_v5() { u16::MAX } else { exactly_once_limit },
             exactly_once: 0,
             weight: 0,
@@ -180,6 +183,21 @@ impl Flights {
             && (qos != QoS::ExactlyOnce || self.exactly_once < self.exactly_once_limit)
     }
 
+    /// Whether so many stand in the output that they had better be on their way: half of those that may
+    /// be, so that the broker has one half while the program makes the other; or all.
+    pub(super) fn is_write_due(&self) -> bool {
+        let most = match self.exactly_once {
+            0 => self.window,
+            _ => self.window.min(self.exactly_once_limit),
+        };
+        !self.has_place(QoS::ExactlyOnce) || self.unwritten >= most.div_ceil(2)
+    }
+
+    /// The output is being written.
+    pub(super) fn output_taken(&mut self) {
+        self.unwritten = 0;
+    }
+
     /// Takes a packet id for the message that is launched next; nothing if all are in use.
     pub(super) fn allocate(&self, ids: &mut PacketIds) -> Option<PacketId> {
         ids.allocate(Use::Message(self.flights.vacant_key()))
@@ -203,6 +221,7 @@ impl Flights {
         };
         wire.output.require(gate);
         self.on_wire += 1;
+        self.unwritten += 1;
         self.add(Flight { kept, packet_id, released: false, confirmed: 0, counted: true, gate });
     }
 
@@ -271,6 +290,7 @@ impl Flights {
         wire.output.require(flight.gate);
         flight.counted = true;
         self.on_wire += 1;
+        self.unwritten += 1;
         Again::Sent
     }
 
@@ -409,6 +429,7 @@ impl Flights {
     /// The connection is gone.
     pub(super) fn disconnected(&mut self) {
         self.on_wire = 0;
+        self.unwritten = 0;
         self.answered = 0;
         self.resend.clear();
         for (_, flight) in &mut self.flights {

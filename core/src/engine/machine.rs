@@ -150,10 +150,11 @@ impl Engine {
         self.output.encoded_len() > CHOKED
     }
 
-    /// Whether nothing more of QoS 1 or 2 may be sent before the broker answers.
+    /// Whether so many messages of QoS 1 and 2 stand in the output that it had better be written: half of
+    /// those that may be on their way, or all that still may.
     #[inline]
-    pub fn is_window_full(&self) -> bool {
-        self.outgoing.is_window_full()
+    pub fn is_write_due(&self) -> bool {
+        self.outgoing.is_write_due()
     }
 
     /// The whole length of the packet whose beginning the last input ended with; 0 when it is not

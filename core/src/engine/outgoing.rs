@@ -153,8 +153,8 @@ impl Outgoing {
         self.flights.len()
     }
 
-    pub(super) fn is_window_full(&self) -> bool {
-        !self.flights.has_place(QoS::ExactlyOnce)
+    pub(super) fn is_write_due(&self) -> bool {
+        self.flights.is_write_due()
     }
 
     pub(super) fn failed(&self) -> Failed {
@@ -392,6 +392,7 @@ impl Outgoing {
     /// The output has been taken for writing; its QoS 0 messages end when it has been written.
     pub(super) fn output_taken(&mut self, output: &mut Output) {
         self.ledger.output_taken(&mut output.qos0);
+        self.flights.output_taken();
     }
 
     /// What was taken has been written.

@@ -51,8 +51,8 @@ impl Shared {
     #[inline]
     pub(in crate::client) fn see_it_leave(self: &Arc<Self>, mut core: MutexGuard<'_, Core>) {
         let stores = core.begin_storing();
-        // Where the window is full nothing more gathers.
-        let waits = core.asleep || core.gathering && core.engine.is_window_full();
+        // Where half of the window has gathered, the broker had better have it.
+        let waits = core.asleep || core.gathering && core.engine.is_write_due();
         let leaves = waits && !core.writing && core.has_output();
         drop(core);
         if stores {
@@ -67,14 +67,13 @@ impl Shared {
     fn kick(self: &Arc<Self>) {
         let now = Instant::now();
         let mut core = self.core.lock();
-        // Behind a full window nothing more comes that could gather.
-        let full = core.engine.is_window_full();
-        let waits = core.asleep || core.gathering && full;
+        let due = core.engine.is_write_due();
+        let waits = core.asleep || core.gathering && due;
         if !waits || core.writing || !core.has_output() {
             return;
         }
         let quick = core.wrote_directly.is_some_and(|wrote| now.duration_since(wrote) < QUICK);
-        let direct = core.direct.clone().filter(|_| full || !quick);
+        let direct = core.direct.clone().filter(|_| due || !quick);
         if let Some(stream) = direct {
             let connection = core.connection;
             drop(core);
