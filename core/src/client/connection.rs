@@ -30,6 +30,7 @@ use crate::{
     engine::Inbound,
     error::{Code, Error, Layer, Result},
     protocol::{Properties, ReasonCode},
+    sync::MutexGuard,
     transport::{self, Stream},
 };
 
@@ -146,7 +147,8 @@ impl<'s> Connection<'s> {
                 Ok(Turn::Left) => return Poll::Ready(Ok(())),
                 Err(error) => {
                     // What the engine has to say about it, as far as the socket takes it.
-                    let _too_late_to_fail = self.write(cx, Instant::now());
+                    let core = self.shared.core.lock();
+                    let _too_late_to_fail = self.write(core, cx, Instant::now());
                     return Poll::Ready(Err(error));
                 }
             }
@@ -163,9 +165,13 @@ impl<'s> Connection<'s> {
         // What came before the error, or before the broker's DISCONNECT, came.
         self.hand_over(input, now);
         let read = read?;
-        self.follow_goal(now)?;
-        self.handle_timers(now)?;
-        let wrote = match self.write_unless_it_gathers(cx, now) {
+        self.look_at_the_time(now)?;
+        let core = self.follow_goal(self.shared.core.lock(), now)?;
+        let core = self.handle_timers(core, now)?;
+        if self.gathers(&core) {
+            return if read == Read::Some { Ok(Turn::Again) } else { self.sleep(core, cx) };
+        }
+        let wrote = match self.write(core, cx, now) {
             // After our DISCONNECT it does not matter how the other side ends.
             Err(_) if self.leaving != Leaving::No => return Ok(Turn::Left),
             wrote => wrote?,
@@ -185,7 +191,7 @@ impl<'s> Connection<'s> {
         if read == Read::Some || unchoked {
             return Ok(Turn::Again);
         }
-        self.sleep(cx)
+        self.sleep(self.shared.core.lock(), cx)
     }
 
     /// Steps one and two: reads what is there, and lets the engine handle it.
@@ -289,21 +295,24 @@ impl<'s> Connection<'s> {
     }
 
     /// What the program wants of the connection.
-    fn follow_goal(&mut self, now: Instant) -> Result<()> {
+    fn follow_goal(
+        &mut self,
+        mut core: MutexGuard<'s, Core>,
+        now: Instant,
+    ) -> Result<MutexGuard<'s, Core>> {
         if self.leaving != Leaving::No {
-            return Ok(());
+            return Ok(core);
         }
-        let mut core = self.shared.core.lock();
         if let Some(error) = core.fault.take() {
             return Err(error);
         }
         // With a store what has not ended stays, and is counted when the session has come to rest.
         let stays = self.shared.keeper.is_some();
         match core.goal.clone() {
-            Goal::Connect | Goal::Rest => return Ok(()),
+            Goal::Connect | Goal::Rest => return Ok(core),
             Goal::Disconnect(farewell) => {
                 if !farewell.is_due(&core, now) {
-                    return Ok(());
+                    return Ok(core);
                 }
                 core.cancelled += if stays { 0 } else { core.engine.cancel_all() };
                 core.engine.disconnect(farewell.reason, farewell.properties.as_properties());
@@ -318,10 +327,11 @@ impl<'s> Connection<'s> {
         let effects = core.collect();
         drop(core);
         self.shared.apply(effects);
-        Ok(())
+        Ok(self.shared.core.lock())
     }
 
-    fn handle_timers(&mut self, now: Instant) -> Result<()> {
+    /// What is due of the driver's own.
+    fn look_at_the_time(&mut self, now: Instant) -> Result<()> {
         if self.awaits_connack() && now >= self.deadline {
             return Err(match self.shared.questions.is_asking() {
                 true => Error::new(
@@ -335,24 +345,37 @@ impl<'s> Connection<'s> {
             self.shared.inbox.acknowledge_handled(self.shared);
             self.acknowledge_at = self.shared.inbox.is_busy().then(|| now + ACKNOWLEDGE_EVERY);
         }
-        let mut core = self.shared.core.lock();
-        if core.engine.poll_timeout().is_some_and(|at| now >= at) {
-            let handled = core.engine.handle_timeout(now);
-            core.shrink();
-            let effects = core.collect();
-            drop(core);
-            self.shared.apply(effects);
-            handled?;
-        }
         Ok(())
+    }
+
+    fn handle_timers(
+        &self,
+        mut core: MutexGuard<'s, Core>,
+        now: Instant,
+    ) -> Result<MutexGuard<'s, Core>> {
+        if core.engine.poll_timeout().is_none_or(|at| now < at) {
+            return Ok(core);
+        }
+        let handled = core.engine.handle_timeout(now);
+        core.shrink();
+        let effects = core.collect();
+        drop(core);
+        self.shared.apply(effects);
+        handled?;
+        Ok(self.shared.core.lock())
     }
 
     /// Step four: writes what there is. The answer is how much the socket left over: `Some(0)` when
     /// everything is out, `None` when another thread is at it.
-    fn write(&mut self, cx: &mut Context<'_>, now: Instant) -> Result<Option<usize>> {
+    fn write(
+        &mut self,
+        core: MutexGuard<'s, Core>,
+        cx: &mut Context<'_>,
+        now: Instant,
+    ) -> Result<Option<usize>> {
         self.pause = None;
         let stream = &mut self.stream;
-        let wrote = self.shared.write_out(self.number, now, TURNS, |slices| {
+        let wrote = self.shared.write_out(core, self.number, now, TURNS, |slices| {
             match stream.poll_write(cx, slices) {
                 Poll::Ready(wrote) => wrote,
                 Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
@@ -371,25 +394,16 @@ impl<'s> Connection<'s> {
         }
     }
 
-    /// The same, but while a pause goes on, little waits for more.
-    fn write_unless_it_gathers(
-        &mut self,
-        cx: &mut Context<'_>,
-        now: Instant,
-    ) -> Result<Option<usize>> {
-        // An answer to what was read does not wait.
+    /// Whether what there is to write waits for more: while a pause goes on, as long as it is little, and
+    /// no answer to what was read.
+    fn gathers(&mut self, core: &Core) -> bool {
         let answers = std::mem::take(&mut self.answers);
         let pauses = self.pause.is_some_and(|pause| !self.shared.io_thread().gather.is_over(pause));
-        let gathers = pauses && !answers && self.leaving == Leaving::No;
-        if gathers && gathers_more(&self.shared.core.lock()) {
-            return Ok(Some(0));
-        }
-        self.write(cx, now)
+        pauses && !answers && self.leaving == Leaving::No && gathers_more(core)
     }
 
     /// Step five: sleeps until something happens, unless something has happened already.
-    fn sleep(&mut self, cx: &mut Context<'_>) -> Result<Turn> {
-        let mut core = self.shared.core.lock();
+    fn sleep(&mut self, mut core: MutexGuard<'s, Core>, cx: &mut Context<'_>) -> Result<Turn> {
         // A session that is published to in quick succession pauses instead of sleeping: what it
         // writes next gathers, and nobody has to wake it.
         if self.pause.is_none() {
@@ -399,13 +413,17 @@ impl<'s> Connection<'s> {
             self.streaming |= std::mem::take(&mut core.streaming);
             self.streaming &= moves;
             if self.streaming && !self.blocked && gathers_more(&core) {
+                // Not under the lock: it is a system call.
+                drop(core);
                 self.pause = self.shared.io_thread().gather.begin(cx);
+                core = self.shared.core.lock();
             }
         }
-        core.gathering = self.pause.is_some();
-        if core.has_output() && !core.gathering && !self.blocked && !core.is_writing() {
+        let gathers = self.pause.is_some() && gathers_more(&core);
+        if core.has_output() && !gathers && !self.blocked && !core.is_writing() {
             return Ok(Turn::Again);
         }
+        core.gathering = self.pause.is_some();
         core.asleep = !core.gathering && !self.blocked;
         let mut deadline = core.expect();
         let farewell = match &core.goal {

@@ -30,9 +30,11 @@ fn a_writer_that_comes_late_does_not_write_for_the_next_connection() {
     let former = connect();
     let present = connect();
     let mut written = 0;
-    let late = shared.write_out(former, Instant::now(), 1, |_| panic!("to the former stream"));
+    let late = shared.write_out(shared.core.lock(), former, Instant::now(), 1, |_| {
+        panic!("to the former stream")
+    });
     assert!(matches!(late, Wrote::Elsewhere));
-    let wrote = shared.write_out(present, Instant::now(), 1, |slices| {
+    let wrote = shared.write_out(shared.core.lock(), present, Instant::now(), 1, |slices| {
         written += slices[0].len();
         Ok(slices[0].len())
     });

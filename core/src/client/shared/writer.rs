@@ -76,9 +76,8 @@ impl Shared {
         let direct = core.direct.clone().filter(|_| due || !quick);
         if let Some(stream) = direct {
             let connection = core.connection;
-            drop(core);
             let write = |slices: &[IoSlice<'_>]| stream.try_write_vectored(slices);
-            let wrote = self.write_out(connection, now, 1, write);
+            let wrote = self.write_out(core, connection, now, 1, write);
             let finished = Instant::now();
             let mut core = self.core.lock();
             core.wrote_directly = Some(finished);
@@ -99,14 +98,14 @@ impl Shared {
 
     /// Writes what there is to the stream of this connection, at most this many times a whole
     /// buffer. `now` is the time of the first write.
-    pub(in crate::client) fn write_out(
-        self: &Arc<Self>,
+    pub(in crate::client) fn write_out<'s>(
+        self: &'s Arc<Self>,
+        mut core: MutexGuard<'s, Core>,
         connection: u64,
         now: Instant,
         rounds: usize,
         mut write: impl FnMut(&[IoSlice<'_>]) -> io::Result<usize>,
     ) -> Wrote {
-        let mut core = self.core.lock();
         // Whoever comes late must not write to the former stream what the next one is to carry.
         if core.writing || core.connection != connection {
             return Wrote::Elsewhere;
