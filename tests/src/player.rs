@@ -128,19 +128,18 @@ impl Player<'_> {
         let mut expanded = Vec::with_capacity(value.len());
         let mut rest = value;
         while let Some((first, behind)) = rest.split_first() {
-            let length = behind.iter().take_while(|byte| byte.is_ascii_alphanumeric()).count();
-            let (name, after) = behind.split_at(length);
-            let known = self.variables.iter().find(|variable| variable.0.as_bytes() == name);
-            match (first, known) {
-                (b'$', Some((_, value))) => {
+            if *first == b'$' {
+                let length = behind.iter().take_while(|byte| byte.is_ascii_alphanumeric()).count();
+                let (name, after) = behind.split_at(length);
+                let known = self.variables.iter().find(|variable| variable.0.as_bytes() == name);
+                if let Some((_, value)) = known {
                     expanded.extend_from_slice(value);
                     rest = after;
-                }
-                _ => {
-                    expanded.push(*first);
-                    rest = behind;
+                    continue;
                 }
             }
+            expanded.push(*first);
+            rest = behind;
         }
         expanded
     }
