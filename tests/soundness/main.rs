@@ -4,6 +4,7 @@
 mod acknowledge;
 mod ending;
 mod inline;
+mod lent;
 mod meeting;
 mod question;
 mod store;

@@ -140,6 +140,8 @@ pub(super) enum Item {
     Ended(Vec<Ended>),
     Event(Event, EventHandler),
     Call(Box<dyn FnOnce() + Send>),
+    /// Payloads that were lent have come back.
+    Returned,
     /// Nothing comes after it.
     Last,
 }
@@ -288,7 +290,7 @@ impl Inbox {
                 }
                 state.events += 1;
             }
-            Item::Claimed(..) | Item::Ended(_) | Item::Call(_) | Item::Last => {}
+            Item::Claimed(..) | Item::Ended(_) | Item::Call(_) | Item::Returned | Item::Last => {}
         }
         // A handler that may be held by nothing else is let go of on a callback thread; that of the new
         // event has just been put in again.
@@ -436,7 +438,7 @@ impl Inbox {
         self.leaving.fetch_sub(1, Ordering::SeqCst);
     }
 
-    /// Returns when the last callback has run.
+    /// Returns when the last callback has run, and whatever came after it.
     pub(super) fn wait_until_finished(&self, shared: &Arc<Shared>) {
         self.wait_until_finished_or(shared, None);
     }
@@ -448,7 +450,7 @@ impl Inbox {
         deadline: Option<Instant>,
     ) -> bool {
         let mut state = self.state.lock();
-        while !state.finished || state.running {
+        while !state.finished || state.running || !state.queue.is_empty() {
             if self.dispatch == Dispatch::Polled && !state.queue.is_empty() && !state.running {
                 drop(state);
                 self.run(shared, usize::MAX);
@@ -459,7 +461,7 @@ impl Inbox {
                 None => self.changed.wait(&mut state),
                 Some(deadline) => {
                     if self.changed.wait_until(&mut state, deadline) {
-                        return state.finished && !state.running;
+                        return state.finished && !state.running && state.queue.is_empty();
                     }
                 }
             }

@@ -240,6 +240,7 @@ impl Keeper {
             shared.store_soon();
         }
         self.plan(shared, news.retry, news.sync);
+        shared.give_back();
     }
 }
 

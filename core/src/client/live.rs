@@ -48,7 +48,8 @@ pub fn shutdown(timeout: Option<Duration>) -> Result<()> {
     for session in &sessions {
         let finished = session.inbox.wait_until_finished_or(session, deadline)
             && session.questions.wait_until_idle(deadline)
-            && session.wait_until_store_closed(deadline);
+            && session.wait_until_store_closed(deadline)
+            && session.inbox.wait_until_finished_or(session, deadline);
         if !finished {
             return Err(Code::Timeout.into());
         }

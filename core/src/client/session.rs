@@ -13,7 +13,9 @@ use std::{
 use super::{
     Connected, Dispatch, EventHandler, Operation, Options, State, driver,
     keeper::{self, Opened},
-    later, live,
+    later,
+    lent::Lent,
+    live,
     operation::{self, Signal},
     runtime,
     shared::{Farewell, Goal, Shared},
@@ -244,6 +246,20 @@ impl Session {
         self.shared().publish(topic, payload, options, false)
     }
 
+    /// [`publish`](Self::publish) of a payload that is lent, which the session never copies from 16 KiB
+    /// on, however long the message waits and however often it is sent.
+    ///
+    /// Its owner is dropped once, when the session has done with it: where the session's callbacks run, or
+    /// by this call before it returns, when that fails, or the payload is small, or has left by then. When
+    /// [`close`](Self::close) has waited, all have been dropped.
+    ///
+    /// # Errors
+    /// Those of `publish`.
+    pub fn publish_lent(&self, topic: &str, payload: Lent, options: PublishOptions) -> Result<u64> {
+        // Dropped here at the earliest, outside all locks.
+        self.shared().publish_lent(topic, &payload, options)
+    }
+
     /// Waits until a message has ended, at most this long; `None` is as long as it takes. A timeout
     /// does not cancel it, and waiting may be repeated.
     ///
@@ -416,6 +432,8 @@ impl Session {
             shared.inbox.wait_until_finished(shared);
             shared.questions.wait_until_idle(None);
             shared.wait_until_store_closed(None);
+            // The store may have been the last to need what was lent.
+            shared.inbox.wait_until_finished(shared);
         }
     }
 

@@ -29,6 +29,7 @@ use super::{
     Connected, Event, EventHandler, Granted, Options, OwnedMessage, State, Unsubscribed, fork,
     inbox::{Inbox, Item, Subscription, Subscriptions},
     keeper::{self, Health, Keeper, Opened},
+    lent::Loans,
     live,
     operation::{Cell, Signal},
     pool::Pool,
@@ -253,6 +254,8 @@ pub(super) struct Shared {
     pub(super) claiming: AtomicUsize,
     /// From the first request on.
     pub(super) requests: OnceLock<Box<Requests>>,
+    /// From the first payload on that the program lends.
+    pub(super) loans: OnceLock<Arc<Loans>>,
     /// Of a session with a store.
     pub(super) keeper: Option<Box<Keeper>>,
     born: u32,
@@ -296,6 +299,7 @@ impl Shared {
             unclaimed: Mutex::default(),
             claiming: AtomicUsize::new(0),
             requests: OnceLock::new(),
+            loans: OnceLock::new(),
             keeper,
             born: fork::generation(),
             io: runtime.next_io_thread(),

@@ -23,7 +23,9 @@ pub(super) const OVERHEAD: usize = 5 + 2 + 2 + 4 + 3;
 pub enum Payload<'a> {
     /// Copied during the call.
     Borrowed(&'a [u8]),
-    /// Shared; a large one is never copied.
+    /// Shared; a large one is never copied. What owns the bytes (`Bytes::from_owner`) is dropped wherever
+    /// their last reference ends, under a lock of the session's too, and may do no more there than free
+    /// its memory. A client's `publish_lent` takes owners that do.
     Shared(Bytes),
 }
 

@@ -224,6 +224,7 @@ impl Inbox {
                 contain(call);
                 1
             }
+            Item::Returned => shared.drop_returned(limit),
             Item::Last => {
                 self.state.lock().finished = true;
                 shared.close_store();

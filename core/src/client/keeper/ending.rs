@@ -73,6 +73,10 @@ impl Keeper {
         let mut news = News::default();
         let mut pen = self.pen.lock();
         while matches!(self.write(shared, &mut pen, &mut news), Ok(true)) {}
+        // What the store has not taken it is not offered any more.
+        pen.batch.clear(0);
+        shared.core.lock().engine.poll_records(&mut pen.batch);
+        pen.batch.clear(0);
         self.put_down(shared, pen, news);
         // Waits for a sync that is under way.
         let storage = self.storage.write().take();

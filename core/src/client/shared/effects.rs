@@ -142,5 +142,6 @@ impl Shared {
         if !refused.is_empty() {
             self.drop_there(refused);
         }
+        self.give_back();
     }
 }

@@ -61,6 +61,7 @@ impl Shared {
         if leaves {
             self.kick();
         }
+        self.give_back();
     }
 
     /// The driver sleeps or pauses and there is output: writes it, or wakes the driver.
@@ -100,6 +101,19 @@ impl Shared {
     /// buffer. `now` is the time of the first write.
     pub(in crate::client) fn write_out<'s>(
         self: &'s Arc<Self>,
+        core: MutexGuard<'s, Core>,
+        connection: u64,
+        now: Instant,
+        rounds: usize,
+        write: impl FnMut(&[IoSlice<'_>]) -> io::Result<usize>,
+    ) -> Wrote {
+        let wrote = self.write_rounds(core, connection, now, rounds, write);
+        self.give_back();
+        wrote
+    }
+
+    fn write_rounds<'s>(
+        self: &'s Arc<Self>,
         mut core: MutexGuard<'s, Core>,
         connection: u64,
         now: Instant,
@@ -130,6 +144,10 @@ impl Shared {
             unblocked.iter().for_each(|signal| signal.done());
             let wrote = self.write_whole(&mut output, &mut write);
             let written_at = Instant::now();
+            if wrote.is_ok() {
+                // Without the lock: large payloads may end here.
+                output.clear(KEPT);
+            }
             core = self.core.lock();
             if core.connection != connection {
                 // Its connection is gone; the driver of the next one is woken by the caller.
@@ -145,7 +163,6 @@ impl Shared {
                 };
             }
             core.engine.handle_written(written_at);
-            output.clear(KEPT);
             core.spare = output;
             if core.has_news() {
                 // Still holding the right to write, so that completions keep their order.
