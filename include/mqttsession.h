@@ -33,6 +33,8 @@
  * - Value: a number, nothing to own.
  * - Borrowed: yours; the library looks at it during the call and keeps nothing of it.
  * - Taken: the library's from the first moment of the call, whether the call succeeds or not.
+ * - Lent: yours; the library looks at it, and it stays as it is, until the `destroy` of the same call
+ *   is called.
  * - Callback: a function of the triple, see below; NULL where the comment allows it.
  * - Output: a place of yours that is written only when the call returns MQTT_OK, and left
  *   untouched otherwise. "Optional" means that it may be NULL.
@@ -1276,9 +1278,10 @@ void mqtt_outcome_free(mqtt_outcome *outcome);
 
 /**
  * Ends the user data of a callback triple: called exactly once, after the last call of the
- * function has returned.
+ * function has returned; where bytes are lent with the triple, when the library has stopped looking
+ * at them, too.
  *
- * @param user_data Taken. The user data of the triple; yours again from here on.
+ * @param user_data Taken. The user data of the triple; yours again from here on, as are lent bytes.
  */
 typedef void (*mqtt_destroy)(void *user_data);
 
@@ -2751,8 +2754,8 @@ mqtt_status mqtt_options_set_credentials_source(mqtt_options *options,
  * ============================================================================================== */
 
 /**
- * How a message is published, for mqtt_session_publish_with and mqtt_session_reply. One object
- * serves any number of publishes.
+ * How a message is published, for mqtt_session_publish_with, mqtt_session_publish_lent and
+ * mqtt_session_reply. One object serves any number of publishes.
  */
 typedef struct mqtt_publish_options mqtt_publish_options;
 
@@ -2880,6 +2883,50 @@ mqtt_status mqtt_session_publish(const mqtt_session *session,
  * @callbacks Any.
  */
 mqtt_status mqtt_session_publish_with(const mqtt_session *session,
+                                      const char *topic,
+                                      const void *payload,
+                                      size_t size,
+                                      const mqtt_publish_options *options,
+                                      mqtt_publish_handler handler,
+                                      void *user_data,
+                                      mqtt_destroy destroy,
+                                      uint64_t *number);
+
+/**
+ * Publishes a message whose payload is lent: from 16 KiB on it is never copied, however long it waits
+ * and however often it is sent. (A connection with TLS encrypts it into memory of its own.)
+ *
+ * Otherwise as mqtt_session_publish_with. The payload has to stay where and as it is until `destroy`
+ * is called: exactly once, whatever becomes of the message, when the handler has returned and the
+ * library has done with the payload. It has done with it when the message has been written (quality
+ * of service 0), acknowledged (1), confirmed for the first time (2), or has ended in another way, and
+ * has been stored where it had to be. With a smaller payload, which is copied, it has done when this
+ * call returns. When mqtt_session_free has returned, outside callbacks, every `destroy` has.
+ *
+ * `destroy` runs where the session's callbacks run, after or between them, or in this function before
+ * it returns: when it fails, and when the library has done with the payload by then. So hold no lock
+ * during the call that `destroy` takes. It may call any function, as callbacks may.
+ *
+ * A program that needs no handler gives NULL for it, and as `destroy` what frees the buffer:
+ * mqtt_session_publish_lent(session, topic, buffer, size, options, NULL, buffer, free, NULL).
+ *
+ * @param session Borrowed. The session, which must have been told to connect.
+ * @param topic Borrowed. The topic, without wildcards, 1 to 65,535 bytes.
+ * @param payload Lent. The payload; may be NULL when the size is 0.
+ * @param size Value. The number of bytes.
+ * @param options Borrowed. How it is published; NULL for the defaults.
+ * @param handler Callback. Told once how it ended, in order with the session's other callbacks;
+ *        NULL for none.
+ * @param user_data Taken. Its user data, and the payload's.
+ * @param destroy Callback. Ends the user data and the loan; NULL for a payload that is never freed or
+ *        changed.
+ * @param number Output, optional. The number of the message, above 0 and ascending.
+ * @return As mqtt_session_publish_with. After an error the handler is not called; the loan has ended
+ *         and the user data is destroyed.
+ * @threads Any.
+ * @callbacks Any.
+ */
+mqtt_status mqtt_session_publish_lent(const mqtt_session *session,
                                       const char *topic,
                                       const void *payload,
                                       size_t size,

@@ -2,6 +2,7 @@
 
 use std::{
     any::Any,
+    borrow::Borrow,
     cell::{Cell, RefCell},
     ffi::c_void,
 };
@@ -19,9 +20,10 @@ use crate::{
 };
 
 /// Ends the user data of a callback triple: called exactly once, after the last call of the
-/// function has returned.
+/// function has returned; where bytes are lent with the triple, when the library has stopped looking
+/// at them, too.
 ///
-/// @param user_data Taken. The user data of the triple; yours again from here on.
+/// @param user_data Taken. The user data of the triple; yours again from here on, as are lent bytes.
 pub type mqtt_destroy = Option<unsafe extern "C" fn(user_data: *mut c_void)>;
 
 /// Receives the messages of a subscription.
@@ -108,7 +110,7 @@ impl Handler for MessageHandler {
 /// A C function as the completion of a publish; without a function only the destroy remains.
 pub(crate) fn completion(
     function: mqtt_publish_handler,
-    user_data: UserData,
+    user_data: impl Borrow<UserData> + Send + 'static,
 ) -> Option<mqttsession::client::Completion> {
     let function = function?;
     Some(Box::new(move |number: u64, outcome: Outcome| {
@@ -119,7 +121,7 @@ pub(crate) fn completion(
             Some(error) => error::remember(error.clone()),
         };
         // Captured whole, so that the destroy comes after the call.
-        let user_data = &user_data;
+        let user_data: &UserData = user_data.borrow();
         // SAFETY: the triple is the caller's promise; the outcome outlives the call.
         unsafe { function(number, status, &raw const outcome, user_data.data) };
     }))

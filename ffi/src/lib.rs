@@ -34,6 +34,8 @@
 //! - Value: a number, nothing to own.
 //! - Borrowed: yours; the library looks at it during the call and keeps nothing of it.
 //! - Taken: the library's from the first moment of the call, whether the call succeeds or not.
+//! - Lent: yours; the library looks at it, and it stays as it is, until the `destroy` of the same call
+//!   is called.
 //! - Callback: a function of the triple, see below; NULL where the comment allows it.
 //! - Output: a place of yours that is written only when the call returns MQTT_OK, and left
 //!   untouched otherwise. "Optional" means that it may be NULL.

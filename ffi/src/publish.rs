@@ -2,11 +2,12 @@
 
 use std::{
     ffi::{c_char, c_void},
+    sync::Arc,
     time::Duration,
 };
 
 use mqttsession::{
-    client::{Payload, PublishOptions, Session},
+    client::{Lent, Payload, PublishOptions, Session},
     error::{Code, Error},
     protocol::{PropertyBlock, QoS},
 };
@@ -23,8 +24,8 @@ use crate::{
     value::{self, CENTURY},
 };
 
-/// How a message is published, for mqtt_session_publish_with and mqtt_session_reply. One object
-/// serves any number of publishes.
+/// How a message is published, for mqtt_session_publish_with, mqtt_session_publish_lent and
+/// mqtt_session_reply. One object serves any number of publishes.
 #[derive(Default)]
 pub struct mqtt_publish_options {
     qos: QoS,
@@ -258,6 +259,70 @@ pub unsafe extern "C" fn mqtt_session_publish_with(
     })
 }
 
+/// Publishes a message whose payload is lent: from 16 KiB on it is never copied, however long it waits
+/// and however often it is sent. (A connection with TLS encrypts it into memory of its own.)
+///
+/// Otherwise as mqtt_session_publish_with. The payload has to stay where and as it is until `destroy`
+/// is called: exactly once, whatever becomes of the message, when the handler has returned and the
+/// library has done with the payload. It has done with it when the message has been written (quality
+/// of service 0), acknowledged (1), confirmed for the first time (2), or has ended in another way, and
+/// has been stored where it had to be. With a smaller payload, which is copied, it has done when this
+/// call returns. When mqtt_session_free has returned, outside callbacks, every `destroy` has.
+///
+/// `destroy` runs where the session's callbacks run, after or between them, or in this function before
+/// it returns: when it fails, and when the library has done with the payload by then. So hold no lock
+/// during the call that `destroy` takes. It may call any function, as callbacks may.
+///
+/// A program that needs no handler gives NULL for it, and as `destroy` what frees the buffer:
+/// mqtt_session_publish_lent(session, topic, buffer, size, options, NULL, buffer, free, NULL).
+///
+/// @param session Borrowed. The session, which must have been told to connect.
+/// @param topic Borrowed. The topic, without wildcards, 1 to 65,535 bytes.
+/// @param payload Lent. The payload; may be NULL when the size is 0.
+/// @param size Value. The number of bytes.
+/// @param options Borrowed. How it is published; NULL for the defaults.
+/// @param handler Callback. Told once how it ended, in order with the session's other callbacks;
+///        NULL for none.
+/// @param user_data Taken. Its user data, and the payload's.
+/// @param destroy Callback. Ends the user data and the loan; NULL for a payload that is never freed or
+///        changed.
+/// @param number Output, optional. The number of the message, above 0 and ascending.
+/// @return As mqtt_session_publish_with. After an error the handler is not called; the loan has ended
+///         and the user data is destroyed.
+/// @threads Any.
+/// @callbacks Any.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mqtt_session_publish_lent(
+    session: *const mqtt_session,
+    topic: *const c_char,
+    payload: *const c_void,
+    size: usize,
+    options: *const mqtt_publish_options,
+    handler: mqtt_publish_handler,
+    user_data: *mut c_void,
+    destroy: mqtt_destroy,
+    number: *mut u64,
+) -> mqtt_status {
+    boundary(|| {
+        let user_data = Arc::new(UserData::new(user_data, destroy));
+        let completion = callback::completion(handler, user_data.clone());
+        // SAFETY: a session of the caller's, by the conventions.
+        let session = unsafe { mqtt_session::borrow(session) }?;
+        // SAFETY: a text of the caller's, by the conventions.
+        let topic = unsafe { value::text(topic, "topic") }?;
+        // SAFETY: bytes that the caller lends until the user data is destroyed, by the conventions.
+        let bytes = unsafe { value::bytes(payload, size, "payload") }?;
+        let payload = Lent::new(LentBytes { bytes, _until_destroyed: user_data });
+        // SAFETY: options of the caller's, by the conventions.
+        let options = unsafe { mqtt_publish_options::read(options) };
+        let options = PublishOptions { completion, ..options };
+        let accepted = session.hold().publish_lent(topic, payload, options)?;
+        // SAFETY: the caller's place for a number, or NULL.
+        unsafe { Output::optional(number).write(accepted) };
+        Ok(())
+    })
+}
+
 /// Waits until a message has ended.
 ///
 /// @param session Borrowed. The session.
@@ -394,5 +459,18 @@ impl mqtt_publish_options {
                 completion: None,
             },
         }
+    }
+}
+
+/// A payload that C lends, with what says for how long.
+struct LentBytes {
+    /// Not longer, and only in here.
+    bytes: &'static [u8],
+    _until_destroyed: Arc<UserData>,
+}
+
+impl AsRef<[u8]> for LentBytes {
+    fn as_ref(&self) -> &[u8] {
+        self.bytes
     }
 }

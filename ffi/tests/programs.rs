@@ -8,6 +8,7 @@ mod programs {
     pub(crate) mod compile;
     mod cpp;
     mod durable;
+    mod lent;
     pub(crate) mod mqtt5;
     pub(crate) mod run;
 }
@@ -244,6 +245,7 @@ fn every_c_program_of_the_directory_is_run() {
     let here = [
         include_str!("programs.rs"),
         include_str!("programs/durable.rs"),
+        include_str!("programs/lent.rs"),
         include_str!("programs/mqtt5.rs"),
     ]
     .concat();

@@ -1,7 +1,7 @@
 //! Reads a header as a user does and checks what each function's comment and signature promise.
 
 /// Headers that break a rule, and what is to be said about it.
-pub(crate) const EXAMPLES: [(&str, &str); 9] = [
+pub(crate) const EXAMPLES: [(&str, &str); 10] = [
     ("int32_t mqtt_a(void);", "no comment"),
     (
         "/**\n * @return MQTT_OK.\n * @threads Any.\n * @callbacks Any.\n */\nint32_t mqtt_a(void);",
@@ -32,6 +32,10 @@ pub(crate) const EXAMPLES: [(&str, &str); 9] = [
         "out of order",
     ),
     (
+        "/**\n * Does.\n * @param b Lent.\n * @return MQTT_OK.\n * @threads Any.\n * @callbacks Any.\n */\nint32_t mqtt_a(const void *b);",
+        "`b` is lent for ever",
+    ),
+    (
         "/**\n * Does.\n * @param b Value.\n * @return MQTT_OK.\n * @threads Any.\n * @callbacks Any.\n */\nint32_t mqtt_a(long b);",
         "`long`",
     ),
@@ -50,7 +54,7 @@ const FORBIDDEN: [&str; 12] = [
 
 /// The first words of a parameter's comment, in the order in which parameters stand: the object
 /// and the inputs, the callback triple, the outputs.
-const INPUTS: [&str; 3] = ["Value.", "Borrowed.", "Taken."];
+const INPUTS: [&str; 4] = ["Value.", "Borrowed.", "Taken.", "Lent."];
 
 struct Function {
     name: String,
@@ -123,6 +127,9 @@ impl Function {
                     continue;
                 }
             };
+            if owner == "Lent." && self.part("@param destroy ").is_none() {
+                faults.push(format!("`{name}` is lent for ever"));
+            }
             if place < stage {
                 faults.push(format!("`{name}` is out of order"));
             }
