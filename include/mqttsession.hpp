@@ -28,6 +28,12 @@
  * here. A moved-from object answers everything with MQTT_INVALID_ARGUMENT. Any order of destruction
  * is right: what outlives its session answers MQTT_CLOSED or MQTT_CANCELLED.
  *
+ * # Payloads
+ *
+ * What a function takes as Bytes it borrows for the call. Session::publish also takes a std::string
+ * or std::vector of bytes that is moved in, or a Lent with any other owner: a large payload (from 16
+ * KiB on) is then sent from where it lies, and let go of when the session has done with it.
+ *
  * # Callbacks
  *
  * Any callable is taken, move-only ones too, and lives until its last call has returned. Calls of
@@ -49,6 +55,7 @@
 #include "mqttsession/connection.hpp"
 #include "mqttsession/error.hpp"
 #include "mqttsession/event.hpp"
+#include "mqttsession/lent.hpp"
 #include "mqttsession/log.hpp"
 #include "mqttsession/message.hpp"
 #include "mqttsession/operation.hpp"

@@ -32,6 +32,7 @@ fn everything_is_in_its_place() {
             "include/mqttsession/connection.hpp 644",
             "include/mqttsession/error.hpp 644",
             "include/mqttsession/event.hpp 644",
+            "include/mqttsession/lent.hpp 644",
             "include/mqttsession/log.hpp 644",
             "include/mqttsession/message.hpp 644",
             "include/mqttsession/operation.hpp 644",

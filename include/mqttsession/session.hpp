@@ -5,6 +5,7 @@
 
 #include "connection.hpp"
 #include "event.hpp"
+#include "lent.hpp"
 #include "operation.hpp"
 #include "options.hpp"
 #include "request.hpp"
@@ -147,6 +148,63 @@ class Session {
         using Triple = detail::Triple<std::decay_t<Handler>>;
         return publish_with(topic, payload, options, Triple::published,
                             detail::keep(std::forward<Handler>(handler)), Triple::destroy);
+    }
+
+    /// With a payload that is lent, in each of these forms: a std::string or a std::vector of bytes, or
+    /// a Lent, which is moved in, also when this fails. From 16 KiB on it is not copied.
+    template <class Payload, detail::Lends<Payload> = 0>
+    std::uint64_t publish(const Text &topic, Payload &&payload, QoS qos = QoS::at_most_once,
+                          bool retain = false) const {
+        return publish(std::nothrow, topic, std::move(payload), qos, retain).value();
+    }
+    template <class Payload, detail::Lends<Payload> = 0>
+    Result<std::uint64_t> publish(std::nothrow_t, const Text &topic, Payload &&payload,
+                                  QoS qos = QoS::at_most_once, bool retain = false) const {
+        Payload lent(std::move(payload));
+        const Bytes bytes = detail::bytes(lent);
+        if (bytes.size() < detail::large_payload)
+            return publish(std::nothrow, topic, bytes, qos, retain);
+        PublishOptions options(std::nothrow);
+        options.qos(qos).retain(retain);
+        return publish(std::nothrow, topic, std::move(lent), options);
+    }
+    template <class Payload, detail::Lends<Payload> = 0>
+    std::uint64_t publish(const Text &topic, Payload &&payload,
+                          const PublishOptions &options) const {
+        return publish(std::nothrow, topic, std::move(payload), options).value();
+    }
+    template <class Payload, detail::Lends<Payload> = 0>
+    Result<std::uint64_t> publish(std::nothrow_t, const Text &topic, Payload &&payload,
+                                  const PublishOptions &options) const {
+        Payload lent(std::move(payload));
+        const Bytes bytes = detail::bytes(lent);
+        if (options.failure() || bytes.size() < detail::large_payload)
+            return publish(std::nothrow, topic, bytes, options);
+        const auto kept = new Lent(std::move(lent));
+        return publish_lent(topic, kept->bytes(), options, nullptr, kept,
+                            detail::Triple<Lent>::destroy);
+    }
+    template <class Payload, class Handler, detail::Lends<Payload> = 0,
+              detail::Calls<Handler, std::uint64_t, const Result<Outcome> &> = 0>
+    std::uint64_t publish(const Text &topic, Payload &&payload, const PublishOptions &options,
+                          Handler &&handler) const {
+        return publish(std::nothrow, topic, std::move(payload), options,
+                       std::forward<Handler>(handler))
+            .value();
+    }
+    template <class Payload, class Handler, detail::Lends<Payload> = 0,
+              detail::Calls<Handler, std::uint64_t, const Result<Outcome> &> = 0>
+    Result<std::uint64_t> publish(std::nothrow_t, const Text &topic, Payload &&payload,
+                                  const PublishOptions &options, Handler &&handler) const {
+        Payload lent(std::move(payload));
+        const Bytes bytes = detail::bytes(lent);
+        if (options.failure() || bytes.size() < detail::large_payload)
+            return publish(std::nothrow, topic, bytes, options, std::forward<Handler>(handler));
+        using Sending = detail::Sending<std::decay_t<Handler>>;
+        const auto kept = new Sending{Lent(std::move(lent)), std::forward<Handler>(handler)};
+        return publish_lent(topic, kept->payload.bytes(), options,
+                            detail::Triple<Sending>::published, kept,
+                            detail::Triple<Sending>::destroy);
     }
 
     /// Waits until a message has ended; what the broker answered.
@@ -457,6 +515,16 @@ class Session {
         std::uint64_t number = 0;
         const mqtt_status status =
             mqtt_session_publish_with(get(), topic.c_str(), payload.data(), payload.size(),
+                                      options.get(), handler, user_data, destroy, &number);
+        return detail::result(status, number);
+    }
+
+    Result<std::uint64_t> publish_lent(const Text &topic, Bytes payload,
+                                       const PublishOptions &options, mqtt_publish_handler handler,
+                                       void *user_data, mqtt_destroy destroy) const {
+        std::uint64_t number = 0;
+        const mqtt_status status =
+            mqtt_session_publish_lent(get(), topic.c_str(), payload.data(), payload.size(),
                                       options.get(), handler, user_data, destroy, &number);
         return detail::result(status, number);
     }

@@ -26,6 +26,8 @@ int main(int count, char **arguments) {
                                         CHECK(outcome.ok());
                                         ended.add();
                                     });
+        const std::string large(16 << 10, 'x');
+        CHECK(session.value().publish(std::nothrow, "demo/out", std::string(large)).ok());
         CHECK(number.ok() && session.value().wait(std::nothrow, number.value(), deadline).ok());
         CHECK(ended.reaches(1));
         CHECK(session.value().disconnect(std::nothrow, deadline).ok());

@@ -71,6 +71,11 @@ fn publishing_ends_once_and_can_be_waited_for() {
 }
 
 #[test]
+fn a_payload_that_is_moved_in_is_let_go_of_once() {
+    run_under_each("lent", |run| script(SERVE, |address| run(&[address])));
+}
+
+#[test]
 fn an_exception_that_leaves_a_callback_is_reported_and_fails_its_message() {
     run_under_each("throwing", |run| {
         script(ACKNOWLEDGED, |address| run(&[address, "yes"]));
