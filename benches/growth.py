@@ -189,12 +189,12 @@ ROWS = {
         "payloads",
         "One message of 200 MB at QoS 1. Copies: by how many payloads the process was larger at its "
         "largest than before, beside the program's own copy: none when the payload was handed over, "
-        "one when it was lent, one when it was received.",
+        "one when it was borrowed, one when it was received.",
         tuple(
             Series(title, mode, (1,), figure("copies"), "copies", wanted, qos=1, size=LARGE)
             for title, mode, wanted in (
                 ("handed over", "payload-shared", 0.02),
-                ("lent", "payload-borrowed", 1.02),
+                ("borrowed", "payload-borrowed", 1.02),
                 ("received", "payload-received", 1.02),
             )
         ),
