@@ -125,6 +125,7 @@ impl Shared {
         !before
     }
 }
+
 impl Stream {
     pub(crate) fn new(mailbox: Arc<Mailbox>, session: &Session) -> Self {
         let shared = Arc::new(Shared { mailbox, state: Mutex::default() });

@@ -89,6 +89,10 @@ mod timer {
 mod timer {
     use std::{io, sync::Arc, task::Context};
 
+    /// A pause, of which there is none.
+    #[derive(Clone, Copy)]
+    pub(crate) enum Pause {}
+
     /// Without a precise timer there is no pause: what gathers while a write runs has to do.
     pub(crate) struct Gather;
 
@@ -97,8 +101,12 @@ mod timer {
             Ok(Arc::new(Self))
         }
 
-        pub(crate) fn begin(&self, _cx: &Context<'_>) -> bool {
-            false
+        pub(crate) fn begin(&self, _cx: &Context<'_>) -> Option<Pause> {
+            None
+        }
+
+        pub(crate) fn is_over(&self, pause: Pause) -> bool {
+            match pause {}
         }
     }
 }
