@@ -89,8 +89,6 @@ pub(super) struct Connection<'s> {
     streaming: bool,
     /// The pause that goes on.
     pause: Option<Pause>,
-    /// What was read has been answered.
-    answers: bool,
     /// What had been written and read before the last sleep.
     moved: [u64; 2],
     leaving: Leaving,
@@ -122,7 +120,6 @@ impl<'s> Connection<'s> {
             acknowledge_at: None,
             streaming: false,
             pause: None,
-            answers: false,
             moved: [0; 2],
             leaving: Leaving::No,
         }
@@ -246,7 +243,7 @@ impl<'s> Connection<'s> {
         let mut core = self.shared.core.lock();
         let before = core.engine.output_length();
         let handled = core.engine.handle_input(buffer, &mut input.inbound, now);
-        self.answers |= core.engine.output_length() > before;
+        core.answers |= core.engine.output_length() > before;
         self.needed = core.engine.needed();
         self.notice_phase(&mut core, now);
         self.held = self.verifying;
@@ -394,12 +391,10 @@ impl<'s> Connection<'s> {
         }
     }
 
-    /// Whether what there is to write waits for more: while a pause goes on, as long as it is little, and
-    /// no answer to what was read.
-    fn gathers(&mut self, core: &Core) -> bool {
-        let answers = std::mem::take(&mut self.answers);
+    /// Whether what there is to write waits for more: while a pause goes on, as long as it is little.
+    fn gathers(&self, core: &Core) -> bool {
         let pauses = self.pause.is_some_and(|pause| !self.shared.io_thread().gather.is_over(pause));
-        pauses && !answers && self.leaving == Leaving::No && gathers_more(core)
+        pauses && self.leaving == Leaving::No && gathers_more(core)
     }
 
     /// Step five: sleeps until something happens, unless something has happened already.
@@ -478,5 +473,5 @@ enum Turn {
 
 /// Whether what there is to write is too little for a write of its own, and more may come.
 fn gathers_more(core: &Core) -> bool {
-    core.engine.output_length() < WORTH_WRITING && !core.engine.is_write_due()
+    core.engine.output_length() < WORTH_WRITING && !core.is_write_due()
 }

@@ -74,6 +74,8 @@ pub(super) struct Core {
     pub(super) streaming: bool,
     /// The driver pauses, and what is published meanwhile gathers.
     pub(super) gathering: bool,
+    /// What was received is answered in the output, which nobody would publish more for.
+    pub(super) answers: bool,
     waker: Option<Waker>,
     /// When the driver will look at the engine's deadlines.
     expects: Option<Instant>,
@@ -121,6 +123,7 @@ impl Core {
             asleep: false,
             streaming: false,
             gathering: false,
+            answers: false,
             waker: None,
             expects: None,
             wrote_directly: None,
@@ -159,6 +162,12 @@ impl Core {
     /// Whether something waits to be written.
     pub(super) fn has_output(&self) -> bool {
         self.leftover.is_some() || self.engine.output_length() > 0
+    }
+
+    /// Whether the output had better be written before more gathers.
+    #[inline]
+    pub(super) fn is_write_due(&self) -> bool {
+        self.answers || self.engine.is_write_due()
     }
 
     /// Whether records wait to be stored and nobody sees to it yet: the caller does, without the lock.
@@ -208,6 +217,7 @@ impl Core {
         self.connection += 1;
         self.asleep = false;
         (self.streaming, self.gathering) = (false, false);
+        self.answers = false;
         self.wrote_directly = None;
         self.challenge = None;
         self.fault = None;
@@ -395,10 +405,12 @@ impl Shared {
     /// left to acknowledge.
     pub(super) fn acknowledge(self: &Arc<Self>, handled: &[(Receipt, ReasonCode)]) -> bool {
         let mut core = self.core.lock();
+        let before = core.engine.output_length();
         let mut all = true;
         for &(receipt, reason) in handled {
             all &= core.engine.acknowledge(receipt, reason);
         }
+        core.answers |= core.engine.output_length() > before;
         self.see_it_leave(core);
         all
     }
@@ -411,7 +423,9 @@ impl Shared {
         properties: PropertyBlock,
     ) -> bool {
         let mut core = self.core.lock();
+        let before = core.engine.output_length();
         let refused = core.engine.refuse(receipt, reason, properties);
+        core.answers |= core.engine.output_length() > before;
         self.see_it_leave(core);
         refused
     }

@@ -51,8 +51,7 @@ impl Shared {
     #[inline]
     pub(in crate::client) fn see_it_leave(self: &Arc<Self>, mut core: MutexGuard<'_, Core>) {
         let stores = core.begin_storing();
-        // Where half of the window has gathered, the broker had better have it.
-        let waits = core.asleep || core.gathering && core.engine.is_write_due();
+        let waits = core.asleep || core.gathering && core.is_write_due();
         let leaves = waits && !core.writing && core.has_output();
         drop(core);
         if stores {
@@ -68,7 +67,7 @@ impl Shared {
     fn kick(self: &Arc<Self>) {
         let now = Instant::now();
         let mut core = self.core.lock();
-        let due = core.engine.is_write_due();
+        let due = core.is_write_due();
         let waits = core.asleep || core.gathering && due;
         if !waits || core.writing || !core.has_output() {
             return;
@@ -91,7 +90,7 @@ impl Shared {
             waker.into_iter().for_each(Waker::wake);
             return;
         }
-        core.streaming |= quick;
+        core.streaming |= quick && !core.answers;
         let waker = core.take_waker();
         drop(core);
         waker.into_iter().for_each(Waker::wake);
@@ -130,6 +129,7 @@ impl Shared {
                 None => {
                     let mut spare = std::mem::take(&mut core.spare);
                     core.engine.poll_output(&mut spare, now);
+                    core.answers = false;
                     spare
                 }
             };
