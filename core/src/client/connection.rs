@@ -11,10 +11,7 @@ use std::{
     future::Future,
     io,
     pin::Pin,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, atomic::Ordering},
     task::{Context, Poll},
     time::{Duration, Instant},
 };
@@ -39,6 +36,10 @@ const TURNS: usize = 16;
 
 /// So many bytes are written although more may be about to come: a system call costs nothing beside them.
 const WORTH_WRITING: usize = 16 << 10;
+
+/// A pause in which less than this was published or acknowledged is the last one: programs that wait for
+/// answers must not wait for pauses, too.
+const WORTH_A_PAUSE: u64 = 8;
 
 /// How often acknowledgements are looked for that wait because a callback does not return.
 const ACKNOWLEDGE_EVERY: Duration = Duration::from_millis(10);
@@ -89,8 +90,8 @@ pub(super) struct Connection<'s> {
     streaming: bool,
     /// The pause that goes on.
     pause: Option<Pause>,
-    /// What had been written and read before the last sleep.
-    moved: [u64; 2],
+    /// How far the session was when the last pause began, until it is known what that was worth.
+    paused_at: Option<(u64, usize)>,
     leaving: Leaving,
 }
 
@@ -120,7 +121,7 @@ impl<'s> Connection<'s> {
             acknowledge_at: None,
             streaming: false,
             pause: None,
-            moved: [0; 2],
+            paused_at: None,
             leaving: Leaving::No,
         }
     }
@@ -402,12 +403,15 @@ impl<'s> Connection<'s> {
         // A session that is published to in quick succession pauses instead of sleeping: what it
         // writes next gathers, and nobody has to wake it.
         if self.pause.is_none() {
-            let of = |count: &AtomicU64| count.load(Ordering::Relaxed);
-            let moved = [&self.shared.traffic.bytes_out, &self.shared.traffic.bytes_in].map(of);
-            let moves = moved != std::mem::replace(&mut self.moved, moved);
+            let progress = core.engine.progress();
+            if let Some((published, in_flight)) = self.paused_at.take() {
+                let published = progress.0.abs_diff(published);
+                let changed = published + progress.1.abs_diff(in_flight) as u64;
+                self.streaming = changed >= WORTH_A_PAUSE;
+            }
             self.streaming |= std::mem::take(&mut core.streaming);
-            self.streaming &= moves;
             if self.streaming && !self.blocked && gathers_more(&core) {
+                self.paused_at = Some(progress);
                 // Not under the lock: it is a system call.
                 drop(core);
                 self.pause = self.shared.io_thread().gather.begin(cx);

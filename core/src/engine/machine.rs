@@ -150,6 +150,12 @@ impl Engine {
         self.output.encoded_len() > CHOKED
     }
 
+    /// How many messages have been published, and how many are in flight: who compares it with what it was
+    /// sees whether much has happened.
+    pub fn progress(&self) -> (u64, usize) {
+        (self.outgoing.published(), self.outgoing.in_flight())
+    }
+
     /// Whether so many messages of QoS 1 and 2 stand in the output that it had better be written: half of
     /// those that may be on their way, or all that still may.
     #[inline]
