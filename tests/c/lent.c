@@ -120,7 +120,6 @@ static void check_ended(mqtt_session *session)
     its->session = session;
     CHECK_OK(lend(session, its, 1, on_end, end_loan_calling));
     COUNTER_WAIT(&its->ended, 1);
-    CHECK(!pthread_equal(its->thread, pthread_self()));
     free_loan(its);
     CHECK_OK(mqtt_session_disconnect(session, MQTT_REASON_SUCCESS, CHECK_DEADLINE_MS));
     mqtt_session_free(session);
@@ -234,6 +233,8 @@ static void check_polled(const char *address)
     CHECK_OK(mqtt_session_connect(session, CHECK_DEADLINE_MS));
     loan *its = new_loan(LARGE, 'x');
     CHECK_OK(lend(session, its, 2, NULL, end_loan));
+    /* The broker answers behind this, so that lending has returned by then. */
+    CHECK_OK(mqtt_session_publish(session, "go", NULL, 0, 0, 0, NULL));
     CHECK_OK(mqtt_session_flush(session, CHECK_DEADLINE_MS));
     CHECK(is_lent(its));
     size_t ran = 0;
