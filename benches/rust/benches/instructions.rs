@@ -182,7 +182,7 @@ fn receive((mut engine, now, input): (Engine, Instant, Vec<u8>)) -> (Engine, Inb
     (engine, black_box(inbound))
 }
 
-const ENCODE: u64 = 225_000;
+const ENCODE: u64 = 251_000;
 const DECODE: u64 = 79_000;
 const PUBLISH_0: u64 = 345_000;
 const PUBLISH_1: u64 = 1_752_000;
