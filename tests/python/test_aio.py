@@ -340,9 +340,8 @@ def test_closing_inside_a_handler(scripted: Callable[[str], ScriptedBroker]) -> 
         await session.subscribe("in", handler, 1)
         await closed.wait()
         assert session.state == "closed"
-        # The handler's task ends with its call.
-        await asyncio.sleep(0)
-        await asyncio.sleep(0)
+        # The handler's task ends once its stream has: another thread says when.
+        await asyncio.gather(*asyncio.all_tasks() - {asyncio.current_task()})
 
     run(main())
 
