@@ -64,7 +64,7 @@ static void incoming(mqtt_session *session)
     CHECK_OK(mqtt_session_connect(session, CHECK_DEADLINE_MS));
     CHECK_OK(mqtt_session_subscribe(session, "demo/in", 1, CHECK_DEADLINE_MS, on_message, NULL,
                                     NULL, NULL));
-    COUNTER_WAIT(&received, 1);
+    COUNTER_WAIT(&received, 2);
     COUNTER_WAIT(&aside, 1);
     check_statistic(session, MQTT_STATISTIC_INCOMING_SET_ASIDE);
 }

@@ -127,12 +127,13 @@ const POISONED: &str = "accept\nexpect CONNECT\nsend CONNACK 0 0\n\
     accept\nexpect CONNECT\nsend CONNACK 1 0\nexpect PUBLISH payload=food\nsend PUBACK $id\n\
     expect DISCONNECT\nexpect closed";
 
-/// One that sends a message which is too large, and one that is not.
+/// One that sends a message which is too large and one that is not, and one more once it has their
+/// acknowledgements: a program that has that one is free to leave.
 const LARGE: &str = "accept\nexpect CONNECT\nsend CONNACK 0 0\nexpect SUBSCRIBE\n\
     send SUBACK $id 1\nsend PUBLISH demo/in 1 1 \
     \"more bytes than the options of this session say that it accepts\"\n\
     send PUBLISH demo/in 1 2 small\nexpect PUBACK 1\nexpect PUBACK 2\n\
-    expect DISCONNECT\nexpect closed";
+    send PUBLISH demo/in 0 0 small\nexpect DISCONNECT\nexpect closed";
 
 /// One that sends its sessions away.
 pub(crate) fn moved(to: &str) -> String {
