@@ -12,19 +12,19 @@
 //!   caller gets them back.
 //! ```
 
-use std::{collections::VecDeque, time::Instant};
+mod ring;
 
-use slab::Slab;
+use std::{collections::VecDeque, time::Instant};
 
 use super::{
     Delivered, Outcome, Output, Record, Said,
+    encoded::Encoded,
     journal::Journal,
-    kept::Kept,
+    kept::{Kept, Pending},
     outgoing::Tools,
     outgoing_alias::OutgoingAliases,
     packet_id::{PacketIds, Use},
     server::ServerLimits,
-    spares::Spares,
 };
 use crate::{
     error::{Code, Error},
@@ -32,25 +32,9 @@ use crate::{
         Ack, AckKind, PacketId, QoS, ReasonCode, Version, encode_pubrel_again, encode_short,
     },
 };
-
-/// So many places of messages that have landed are not worth a look.
-const FEW: usize = 64;
+use ring::{Flight, Parcel, Ring};
 
 const NOT_SENT: &str = "for a message that has not been sent again on this connection";
-
-/// A message that has been sent at least once.
-pub(super) struct Flight {
-    pub(super) kept: Kept,
-    packet_id: PacketId,
-    /// The broker has taken the message (PUBREC): only its id matters now.
-    pub(super) released: bool,
-    /// Then: its place in the order in which the PUBRECs came.
-    confirmed: u64,
-    /// Its PUBLISH left on this connection and holds a place of the broker's receive maximum.
-    counted: bool,
-    /// The batch of records that has to be stored before it, or its release, may leave.
-    gate: u64,
-}
 
 /// What sending a message takes beside the message.
 pub(super) struct Wire<'e> {
@@ -63,7 +47,7 @@ pub(super) struct Wire<'e> {
 }
 
 /// A message that has ended.
-pub(super) type Landed = (Kept, Outcome);
+pub(super) type Landed = (Pending, Outcome);
 
 /// What has become of the next message to be sent again.
 pub(super) enum Again {
@@ -79,15 +63,11 @@ pub(super) enum Again {
 
 pub(super) struct Flights {
     version: Version,
-    flights: Slab<Flight>,
-    /// Number and key of each in the order in which they were sent, which is that of the numbers. It
-    /// begins with one that is still here; behind it there may be some that have landed, at most as
-    /// many as there are in flight and a few.
-    order: VecDeque<(u64, usize)>,
+    ring: Ring,
     /// The highest number among those of this connection that the broker has answered for.
     answered: u64,
-    /// What a resumed session still has to send again, in this order.
-    resend: VecDeque<usize>,
+    /// The numbers of what a resumed session still has to send again, in this order.
+    resend: VecDeque<u64>,
     /// How many PUBRECs have come.
     confirmations: u64,
     /// Ours; under 5.0 the broker's receive maximum may make the window smaller.
@@ -100,15 +80,13 @@ pub(super) struct Flights {
     exactly_once_limit: u16,
     exactly_once: u16,
     weight: usize,
-    pub(super) spares: Spares,
 }
 
 impl Flights {
     pub(super) fn new(version: Version, limit: u16, exactly_once_limit: u16) -> Self {
         Self {
             version,
-            flights: Slab::new(),
-            order: VecDeque::new(),
+            ring: Ring::default(),
             answered: 0,
             resend: VecDeque::new(),
             confirmations: 0,
@@ -119,12 +97,11 @@ impl Flights {
             exactly_once_limit: if version.is_v5() { u16::MAX } else { exactly_once_limit },
             exactly_once: 0,
             weight: 0,
-            spares: Spares::default(),
         }
     }
 
     pub(super) fn len(&self) -> usize {
-        self.flights.len()
+        self.ring.len()
     }
 
     /// The bytes of the messages that may have to be sent again.
@@ -133,23 +110,17 @@ impl Flights {
     }
 
     pub(super) fn contains(&self, number: u64) -> bool {
-        self.key(number).is_some()
-    }
-
-    fn key(&self, number: u64) -> Option<usize> {
-        let at = self.order.binary_search_by_key(&number, |(number, _)| *number).ok()?;
-        let (number, key) = self.order[at];
-        (self.number(key) == Some(number)).then_some(key)
+        self.ring.find(number).is_some()
     }
 
     /// The number of the message with this key.
     pub(super) fn number(&self, key: usize) -> Option<u64> {
-        self.flights.get(key).map(|flight| flight.kept.number)
+        self.ring.number(key)
     }
 
-    /// The key of the first message, if its number is not above this one.
-    pub(super) fn any_through(&self, number: u64) -> Option<usize> {
-        self.order.front().filter(|(first, _)| *first <= number).map(|(_, key)| *key)
+    /// The first message, if its number is not above this one.
+    pub(super) fn any_through(&self, number: u64) -> Option<u64> {
+        self.ring.first().filter(|first| *first <= number)
     }
 
     /// How many have been sent on this connection and not been confirmed.
@@ -160,21 +131,14 @@ impl Flights {
     /// The first message sent on this connection that the broker had not answered for, if it had not
     /// gone past it either.
     pub(super) fn first_unanswered(&self) -> Option<u64> {
-        let unanswered = self.live().find(|flight| flight.counted && !flight.released)?;
-        let number = unanswered.kept.number;
+        let (number, _) =
+            self.ring.iter().find(|(_, flight)| flight.counted && !flight.released)?;
         (number > self.answered).then_some(number)
     }
 
     /// Whether the broker answered on this connection for a message after this one.
     pub(super) fn has_answered_after(&self, number: u64) -> bool {
         self.answered > number
-    }
-
-    /// Those in flight, in their order.
-    fn live(&self) -> impl Iterator<Item = &Flight> {
-        self.order.iter().filter_map(|&(number, key)| {
-            self.flights.get(key).filter(|flight| flight.kept.number == number)
-        })
     }
 
     /// Whether the window has a place for a message of this quality.
@@ -198,9 +162,16 @@ impl Flights {
         self.unwritten = 0;
     }
 
+    /// An empty buffer for a message; with memory, if one that has ended left it.
+    #[inline]
+    pub(super) fn take_buffer(&mut self) -> Vec<u8> {
+        self.ring.take_buffer()
+    }
+
     /// Takes a packet id for the message that is launched next; nothing if all are in use.
-    pub(super) fn allocate(&self, ids: &mut PacketIds) -> Option<PacketId> {
-        ids.allocate(Use::Message(self.flights.vacant_key()))
+    pub(super) fn allocate(&mut self, ids: &mut PacketIds) -> Option<PacketId> {
+        let key = self.ring.next_key(ids);
+        ids.allocate(Use::Message(key))
     }
 
     /// Whether nothing of a resumed session is left to be sent again.
@@ -209,67 +180,88 @@ impl Flights {
     }
 
     /// Sends a message for the first time.
-    pub(super) fn launch(&mut self, mut kept: Kept, packet_id: PacketId, wire: &mut Wire<'_>) {
-        kept.write(Some(packet_id), wire);
-        let number = kept.number;
+    pub(super) fn launch(
+        &mut self,
+        mut kept: Kept,
+        packet_id: PacketId,
+        ids: &mut PacketIds,
+        wire: &mut Wire<'_>,
+    ) {
+        kept.packet.write(Some(packet_id), wire);
+        let Pending { number, qos, .. } = kept.pending;
         wire.journal.record(&Record::Launched { number, packet_id });
         // Should the record be lost, one of QoS 1 leaves once more as new, and that is allowed; one
         // of QoS 2 would arrive under two ids, and twice.
-        let gate = match kept.qos {
+        let gate = match qos {
             QoS::ExactlyOnce => wire.journal.newest(),
             _ => wire.journal.batch_of(number),
         };
         wire.output.require(gate);
         self.on_wire += 1;
         self.unwritten += 1;
-        self.add(Flight { kept, packet_id, released: false, confirmed: 0, counted: true, gate });
+        let weight = kept.packet.weight();
+        let Kept { pending, packet } = kept;
+        let flight = Flight {
+            completion: pending.completion,
+            packet_id,
+            qos,
+            weight,
+            released: false,
+            confirmed: 0,
+            counted: true,
+            is_worth_freeing: packet.is_worth_freeing(),
+        };
+        self.add(number, flight, Parcel { packet, gate }, ids);
     }
 
     /// Takes over one that an earlier process sent; those come in the order of their numbers.
     /// `released` is its place in the order of the releases, where the broker has it.
     pub(super) fn recover(
         &mut self,
-        mut kept: Kept,
+        kept: Kept,
         packet_id: PacketId,
         released: Option<u64>,
         ids: &mut PacketIds,
     ) {
+        let Kept { pending, mut packet } = kept;
         if let Some(place) = released {
-            drop(kept.release());
+            packet = Encoded::default();
             self.confirmations = self.confirmations.max(place + 1);
         }
-        ids.reserve(packet_id, Use::Message(self.flights.vacant_key()));
-        let (released, confirmed) = (released.is_some(), released.unwrap_or(0));
-        self.add(Flight { kept, packet_id, released, confirmed, counted: false, gate: 0 });
+        let flight = Flight {
+            completion: pending.completion,
+            packet_id,
+            qos: pending.qos,
+            weight: packet.weight(),
+            released: released.is_some(),
+            confirmed: released.unwrap_or(0),
+            counted: false,
+            is_worth_freeing: packet.is_worth_freeing(),
+        };
+        let key = self.ring.next_key(ids);
+        ids.assign(packet_id, Use::Message(key));
+        self.add(pending.number, flight, Parcel { packet, gate: 0 }, ids);
     }
 
-    fn add(&mut self, flight: Flight) {
-        self.exactly_once += u16::from(flight.kept.qos == QoS::ExactlyOnce);
-        self.weight += flight.kept.weight();
-        let number = flight.kept.number;
-        let place = (number, self.flights.insert(flight));
-        match self.order.back() {
-            // A repair of the store has lost what was sent before it.
-            Some((last, _)) if *last > number => {
-                let at = self.order.partition_point(|(other, _)| *other < number);
-                self.order.insert(at, place);
-            }
-            _ => self.order.push_back(place),
-        }
+    fn add(&mut self, number: u64, flight: Flight, parcel: Parcel, ids: &mut PacketIds) {
+        self.exactly_once += u16::from(flight.qos == QoS::ExactlyOnce);
+        self.weight += flight.weight;
+        self.ring.push(number, flight, parcel, ids);
     }
 
     /// Sends the next message of a resumed session again [MQTT-4.4.0-1].
     pub(super) fn send_again(&mut self, ids: &mut PacketIds, wire: &mut Wire<'_>) -> Again {
-        let Some(&key) = self.resend.front() else { return Again::Done };
-        let Some(flight) = self.flights.get_mut(key) else {
+        let Some(&number) = self.resend.front() else { return Again::Done };
+        let Some(key) = self.ring.find(number) else {
             // The broker has completed it unasked, before its PUBREL left again.
             self.resend.pop_front();
             return Again::Sent;
         };
+        let (flight, parcel) = self.ring.both_mut(key);
         if flight.released {
             self.resend.pop_front();
             // MQTT 3.1 marks a repeated PUBREL.
-            wire.output.require(flight.gate);
+            wire.output.require(parcel.gate);
             let buffer = wire.output.buffer();
             match self.version == Version::V31 {
                 true => encode_pubrel_again(flight.packet_id, buffer),
@@ -277,17 +269,17 @@ impl Flights {
             }
             return Again::Sent;
         }
-        if let Err(error) = flight.kept.check(wire.server) {
+        if let Err(error) = parcel.packet.check(wire.server) {
             self.resend.pop_front();
             return Again::Refused(self.give_up(key, ids, wire.journal, error));
         }
-        let no_clock = wire.now.is_none() && flight.kept.has_lifetime();
+        let no_clock = wire.now.is_none() && parcel.packet.has_lifetime();
         if self.on_wire >= self.window || no_clock {
             return Again::Waits;
         }
         self.resend.pop_front();
-        flight.kept.write_again(flight.packet_id, wire);
-        wire.output.require(flight.gate);
+        parcel.packet.write_again(flight.packet_id, wire);
+        wire.output.require(parcel.gate);
         flight.counted = true;
         self.on_wire += 1;
         self.unwritten += 1;
@@ -301,14 +293,14 @@ impl Flights {
         key: usize,
         ids: &mut PacketIds,
     ) -> Result<Landed, &'static str> {
-        let flight = &self.flights[key];
-        if flight.kept.qos != QoS::AtLeastOnce {
+        let (number, flight) = self.ring.get_mut(key);
+        if flight.qos != QoS::AtLeastOnce {
             return Err("for a message of QoS 2");
         }
         if !flight.counted {
             return Err(NOT_SENT);
         }
-        self.answered = self.answered.max(flight.kept.number);
+        self.answered = self.answered.max(number);
         Ok(self.land(key, ids, outcome(ack)))
     }
 
@@ -319,30 +311,35 @@ impl Flights {
         key: usize,
         Tools { ids, output, journal }: &mut Tools<'_>,
     ) -> Result<Option<Landed>, &'static str> {
-        let flight = &mut self.flights[key];
-        if flight.kept.qos != QoS::ExactlyOnce {
+        let (number, flight) = self.ring.get_mut(key);
+        if flight.qos != QoS::ExactlyOnce {
             return Err("for a message of QoS 1");
         }
         if !flight.released && !flight.counted {
             return Err(NOT_SENT);
         }
-        self.answered = self.answered.max(flight.kept.number);
+        self.answered = self.answered.max(number);
         if ack.reason.is_error() {
             return Ok(Some(self.land(key, ids, outcome(ack))));
         }
+        let packet_id = flight.packet_id;
         if !flight.released {
             flight.released = true;
             flight.confirmed = self.confirmations;
             self.confirmations += 1;
-            // The message must not be sent again [MQTT-4.3.3-7]: free it, only the id matters.
-            self.weight -= flight.kept.weight();
-            self.spares.give(flight.kept.release());
+            // The message must not be sent again [MQTT-4.3.3-7]: only the id matters.
+            self.weight -= std::mem::take(&mut flight.weight);
+            self.ring.free_packet(key);
             // Once it has been released the broker may forget it: sent again then, it would be new.
-            journal.record(&Record::Released { number: flight.kept.number });
-            flight.gate = journal.newest();
+            if journal.is_on() {
+                journal.record(&Record::Released { number });
+                self.ring.parcel_mut(key).gate = journal.newest();
+            }
         }
-        output.open.require(flight.gate);
-        encode_short(AckKind::Pubrel, flight.packet_id, output.open.buffer());
+        if journal.is_on() {
+            output.open.require(self.ring.parcel_mut(key).gate);
+        }
+        encode_short(AckKind::Pubrel, packet_id, output.open.buffer());
         Ok(None)
     }
 
@@ -353,11 +350,11 @@ impl Flights {
         key: usize,
         ids: &mut PacketIds,
     ) -> Result<Landed, &'static str> {
-        let flight = &self.flights[key];
+        let (number, flight) = self.ring.get_mut(key);
         if !flight.released {
             return Err("for a message that it had not confirmed with PUBREC");
         }
-        self.answered = self.answered.max(flight.kept.number);
+        self.answered = self.answered.max(number);
         // A PUBREL that was sent again may find that the first one had completed it: then only the
         // PUBCOMP got lost (section 3.7.2.1).
         let completed_before =
@@ -370,28 +367,18 @@ impl Flights {
     }
 
     fn land(&mut self, key: usize, ids: &mut PacketIds, outcome: Outcome) -> Landed {
-        let flight = self.flights.remove(key);
+        let (pending, flight) = self.ring.remove(key);
         ids.release(flight.packet_id);
-        self.weight -= flight.kept.weight();
+        self.weight -= flight.weight;
         self.on_wire -= u16::from(flight.counted);
-        self.exactly_once -= u16::from(flight.kept.qos == QoS::ExactlyOnce);
-        self.close_gaps();
-        (flight.kept, outcome)
+        self.exactly_once -= u16::from(flight.qos == QoS::ExactlyOnce);
+        (pending, outcome)
     }
 
-    /// Those that have landed go at once where they are first, the others when they are more than
-    /// those in flight: each costs a constant time.
-    fn close_gaps(&mut self) {
-        let flights = &self.flights;
-        let is_live = |&(number, key): &(u64, usize)| {
-            flights.get(key).is_some_and(|flight| flight.kept.number == number)
-        };
-        while self.order.front().is_some_and(|first| !is_live(first)) {
-            self.order.pop_front();
-        }
-        if self.order.len() > 2 * flights.len() + FEW {
-            self.order.retain(is_live);
-        }
+    /// The packet of a message.
+    pub(super) fn packet(&mut self, number: u64) -> Option<&Encoded> {
+        let key = self.ring.find(number)?;
+        Some(&self.ring.parcel_mut(key).packet)
     }
 
     /// Gives up a message on which the broker ends the connection.
@@ -402,7 +389,7 @@ impl Flights {
         journal: &mut Journal,
         error: Error,
     ) -> Option<Landed> {
-        let key = self.key(number)?;
+        let key = self.ring.find(number)?;
         Some(self.give_up(key, ids, journal, error))
     }
 
@@ -415,7 +402,7 @@ impl Flights {
         journal: &mut Journal,
         error: Error,
     ) -> Landed {
-        let packet_id = self.flights[key].packet_id;
+        let packet_id = self.ring.get_mut(key).1.packet_id;
         let landed = self.land(key, ids, Err(error));
         if landed.0.qos == QoS::ExactlyOnce {
             journal.record(&Record::Retired { packet_id });
@@ -432,9 +419,7 @@ impl Flights {
         self.unwritten = 0;
         self.answered = 0;
         self.resend.clear();
-        for (_, flight) in &mut self.flights {
-            flight.counted = false;
-        }
+        self.ring.for_each(|flight| flight.counted = false);
     }
 
     /// A connection begins.
@@ -446,54 +431,51 @@ impl Flights {
     /// [MQTT-4.6.0-4] and goes first, because it waits for no window [MQTT-3.3.4-8]; PUBLISH keeps
     /// its own order [MQTT-4.6.0-1].
     pub(super) fn resume(&mut self) {
-        let is_released = |key: &usize| self.flights[*key].released;
-        let (mut released, unconfirmed): (Vec<usize>, Vec<usize>) =
-            self.keys().into_iter().partition(is_released);
-        released.sort_unstable_by_key(|&key| self.flights[key].confirmed);
-        self.resend = released.into_iter().chain(unconfirmed).collect();
+        let (mut released, mut unconfirmed) = (Vec::new(), Vec::new());
+        for (number, flight) in self.ring.iter() {
+            match flight.released {
+                true => released.push((flight.confirmed, number)),
+                false => unconfirmed.push(number),
+            }
+        }
+        released.sort_unstable();
+        let released = released.into_iter().map(|(_, number)| number);
+        self.resend = released.chain(unconfirmed).collect();
     }
 
     /// Whether the broker still owes a PUBCOMP.
     pub(super) fn is_releasing(&self) -> bool {
-        self.flights.iter().any(|(_, flight)| flight.released)
+        self.ring.iter().any(|(_, flight)| flight.released)
     }
 
     /// Whether what is sent again next is a PUBREL.
     pub(super) fn release_is_next(&self) -> bool {
-        let next = self.resend.front().map(|&key| self.flights.get(key));
-        next.is_some_and(|flight| flight.is_none_or(|flight| flight.released))
+        let next = self.resend.front().map(|&number| self.ring.find(number));
+        // One that is not there any more was one.
+        next.is_some_and(|key| key.is_none_or(|key| self.ring.is_released(key)))
     }
 
-    /// Gives up all of them, in the order of their numbers. Of ids that are retired nothing is recorded:
-    /// the broker's session is gone, or nothing survives this one.
-    pub(super) fn take_all(&mut self, ids: &mut PacketIds) -> Vec<Flight> {
+    /// Gives up all of them, in the order of their numbers, each with whether it had been released. Of
+    /// ids that are retired nothing is recorded: the broker's session is gone, or nothing survives this
+    /// one.
+    pub(super) fn take_all(&mut self, ids: &mut PacketIds) -> Vec<(Kept, bool)> {
         self.resend.clear();
         self.on_wire = 0;
         self.exactly_once = 0;
         self.weight = 0;
-        let keys = self.keys();
-        self.order.clear();
-        let flights = keys.into_iter().map(|key| self.flights.remove(key));
-        let freed = flights.inspect(|flight| {
+        let freed = self.ring.take_all().into_iter().map(|(kept, flight)| {
             ids.release(flight.packet_id);
-            if flight.kept.qos == QoS::ExactlyOnce {
+            if flight.qos == QoS::ExactlyOnce {
                 ids.retire(flight.packet_id);
             }
+            (kept, flight.released)
         });
         freed.collect()
     }
 
-    /// In the order of the numbers.
-    fn keys(&self) -> Vec<usize> {
-        let all = self.order.iter().filter(|(number, key)| self.number(*key) == Some(*number));
-        all.map(|(_, key)| *key).collect()
-    }
-
-    pub(super) fn shrink(&mut self) {
-        self.flights.shrink_to_fit();
-        self.order.shrink_to(16);
+    pub(super) fn shrink(&mut self, ids: &mut PacketIds) {
+        self.ring.shrink(ids);
         self.resend.shrink_to(16);
-        self.spares.shrink();
     }
 }
 

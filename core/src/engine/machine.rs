@@ -401,7 +401,7 @@ impl Engine {
 
     /// Gives back memory that a busy time left behind.
     pub fn shrink(&mut self) {
-        self.outgoing.shrink();
+        self.outgoing.shrink(&mut self.ids);
         self.incoming.shrink();
         self.ids.shrink();
         self.journal.shrink();

@@ -55,6 +55,7 @@
 mod agreement;
 mod alias;
 mod authentication;
+mod encoded;
 mod event;
 mod flight;
 mod handshake;
@@ -80,7 +81,6 @@ mod request;
 mod router;
 mod server;
 mod settings;
-mod spares;
 mod subscriptions;
 mod suspicion;
 mod timer;

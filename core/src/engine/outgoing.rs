@@ -22,9 +22,10 @@ use std::time::Instant;
 use super::{
     Completion, Failed, Output, Publication, QueueLimit, QueuePolicy, Record, Recovered, Refused,
     Settings,
+    encoded::Encoded,
     flight::{Again, Flights, Landed, Wire},
     journal::{Journal, WallClock},
-    kept::Kept,
+    kept::{Kept, Pending},
     ledger::Ledger,
     outbox::Outbox,
     outgoing_alias::OutgoingAliases,
@@ -103,7 +104,8 @@ impl Outgoing {
         (self.last_number, self.recovered) = (recovered.last_number, recovered.last_number);
         self.ledger = Ledger::recover(recovered.last_number);
         for (&number, message) in &recovered.messages {
-            let kept = Kept::recover(number, self.version, message, clock)?;
+            let (packet, qos) = Encoded::recover(number, self.version, message, clock)?;
+            let kept = Kept { pending: Pending { number, qos, completion: None }, packet };
             match message.packet_id {
                 Some(id) => self.flights.recover(kept, id, message.released, ids),
                 None => {
@@ -243,31 +245,33 @@ impl Outgoing {
         }
         let number = self.last_number + 1;
         let now = publication.lifetime.map(|lifetime| lifetime.now);
-        let buffer = self.flights.spares.take();
-        let mut kept =
-            Kept::new(number, self.version, publication, buffer).map_err(Refused::Because)?;
+        let buffer = self.flights.take_buffer();
+        let packet = Encoded::new(self.version, publication, buffer).map_err(Refused::Because)?;
         if online {
-            kept.check(&self.server).map_err(Refused::Because)?;
+            packet.check(&self.server).map_err(Refused::Because)?;
         }
-        if !self.make_room(&kept, stores, tools.journal) {
+        let has_room = self.make_room(&packet, stores, tools.journal);
+        let qos = publication.qos;
+        if !has_room {
             if self.limit.policy != QueuePolicy::DropNewest || self.is_deaf() {
                 return Err(Refused::Full);
             }
             self.last_number = number;
-            kept.completion = completion.take();
+            let pending = Pending { number, qos, completion: completion.take() };
             // There is no record of it.
-            self.conclude((kept, Err(Code::Dropped.into())), tools.journal);
+            self.conclude((pending, Err(Code::Dropped.into())), tools.journal);
             return Ok(number);
         }
         self.last_number = number;
-        kept.completion = completion.take();
         if stores {
-            kept.record(self.version, tools.journal);
+            packet.record(number, self.version, tools.journal);
         }
+        let kept = Kept { pending: Pending { number, qos, completion: completion.take() }, packet };
         if online && let Some(id) = self.place_for_next(&kept, tools.ids, tools.output) {
-            let Tools { output, journal, .. } = tools;
+            let Tools { ids, output, journal } = tools;
             let (server, aliases, output) = (&self.server, &mut self.aliases, &mut output.open);
-            self.flights.launch(kept, id, &mut Wire { server, aliases, now, output, journal });
+            let mut wire = Wire { server, aliases, now, output, journal };
+            self.flights.launch(kept, id, ids, &mut wire);
             return Ok(number);
         }
         self.queue.push_back(kept);
@@ -288,11 +292,11 @@ impl Outgoing {
         ids: &mut PacketIds,
         output: &Outbox,
     ) -> Option<PacketId> {
-        let at_once = newest.qos != QoS::AtMostOnce
-            && !newest.has_lifetime()
+        let at_once = newest.pending.qos != QoS::AtMostOnce
+            && !newest.packet.has_lifetime()
             && self.queue.is_empty()
             && self.flights.has_resent()
-            && self.flights.has_place(newest.qos)
+            && self.flights.has_place(newest.pending.qos)
             && self.isolation == Isolation::No
             && output.len() < OUTPUT_LIMIT;
         at_once.then(|| self.flights.allocate(ids))?
@@ -307,14 +311,14 @@ impl Outgoing {
     }
 
     /// A message has ended for this process.
-    fn conclude(&mut self, (mut kept, outcome): Landed, journal: &mut Journal) {
+    fn conclude(&mut self, (pending, outcome): Landed, journal: &mut Journal) {
+        let Pending { number, completion, .. } = pending;
         if let Err(error) = &outcome {
-            journal.end_waiters(kept.number, error);
+            journal.end_waiters(number, error);
             self.failed.count(error, 1);
         }
-        self.acquit(kept.number);
-        self.flights.spares.give(kept.release());
-        self.ledger.end(kept.number, kept.completion, outcome);
+        self.acquit(number);
+        self.ledger.end(number, completion, outcome);
     }
 
     /// The broker has survived this message, or will not see it again.
@@ -349,20 +353,21 @@ impl Outgoing {
                 Again::Done => {}
             }
             let Some(next) = self.queue.front() else { return };
-            if next.has_lifetime() && now.is_none() {
+            if next.packet.has_lifetime() && now.is_none() {
                 return;
             }
             // It may have been accepted before this broker said what it takes, and there is always
             // a moment between a deadline and its timer.
-            let late = next.gives_up_at().zip(now).is_some_and(|(deadline, now)| deadline < now);
+            let late =
+                next.packet.gives_up_at().zip(now).is_some_and(|(deadline, now)| deadline < now);
             let allowed = match late {
                 true => Err(Code::Expired.into()),
-                false => next.check(&self.server),
+                false => next.packet.check(&self.server),
             };
-            let qos0 = next.qos == QoS::AtMostOnce;
+            let qos0 = next.pending.qos == QoS::AtMostOnce;
             let mut packet_id = None;
             if allowed.is_ok() && !qos0 {
-                if !self.flights.has_place(next.qos) {
+                if !self.flights.has_place(next.pending.qos) {
                     return;
                 }
                 packet_id = self.flights.allocate(ids);
@@ -372,11 +377,12 @@ impl Outgoing {
             }
             let Some(mut kept) = self.queue.pop_front() else { return };
             match (allowed, packet_id) {
-                (Err(error), _) => self.end((kept, Err(error)), journal),
-                (Ok(()), Some(id)) => self.flights.launch(kept, id, &mut wire),
+                (Err(error), _) => self.end((kept.pending, Err(error)), journal),
+                (Ok(()), Some(id)) => self.flights.launch(kept, id, ids, &mut wire),
                 (Ok(()), None) => {
-                    let bytes = kept.write(None, &mut wire);
-                    self.put(kept.number, bytes, kept.completion, output);
+                    let bytes = kept.packet.write(None, &mut wire);
+                    let Pending { number, completion, .. } = kept.pending;
+                    self.put(number, bytes, completion, output);
                 }
             }
         }
@@ -385,7 +391,7 @@ impl Outgoing {
     /// Ends the messages that have waited too long.
     pub(super) fn expire(&mut self, now: Instant, journal: &mut Journal) {
         while let Some(expired) = self.queue.take_expired(now) {
-            self.end((expired, Err(Code::Expired.into())), journal);
+            self.end((expired.pending, Err(Code::Expired.into())), journal);
         }
     }
 
@@ -453,9 +459,9 @@ impl Outgoing {
     }
 
     /// Gives memory back after a busy time.
-    pub(super) fn shrink(&mut self) {
+    pub(super) fn shrink(&mut self, ids: &mut PacketIds) {
         self.queue.shrink();
-        self.flights.shrink();
+        self.flights.shrink(ids);
         self.ledger.shrink();
     }
 }

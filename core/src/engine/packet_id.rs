@@ -152,8 +152,9 @@ impl PacketIds {
         }
     }
 
-    /// Takes this identifier, which an earlier process gave away.
-    pub(super) fn reserve(&mut self, id: PacketId, use_for: Use) {
+    /// Says what this identifier is in use for: one that an earlier process gave away, or whose message
+    /// has another key now.
+    pub(super) fn assign(&mut self, id: PacketId, use_for: Use) {
         self.table.insert(id, use_for);
     }
 

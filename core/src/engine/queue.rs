@@ -115,10 +115,10 @@ impl Queue {
 
     /// A message comes.
     fn count(&mut self, kept: &Kept) {
-        self.weight += kept.weight();
-        if kept.qos != QoS::AtMostOnce {
+        self.weight += kept.packet.weight();
+        if kept.pending.qos != QoS::AtMostOnce {
             self.lasting.0 += 1;
-            self.lasting.1 += kept.weight();
+            self.lasting.1 += kept.packet.weight();
         }
     }
 
@@ -126,16 +126,16 @@ impl Queue {
     pub(super) fn push_back(&mut self, kept: Kept) {
         self.count(&kept);
         if self.keep_latest {
-            self.latest.insert(kept.topic().into(), kept.number);
+            self.latest.insert(kept.packet.topic().into(), kept.pending.number);
         }
-        self.entries.push_back((kept.number, Some(kept)));
+        self.entries.push_back((kept.pending.number, Some(kept)));
     }
 
     /// The message added last, if it is still here, stays for a while: it is to end when it expires.
     pub(super) fn settle(&mut self, number: u64) {
         if let Some((last, Some(kept))) = self.entries.back()
             && *last == number
-            && let Some(at) = kept.gives_up_at()
+            && let Some(at) = kept.packet.gives_up_at()
         {
             self.expiring.push(Reverse((at, number)));
         }
@@ -163,12 +163,12 @@ impl Queue {
     pub(super) fn take_back(&mut self, kept: Kept) {
         self.count(&kept);
         let at = match self.front() {
-            Some(first) if first.number < kept.number => {
-                self.entries.partition_point(|(number, _)| *number < kept.number)
+            Some(first) if first.pending.number < kept.pending.number => {
+                self.entries.partition_point(|(number, _)| *number < kept.pending.number)
             }
             _ => 0,
         };
-        self.entries.insert(at, (kept.number, Some(kept)));
+        self.entries.insert(at, (kept.pending.number, Some(kept)));
     }
 
     pub(super) fn pop_front(&mut self) -> Option<Kept> {
@@ -181,9 +181,9 @@ impl Queue {
 
     /// Takes out those of QoS 0, the oldest first.
     pub(super) fn take_qos0(&mut self) -> Vec<Kept> {
-        let qos0 = |kept: &&Kept| kept.qos == QoS::AtMostOnce;
+        let qos0 = |kept: &&Kept| kept.pending.qos == QoS::AtMostOnce;
         let numbers = self.entries.iter().filter_map(|(_, kept)| kept.as_ref()).filter(qos0);
-        let numbers: Vec<u64> = numbers.map(|kept| kept.number).collect();
+        let numbers: Vec<u64> = numbers.map(|kept| kept.pending.number).collect();
         numbers.into_iter().filter_map(|number| self.take(number)).collect()
     }
 
@@ -205,13 +205,13 @@ impl Queue {
 
     /// A message is gone.
     fn forget(&mut self, kept: &Kept) {
-        self.weight -= kept.weight();
-        if kept.qos != QoS::AtMostOnce {
+        self.weight -= kept.packet.weight();
+        if kept.pending.qos != QoS::AtMostOnce {
             self.lasting.0 -= 1;
-            self.lasting.1 -= kept.weight();
+            self.lasting.1 -= kept.packet.weight();
         }
-        if self.keep_latest && self.latest.get(kept.topic()) == Some(&kept.number) {
-            self.latest.remove(kept.topic());
+        if self.keep_latest && self.latest.get(kept.packet.topic()) == Some(&kept.pending.number) {
+            self.latest.remove(kept.packet.topic());
         }
         while let Some(deadline) = self.expiring.peek()
             && !self.holds(deadline)
@@ -229,7 +229,7 @@ impl Queue {
     /// none any more.
     fn holds(&self, &Reverse((at, number)): &Reverse<(Instant, u64)>) -> bool {
         let kept = self.index(number).and_then(|index| self.entries[index].1.as_ref());
-        kept.is_some_and(|kept| kept.gives_up_at() == Some(at))
+        kept.is_some_and(|kept| kept.packet.gives_up_at() == Some(at))
     }
 
     /// Gaps at the front go at once, the others when they are more than the messages: each costs a

@@ -2,7 +2,7 @@
 
 use super::{
     super::{Outcome, SetAside, record::Record},
-    Kept, Outbox, Outgoing, PacketIds, ServerLimits, Tools,
+    Kept, Outbox, Outgoing, PacketIds, Pending, ServerLimits, Tools,
     suspicion::{Isolation, may_be_due_to_a_message},
 };
 use crate::{
@@ -43,14 +43,15 @@ impl Outgoing {
             return None;
         }
         let error = Error::from(Code::SetAside).with_source(loss.clone());
-        let (kept, outcome) = self.flights.set_aside(number, ids, journal, error.clone())?;
+        let packet = self.flights.packet(number)?;
         let set_aside = SetAside {
             number: Some(number),
-            topic: Some(String::from_utf8_lossy(kept.topic()).into_owned()),
-            size: kept.weight(),
-            error,
+            topic: Some(String::from_utf8_lossy(packet.topic()).into_owned()),
+            size: packet.weight(),
+            error: error.clone(),
         };
-        self.end((kept, outcome), journal);
+        let landed = self.flights.set_aside(number, ids, journal, error)?;
+        self.end(landed, journal);
         Some(set_aside)
     }
 
@@ -75,15 +76,15 @@ impl Outgoing {
             .flights
             .take_all(ids)
             .into_iter()
-            .partition(|flight| flight.released || end_on_loss);
+            .partition(|(_, released)| *released || end_on_loss);
         ids.release_retired();
         let loss = (returning.len(), ending.len());
-        for flight in ending {
-            self.end((flight.kept, Err(Code::SessionLost.into())), journal);
+        for (kept, _) in ending {
+            self.end((kept.pending, Err(Code::SessionLost.into())), journal);
         }
         // Newest first, so that the front of the queue ends up in the original order.
-        for flight in returning.into_iter().rev() {
-            self.queue.take_back(flight.kept);
+        for (kept, _) in returning.into_iter().rev() {
+            self.queue.take_back(kept);
         }
         loss
     }
@@ -102,7 +103,7 @@ impl Outgoing {
             false => self.take_all(ids),
         };
         for kept in ending {
-            self.end((kept, cancelled.clone()), journal);
+            self.end((kept.pending, cancelled.clone()), journal);
         }
         count
     }
@@ -121,23 +122,24 @@ impl Outgoing {
         let ending = self.take_all(ids);
         let count = ending.len();
         for kept in ending {
-            let error = match kept.qos {
+            let Pending { number, qos, .. } = kept.pending;
+            let error = match qos {
                 QoS::AtMostOnce => Code::Cancelled.into(),
-                _ if journal.batch_of(kept.number) == 0 => Code::LeftInStore.into(),
+                _ if journal.batch_of(number) == 0 => Code::LeftInStore.into(),
                 _ => {
                     // Should the message still be written, it does not come back: who has been told
                     // that it was not stored may publish it anew.
-                    journal.record(&Record::Ended { number: kept.number });
+                    journal.record(&Record::Ended { number });
                     unstored.clone()
                 }
             };
-            self.conclude((kept, Err(error)), journal);
+            self.conclude((kept.pending, Err(error)), journal);
         }
         count
     }
 
     fn take_all(&mut self, ids: &mut PacketIds) -> Vec<Kept> {
-        let flights = self.flights.take_all(ids).into_iter().map(|flight| flight.kept);
+        let flights = self.flights.take_all(ids).into_iter().map(|(kept, _)| kept);
         let mut all: Vec<Kept> = flights.collect();
         all.extend(std::iter::from_fn(|| self.queue.pop_front()));
         all

@@ -1,6 +1,6 @@
 //! Room for one more message: in the output, within the limits, in the store; and who makes it.
 
-use super::{Kept, OUTPUT_LIMIT, Outbox, Outgoing};
+use super::{Encoded, OUTPUT_LIMIT, Outbox, Outgoing};
 use crate::{engine::journal::Journal, error::Code};
 
 impl Outgoing {
@@ -26,7 +26,12 @@ impl Outgoing {
 
     /// Makes room for a message as the policy says; `false` when there is none, and then nothing has
     /// been dropped. `stores` says that the store needs room for it, too.
-    pub(super) fn make_room(&mut self, newer: &Kept, stores: bool, journal: &mut Journal) -> bool {
+    pub(super) fn make_room(
+        &mut self,
+        newer: &Encoded,
+        stores: bool,
+        journal: &mut Journal,
+    ) -> bool {
         let weight = newer.weight();
         if !self.limit.drops_older() {
             return self.limit.fits(self.messages(), self.bytes(), weight)
@@ -43,7 +48,7 @@ impl Outgoing {
             return false;
         }
         if let Some(replaced) = self.queue.take_replaced(newer.topic()) {
-            self.end((replaced, Err(Code::Dropped.into())), journal);
+            self.end((replaced.pending, Err(Code::Dropped.into())), journal);
         }
         loop {
             let (messages, bytes) = self.queue.lasting();
@@ -54,7 +59,7 @@ impl Outgoing {
                 return true;
             }
             let Some(oldest) = self.queue.pop_front() else { return false };
-            self.end((oldest, Err(Code::Dropped.into())), journal);
+            self.end((oldest.pending, Err(Code::Dropped.into())), journal);
         }
     }
 

@@ -10,7 +10,7 @@ use crate::error::{Code, Error, Result};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Witness {
     Queue,
-    Flight(usize, u64),
+    Flight(u64),
     Output,
 }
 
@@ -97,8 +97,8 @@ impl Outgoing {
 
     fn is_unended(&self, witness: Witness, through: u64, output: &Outbox) -> bool {
         match witness {
-            Witness::Queue => self.queue.front().is_some_and(|kept| kept.number <= through),
-            Witness::Flight(key, number) => self.flights.number(key) == Some(number),
+            Witness::Queue => self.queue.front().is_some_and(|kept| kept.pending.number <= through),
+            Witness::Flight(number) => self.flights.contains(number),
             Witness::Output => {
                 let mut first = output.qos0().filter_map(Numbers::first);
                 self.ledger.first_writing().into_iter().chain(&mut first).any(|n| n <= through)
@@ -107,10 +107,7 @@ impl Outgoing {
     }
 
     fn unended(&self, through: u64, output: &Outbox) -> Option<Witness> {
-        let flight = || {
-            let key = self.flights.any_through(through)?;
-            Some(Witness::Flight(key, self.flights.number(key)?))
-        };
+        let flight = || self.flights.any_through(through).map(Witness::Flight);
         [Witness::Queue, Witness::Output]
             .into_iter()
             .find(|&witness| self.is_unended(witness, through, output))
