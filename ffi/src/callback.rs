@@ -8,7 +8,7 @@ use std::{
 };
 
 use mqttsession::{
-    client::{Handled, Handler, Message, Outcome},
+    client::{Completion, Handled, Handler, Message, Outcome},
     error::Result,
 };
 
@@ -107,24 +107,40 @@ impl Handler for MessageHandler {
     }
 }
 
+type PublishHandler = unsafe extern "C" fn(u64, mqtt_status, *const mqtt_outcome, *mut c_void);
+
 /// A C function as the completion of a publish; without a function only the destroy remains.
 pub(crate) fn completion(
     function: mqtt_publish_handler,
     user_data: impl Borrow<UserData> + Send + 'static,
-) -> Option<mqttsession::client::Completion> {
+) -> Option<Completion> {
     let function = function?;
-    Some(Box::new(move |number: u64, outcome: Outcome| {
-        let _inside = Inside::enter();
-        let outcome = mqtt_outcome::new(outcome);
-        let status = match outcome.error() {
-            None => MQTT_OK,
-            Some(error) => error::remember(error.clone()),
-        };
+    let UserData { data, destroy } = *user_data.borrow();
+    if destroy.is_none() {
+        return Some(Completion::from_pointers(call_back, [function as *mut (), data.cast()]));
+    }
+    Some(Completion::new(move |number, outcome| {
         // Captured whole, so that the destroy comes after the call.
         let user_data: &UserData = user_data.borrow();
-        // SAFETY: the triple is the caller's promise; the outcome outlives the call.
-        unsafe { function(number, status, &raw const outcome, user_data.data) };
+        tell(function, user_data.data, number, outcome);
     }))
+}
+
+fn call_back([function, data]: [*mut (); 2], number: u64, outcome: Outcome) {
+    // SAFETY: this is what `completion` made a pointer of.
+    let function = unsafe { std::mem::transmute::<*mut (), PublishHandler>(function) };
+    tell(function, data.cast(), number, outcome);
+}
+
+fn tell(function: PublishHandler, user_data: *mut c_void, number: u64, outcome: Outcome) {
+    let _inside = Inside::enter();
+    let outcome = mqtt_outcome::new(outcome);
+    let status = match outcome.error() {
+        None => MQTT_OK,
+        Some(error) => error::remember(error.clone()),
+    };
+    // SAFETY: the triple is the caller's promise; the outcome outlives the call.
+    unsafe { function(number, status, &raw const outcome, user_data) };
 }
 
 /// Marks this thread as being inside a callback, for as long as it lives.
@@ -223,7 +239,7 @@ mod tests {
             let completion = completion(Some(done), user_data).unwrap();
             assert_eq!(destroyed.load(Ordering::Relaxed), 0);
             match called {
-                true => completion(1, Err(Code::Cancelled.into())),
+                true => completion.call(1, Err(Code::Cancelled.into())),
                 false => drop(completion),
             }
             assert_eq!(destroyed.load(Ordering::Relaxed), 1);

@@ -61,7 +61,7 @@ impl AsyncSession {
         }
         let publication = Py::new(py, Publication::new(Arc::clone(&self.mailbox)))?;
         let ended = publication.clone_ref(py);
-        let completion: Completion = Box::new(move |number, outcome| {
+        let completion = Completion::new(move |number, outcome| {
             let _ = Python::try_attach(move |py| {
                 let mailbox = Arc::clone(ended.get().mailbox());
                 mailbox.post(py, Letter::Published(ended, number, outcome));
@@ -75,7 +75,7 @@ impl AsyncSession {
     /// `on_complete(result)`, called once on the loop when a publish has ended.
     fn completion(&self, callable: Py<PyAny>) -> Completion {
         let mailbox = Arc::clone(&self.mailbox);
-        Box::new(move |number, outcome| {
+        Completion::new(move |number, outcome| {
             let _ = Python::try_attach(move |py| {
                 mailbox.post(py, Letter::Completed(callable, number, outcome));
             });

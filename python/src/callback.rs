@@ -108,7 +108,7 @@ impl Handler for MessageHandler {
 
 /// `on_complete(result)`, called once when a publish has ended.
 pub(crate) fn completion(callable: Py<PyAny>, raised: Raised) -> Completion {
-    Box::new(move |number, outcome: Outcome| {
+    Completion::new(move |number, outcome: Outcome| {
         // Without an interpreter there is nobody to tell any more.
         let _ = Python::try_attach(move |py| {
             if let Err(error) = callable.call1(py, (PublishResult::new(py, number, outcome),)) {

@@ -6,7 +6,7 @@ use std::{
 };
 
 use mqttsession::{
-    client::{DisconnectOptions, Outcome, PublishOptions, Session, State},
+    client::{Completion, DisconnectOptions, Outcome, PublishOptions, Session, State},
     error::Code,
     protocol::{Property, PropertyBlock, QoS, ReasonCode},
 };
@@ -37,7 +37,7 @@ fn completions_have_been_called_before_it_ends() {
     let (_broker, session, peer) = connected();
     let served = serve(peer);
     let (gate, threshold) = gate();
-    let completion = Some(Box::new(move |_, _: Outcome| threshold.pass()) as _);
+    let completion = Some(Completion::new(move |_, _: Outcome| threshold.pass()));
     let options = PublishOptions { qos: QoS::AtLeastOnce, completion, ..PublishOptions::default() };
     session.publish("out", b"".into(), options).unwrap();
     gate.wait_for_arrival();

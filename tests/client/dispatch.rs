@@ -10,7 +10,7 @@ use std::{
 };
 
 use mqttsession::{
-    client::{Message, Outcome, PublishOptions},
+    client::{Completion, Message, Outcome, PublishOptions},
     protocol::QoS,
 };
 use mqttsession_tests::{scripted::ScriptedBroker, wire};
@@ -114,7 +114,7 @@ fn one_callback_at_a_time_whatever_kind_it_is() {
             scope.spawn(|| {
                 for count in 0..EACH {
                     let alone = alone.clone();
-                    let completion = Some(Box::new(move |_, _: Outcome| alone()) as _);
+                    let completion = Some(Completion::new(move |_, _: Outcome| alone()));
                     let qos = QOS[count % 3];
                     let options = PublishOptions { qos, completion, ..PublishOptions::default() };
                     session.publish("out", b"".into(), options).unwrap();

@@ -4,7 +4,7 @@
 use std::{sync::mpsc::channel, time::Duration};
 
 use mqttsession::{
-    client::{Dispatch, Options, Outcome, PublishOptions, QueuePolicy, Session, State},
+    client::{Completion, Dispatch, Options, Outcome, PublishOptions, QueuePolicy, Session, State},
     error::Code,
     protocol::{Property, PropertyBlock, QoS, Version},
 };
@@ -23,9 +23,9 @@ fn mortal(qos: QoS) -> PublishOptions {
 fn assert_expires(session: &Session, options: PublishOptions) {
     let before = session.statistics().expired;
     let (sender, ends) = channel();
-    let completion = Some(Box::new(move |_, outcome: Outcome| {
+    let completion = Some(Completion::new(move |_, outcome: Outcome| {
         sender.send(outcome.map(drop).map_err(|error| error.code())).unwrap();
-    }) as _);
+    }));
     let options = PublishOptions { completion, ..options };
     let number = session.publish("out", b"mortal".into(), options).unwrap();
     assert_eq!(next(&ends), Err(Code::Expired));

@@ -6,7 +6,9 @@ use std::sync::{
 };
 
 use mqttsession::{
-    client::{DisconnectOptions, Dispatch, Event, Message, Options, PublishOptions, Session},
+    client::{
+        Completion, DisconnectOptions, Dispatch, Event, Message, Options, PublishOptions, Session,
+    },
     error::{Code, Result},
     protocol::QoS,
 };
@@ -120,7 +122,7 @@ fn completions_and_events_come_while_nothing_is_received() {
     assert!(matches!(next(&events), Event::Connected(_)));
     for qos in [QoS::AtMostOnce, QoS::AtLeastOnce] {
         let (sender, ends) = channel();
-        let completion = Some(Box::new(move |number, _| sender.send(number).unwrap()) as _);
+        let completion = Some(Completion::new(move |number, _| sender.send(number).unwrap()));
         let options = PublishOptions { qos, completion, ..PublishOptions::default() };
         let number = session.publish("out", b"".into(), options).unwrap();
         let seen = peer.expect_publish();

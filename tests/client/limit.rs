@@ -3,7 +3,7 @@
 use std::sync::mpsc::channel;
 
 use mqttsession::{
-    client::{Outcome, Payload, PublishOptions, QueuePolicy, Session},
+    client::{Completion, Outcome, Payload, PublishOptions, QueuePolicy, Session},
     error::{Code, Result},
     protocol::QoS,
 };
@@ -101,7 +101,7 @@ fn keep_latest_replaces_by_topic() {
 fn the_completion_of_a_dropped_message_is_called() {
     let (session, _peer, _id) = nearly_full(QueuePolicy::DropOldest);
     let (sender, ends) = channel();
-    let completion = Some(Box::new(move |_, outcome| sender.send(outcome).unwrap()) as _);
+    let completion = Some(Completion::new(move |_, outcome| sender.send(outcome).unwrap()));
     let options = PublishOptions { qos: QoS::AtLeastOnce, completion, ..PublishOptions::default() };
     session.publish("out", b"".into(), options).unwrap();
     offer(&session, "third").unwrap();
@@ -117,7 +117,7 @@ fn a_message_keeps_its_place_until_its_completion_has_been_taken() {
     options.set_outgoing_policy(QueuePolicy::Reject).set_outgoing_limit(1, 1 << 20).unwrap();
     let (session, mut peer) = connect(&broker, &options);
     let (gate, threshold) = gate();
-    let completion = Some(Box::new(move |_, _: Outcome| threshold.pass()) as _);
+    let completion = Some(Completion::new(move |_, _: Outcome| threshold.pass()));
     let options = PublishOptions { qos: QoS::AtLeastOnce, completion, ..PublishOptions::default() };
     session.publish("out", b"".into(), options).unwrap();
     let id = peer.expect_publish().id;

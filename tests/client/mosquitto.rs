@@ -11,7 +11,9 @@ use std::{
 };
 
 use mqttsession::{
-    client::{DisconnectOptions, Message, Options, Outcome, Payload, PublishOptions, Session},
+    client::{
+        Completion, DisconnectOptions, Message, Options, Outcome, Payload, PublishOptions, Session,
+    },
     protocol::{QoS, Version},
 };
 use mqttsession_tests::{
@@ -58,10 +60,10 @@ fn eight_threads_publish_at_every_qos() {
                 scope.spawn(move || {
                     for count in 0..EACH {
                         let completed = completed.clone();
-                        let completion = Some(Box::new(move |_, outcome: Outcome| {
+                        let completion = Some(Completion::new(move |_, outcome: Outcome| {
                             outcome.unwrap();
                             completed.fetch_add(1, Ordering::SeqCst);
-                        }) as _);
+                        }));
                         let qos = QOS[count % 3];
                         let options = PublishOptions { qos, completion, ..Default::default() };
                         let topic = format!("load/{thread}");
@@ -200,9 +202,9 @@ fn cut_connections_lose_nothing_and_end_nothing_twice() {
             scope.spawn(move || {
                 for count in 0..EACH {
                     let sender = sender.clone();
-                    let completion = Some(Box::new(move |number, outcome: Outcome| {
+                    let completion = Some(Completion::new(move |number, outcome: Outcome| {
                         sender.send((number, outcome.is_ok())).unwrap();
-                    }) as _);
+                    }));
                     let qos = QOS[1 + count % 2];
                     let options = PublishOptions { qos, completion, ..Default::default() };
                     let payload = format!("{thread} {count}");

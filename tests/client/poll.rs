@@ -3,7 +3,7 @@
 use std::{sync::Arc, thread, time::Duration};
 
 use mqttsession::{
-    client::{Dispatch, Event, Message, Session},
+    client::{Completion, Dispatch, Event, Message, Session},
     error::Code,
     protocol::QoS,
 };
@@ -152,7 +152,7 @@ fn waiting_calls_end_although_nobody_polls() {
     ended(session.flush()).unwrap();
     ended(session.unsubscribe("in")).unwrap();
     let (sender, called) = std::sync::mpsc::channel();
-    let completion = Some(Box::new(move |_, _| sender.send(()).unwrap()) as _);
+    let completion = Some(Completion::new(move |_, _| sender.send(()).unwrap()));
     let told = mqttsession::client::PublishOptions { completion, ..Default::default() };
     session.publish("out", b"".into(), told).unwrap();
     // Its completion waits to be polled, by this very thread.

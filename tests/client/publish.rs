@@ -8,8 +8,8 @@ use std::{
 
 use mqttsession::{
     client::{
-        Delivered, DisconnectOptions, Dispatch, Options, Outcome, PublishOptions, QueuePolicy,
-        Session,
+        Completion, Delivered, DisconnectOptions, Dispatch, Options, Outcome, PublishOptions,
+        QueuePolicy, Session,
     },
     error::{Code, Result},
     protocol::{PropertyBlock, QoS, ReasonCode},
@@ -24,9 +24,9 @@ type Ends = Receiver<(u64, Outcome)>;
 #[track_caller]
 fn publish_told(session: &Session, qos: QoS) -> (u64, Ends) {
     let (sender, ends) = channel();
-    let completion = Some(Box::new(move |number, outcome| {
+    let completion = Some(Completion::new(move |number, outcome| {
         sender.send((number, outcome)).unwrap();
-    }) as _);
+    }));
     let options = PublishOptions { qos, completion, ..PublishOptions::default() };
     (session.publish("out", b"payload".into(), options).unwrap(), ends)
 }
@@ -126,7 +126,7 @@ fn bad_input_is_refused_and_a_completion_dropped_unused() {
     let (_broker, session, mut peer) = connected();
     for topic in ["", "a/+", "#", "a\0b"] {
         let (sender, ends) = channel::<()>();
-        let completion = Some(Box::new(move |_, _| sender.send(()).unwrap()) as _);
+        let completion = Some(Completion::new(move |_, _| sender.send(()).unwrap()));
         let options = PublishOptions { completion, ..PublishOptions::default() };
         let error = session.publish(topic, b"".into(), options).unwrap_err();
         assert_eq!(error.code(), Code::InvalidTopic, "{topic:?}");
@@ -222,7 +222,7 @@ fn qos_0_that_was_not_written_ends_with_the_connection() {
     // More than the socket takes while nobody reads.
     let options = |completion| PublishOptions { completion, ..PublishOptions::default() };
     let (sender, ends) = channel();
-    let completion = Some(Box::new(move |_, outcome| sender.send(outcome).unwrap()) as _);
+    let completion = Some(Completion::new(move |_, outcome| sender.send(outcome).unwrap()));
     session.publish("out", vec![0; 64 << 20].into(), options(completion)).unwrap();
     peer.reset();
     let outcome: Outcome = next(&ends);
@@ -240,9 +240,9 @@ fn completions_come_in_the_order_of_publishing() {
         for qos in QOS {
             for _ in 0..100 {
                 let sender = sender.clone();
-                let completion = Some(Box::new(move |number, outcome: Outcome| {
+                let completion = Some(Completion::new(move |number, outcome: Outcome| {
                     sender.send((number, outcome.is_ok())).unwrap();
-                }) as _);
+                }));
                 let options = PublishOptions { qos, completion, ..PublishOptions::default() };
                 session.publish("out", b"".into(), options).unwrap();
             }
@@ -318,9 +318,9 @@ fn an_operation_can_be_awaited_and_answered_by_a_callback() {
 fn a_panicking_completion_hurts_nobody_else() {
     let (_broker, session, peer) = connected();
     let served = serve(peer);
-    let completion = Some(Box::new(|_, outcome: Outcome| {
+    let completion = Some(Completion::new(|_, outcome: Outcome| {
         outcome.expect_err("a panic that the test wants");
-    }) as _);
+    }));
     let options = PublishOptions { completion, ..PublishOptions::default() };
     session.publish("out", b"".into(), options).unwrap();
     let message = publish_told(&session, QoS::AtLeastOnce);

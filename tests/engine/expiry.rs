@@ -224,12 +224,13 @@ fn expiry_makes_room_and_ends_what_waits_for_it() {
     let first = mortal(&mut pair, 1, 10);
     mortal(&mut pair, 1, 10);
     let flush = pair.flush();
-    let mut watcher: Option<mqttsession::engine::Completion> = Some(Box::new(|_, _| {}));
+    let mut watcher: Option<mqttsession::engine::Completion> =
+        Some(mqttsession::engine::Completion::new(|_, _| {}));
     assert!(pair.engine.watch(first, 7, &mut watcher).is_none());
     assert!(matches!(pair.try_publish(message(1, "topic", "x")), Err(Refused::Full)));
     assert!(!pair.engine.has_room());
     pair.timeout().unwrap();
-    let ended = pair.engine.poll_ended();
+    let ended = pair.engine.poll_watched();
     assert_eq!(ended[0].watchers.len(), 1);
     pair.engine.completions_taken(2);
     assert!(pair.engine.has_room());

@@ -166,7 +166,7 @@ impl Pair {
     }
 
     pub(crate) fn try_publish(&mut self, publication: Publication<'_>) -> Result<u64, Refused> {
-        let completion: Completion = Box::new(|_, _| {});
+        let completion = Completion::new(|_, _| {});
         self.engine.publish(&publication, &mut Some(completion), false)
     }
 
@@ -245,13 +245,19 @@ impl Pair {
         bytes
     }
 
-    /// How publishes ended: `number: outcome`. Their completions have been called.
+    /// How publishes ended: `number: outcome`; last those that are only watched. Their completions have
+    /// been called.
     pub(crate) fn ended(&mut self) -> Vec<String> {
         let ended = self.engine.poll_ended();
-        self.engine.completions_taken(ended.iter().filter(|end| end.completion.is_some()).count());
-        ended
-            .iter()
-            .map(|end| format!("{}: {}", end.number, trace::outcome(&end.outcome)))
+        self.engine.completions_taken(ended.len());
+        let mut told: Vec<_> = ended.into_iter().map(|end| (end.number, end.outcome)).collect();
+        for end in self.engine.poll_watched() {
+            if told.iter().all(|(number, _)| *number != end.number) {
+                told.push((end.number, end.outcome));
+            }
+        }
+        told.iter()
+            .map(|(number, outcome)| format!("{number}: {}", trace::outcome(outcome)))
             .collect()
     }
 

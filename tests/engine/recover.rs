@@ -175,7 +175,7 @@ fn numbers_go_on_and_only_those_that_have_not_ended_are_known() {
         assert_eq!(session.outcome(ended).as_deref(), Some("UNKNOWN_MESSAGE"));
         assert_eq!(session.outcome(pending), None);
         assert_eq!(session.outcome(3).as_deref(), Some("UNKNOWN_MESSAGE"), "not given yet");
-        let mut watcher: Option<Completion> = Some(Box::new(|_, _| {}));
+        let mut watcher: Option<Completion> = Some(Completion::new(|_, _| {}));
         assert!(session.engine.watch(pending, 1, &mut watcher).is_none());
         session.engine.await_stored(pending, 2).unwrap();
         assert_eq!(session.events(), ["stored 2"]);

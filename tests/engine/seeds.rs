@@ -147,7 +147,7 @@ impl Run {
         let topic = TOPICS[self.random.below(6) as usize];
         let payload = format!("{}", self.accepted + 1);
         let told = !self.random.one_in(3);
-        let mut completion: Option<Completion> = told.then(|| Box::new(|_, _| {}) as Completion);
+        let mut completion: Option<Completion> = told.then(|| Completion::new(|_, _| {}));
         let now = self.pair.now;
         let (block, interval, own_alias) = self.properties();
         let time_to_live =
@@ -293,7 +293,7 @@ impl Run {
 
     fn watch(&mut self) {
         let number = 1 + self.random.below(self.accepted + 1);
-        let mut watcher: Option<Completion> = Some(Box::new(|_, _| {}));
+        let mut watcher: Option<Completion> = Some(Completion::new(|_, _| {}));
         let outcome = self.pair.engine.watch(number, number, &mut watcher);
         match outcome {
             None => *self.watchers.entry(number).or_default() += 1,
@@ -348,16 +348,14 @@ impl Run {
     /// Counts what has ended.
     fn collect(&mut self) {
         let ended = self.pair.engine.poll_ended();
-        let mut completions = 0;
-        for end in ended {
-            if end.completion.is_some() {
-                completions += 1;
-                *self.completed.get_mut(&end.number).expect("an accepted message") += 1;
-                assert_eq!(self.completed[&end.number], 1, "message {} ended again", end.number);
-            }
+        for end in &ended {
+            *self.completed.get_mut(&end.number).expect("an accepted message") += 1;
+            assert_eq!(self.completed[&end.number], 1, "message {} ended again", end.number);
+        }
+        self.pair.engine.completions_taken(ended.len());
+        for end in self.pair.engine.poll_watched() {
             *self.watched.entry(end.number).or_default() += end.watchers.len();
         }
-        self.pair.engine.completions_taken(completions);
         for event in self.pair.events() {
             match event.split_once(' ').map_or("", |(kind, _)| kind) {
                 "flushed" => self.flushes -= 1,

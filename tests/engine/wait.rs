@@ -17,7 +17,7 @@ fn quietly(pair: &mut Pair, qos: u8) -> u64 {
 
 /// Whether a watcher was taken along.
 fn watch(pair: &mut Pair, number: u64, ticket: Ticket) -> bool {
-    let mut watcher: Option<Completion> = Some(Box::new(|_, _| {}));
+    let mut watcher: Option<Completion> = Some(Completion::new(|_, _| {}));
     pair.engine.watch(number, ticket, &mut watcher).is_none() && watcher.is_none()
 }
 
@@ -31,13 +31,13 @@ fn every_watcher_is_told_once() {
             assert!(watch(&mut pair, number, 1) && watch(&mut pair, number, 2));
         }
         pair.sent();
-        let ended = pair.engine.poll_ended();
+        let ended = pair.engine.poll_watched();
         assert_eq!((ended.len(), ended[0].number, ended[0].watchers.len()), (1, zero, 2));
         pair.receive(puback(1));
-        let ended = pair.engine.poll_ended();
+        let ended = pair.engine.poll_watched();
         assert_eq!((ended.len(), ended[0].number, ended[0].watchers.len()), (1, one, 2));
         pair.lose();
-        assert!(pair.engine.poll_ended().is_empty());
+        assert!(pair.engine.poll_watched().is_empty());
     }
 }
 
@@ -48,7 +48,7 @@ fn a_message_that_nobody_watches_ends_in_silence() {
     quietly(&mut pair, 1);
     pair.sent();
     pair.receive(puback(1));
-    assert!(pair.engine.poll_ended().is_empty());
+    assert!(pair.engine.poll_ended().is_empty() && pair.engine.poll_watched().is_empty());
     assert_eq!(pair.outcome(1).as_deref(), Some("ok"));
     assert_eq!(pair.outcome(2).as_deref(), Some("ok"));
 }
@@ -63,7 +63,7 @@ fn a_watcher_can_be_taken_back() {
     assert!(pair.engine.unwatch(number, 7).is_none(), "not another's");
     pair.sent();
     pair.receive(puback(1));
-    assert_eq!(pair.engine.poll_ended()[0].watchers.len(), 1);
+    assert_eq!(pair.engine.poll_watched()[0].watchers.len(), 1);
     assert!(pair.engine.unwatch(number, 2).is_none(), "it has been told");
 }
 
@@ -74,9 +74,9 @@ fn a_queued_qos_0_message_is_watched_through_queue_and_output() {
     assert!(watch(&mut pair, number, 1));
     pair.connect(false);
     pair.receive(crate::packets::connack(false));
-    assert!(pair.engine.poll_ended().is_empty());
+    assert!(pair.engine.poll_watched().is_empty());
     pair.sent();
-    assert_eq!(pair.engine.poll_ended()[0].watchers.len(), 1);
+    assert_eq!(pair.engine.poll_watched()[0].watchers.len(), 1);
 }
 
 #[test]

@@ -102,7 +102,7 @@ impl Process {
                 "another number than it had"
             );
             self.numbers.insert(*number, key);
-            let watcher: Completion = Box::new(|_, _| {});
+            let watcher = Completion::new(|_, _| {});
             let ended = self.engine.watch(*number, *number, &mut Some(watcher));
             assert!(ended.is_none(), "message {number} has ended already: {ended:?}");
         }

@@ -60,7 +60,7 @@ fn what_nobody_polls_any_more_ends_on_a_callback_thread() {
     let (handler, died) = Mortal::new();
     subscribe(&session, &mut peer, "t", handler);
     let (sender, completions) = channel();
-    let completion: Completion = Box::new(move |_, outcome| {
+    let completion = Completion::new(move |_, outcome| {
         sender.send(outcome.unwrap_err().code()).unwrap();
     });
     let publish = PublishOptions {
@@ -85,7 +85,7 @@ fn polling_runs_no_more_callbacks_than_asked() {
     let (sender, ends) = channel();
     for _ in 0..3 {
         let sender = sender.clone();
-        let completion: Completion = Box::new(move |number, _| sender.send(number).unwrap());
+        let completion = Completion::new(move |number, _| sender.send(number).unwrap());
         let publish = PublishOptions {
             qos: QoS::AtLeastOnce,
             completion: Some(completion),

@@ -47,8 +47,8 @@ fn written_messages_end_without_anything_else_to_wake_for() {
     let (sender, ends) = channel();
     for _ in 0..MESSAGES {
         let sender = sender.clone();
-        let completion: Completion =
-            Box::new(move |number, outcome| sender.send((number, outcome.is_ok())).unwrap());
+        let completion =
+            Completion::new(move |number, outcome| sender.send((number, outcome.is_ok())).unwrap());
         let options = PublishOptions { completion: Some(completion), ..PublishOptions::default() };
         session.publish("t", "x".into(), options).unwrap();
     }

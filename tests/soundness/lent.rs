@@ -339,7 +339,7 @@ fn each_of_many_comes_back_once() {
         thread::spawn(move || {
             let sent = (0..EACH).map(|number| {
                 let sender = sender.clone();
-                let completion: Completion = Box::new(move |_, how| sender.send(how).unwrap());
+                let completion = Completion::new(move |_, how| sender.send(how).unwrap());
                 let completion = (number % 2 == 0).then_some(completion);
                 let options = PublishOptions { qos, completion, ..PublishOptions::default() };
                 let (payload, died) = lent(LARGE);

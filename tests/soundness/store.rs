@@ -12,7 +12,7 @@ use std::{
 };
 
 use mqttsession::{
-    client::{DisconnectOptions, Durability, Message, PublishOptions, Session},
+    client::{Completion, DisconnectOptions, Durability, Message, PublishOptions, Session},
     protocol::QoS,
 };
 use mqttsession_tests::{
@@ -97,7 +97,7 @@ fn publish(session: &Session, who: usize, stop: &AtomicBool, ended: &Arc<AtomicU
         let ended = ended.clone();
         let options = PublishOptions {
             qos,
-            completion: Some(Box::new(move |_, how| {
+            completion: Some(Completion::new(move |_, how| {
                 how.unwrap();
                 ended.fetch_add(1, Ordering::SeqCst);
             })),

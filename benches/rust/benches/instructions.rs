@@ -151,7 +151,7 @@ fn publish_to_the_end((mut engine, now): (Engine, Instant), qos: QoS) -> usize {
     };
     for first in (1..=MESSAGES).step_by(20) {
         for _ in 0..20 {
-            let completion: Completion = Box::new(|_, _| {});
+            let completion = Completion::new(|_, _| {});
             let number = engine.publish(&message(qos), &mut Some(completion), false);
             assert!(black_box(number).is_ok());
         }

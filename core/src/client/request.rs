@@ -22,7 +22,7 @@ use super::{
     shared::Shared,
 };
 use crate::{
-    engine::{Payload, RouteId},
+    engine::{Completion, Payload, RouteId},
     error::{Code, Error, Result},
     protocol::{EncodeError, Properties, Property, PropertyBlock, QoS, SubscriptionOptions},
 };
@@ -186,7 +186,7 @@ impl Session {
                 shared.requests().watch_the_clock(shared);
                 let session = Arc::downgrade(shared);
                 let watcher = move |_, outcome| published(&session, number, outcome);
-                shared.watch(message, Box::new(watcher));
+                shared.watch(message, Completion::new(watcher));
                 Ok(operation)
             }
             Err(error) => {

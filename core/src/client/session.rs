@@ -270,7 +270,7 @@ impl Session {
         shared.check_fork()?;
         let signal = Arc::new(Signal::default());
         let outcome = Arc::new(crate::sync::Mutex::new(None));
-        let mut watcher: Option<Completion> = Some(Box::new({
+        let mut watcher: Option<Completion> = Some(Completion::new({
             let (signal, outcome) = (signal.clone(), outcome.clone());
             move |_, how| {
                 *outcome.lock() = Some(how);

@@ -4,7 +4,7 @@ use std::{ops::Range, sync::Arc};
 
 use bytes::Bytes;
 
-use super::{AuthenticationStep, Match, Receipt};
+use super::{AuthenticationStep, Completion, Match, Receipt};
 use crate::{
     error::{Code, Error, Result},
     protocol::{Properties, PropertyBlock, QoS, ReasonCode},
@@ -67,10 +67,6 @@ impl Delivered {
 
 /// How a publish ended: QoS 0 written, QoS 1 and 2 acknowledged, or the error that says why not.
 pub type Outcome = Result<Delivered>;
-
-/// Called exactly once with the number of a message and how it ended. The engine carries it along
-/// and gives it back; it never calls it.
-pub type Completion = Box<dyn FnOnce(u64, Outcome) + Send>;
 
 /// What the broker said in CONNACK.
 #[derive(Clone, Debug)]
@@ -229,15 +225,26 @@ pub struct SetAside {
     pub error: Error,
 }
 
-/// A publish that has ended, and who wants to know.
+/// A publish that has ended, and who is told of it because the publish said so.
+#[derive(Debug)]
 pub struct Ended {
     /// Its number.
     pub number: u64,
     /// How.
     pub outcome: Outcome,
     /// What was given with the publish.
-    pub completion: Option<Completion>,
-    /// What [`Engine::watch`](super::Engine::watch) added.
+    pub completion: Completion,
+}
+
+/// A publish that has ended, and those who asked for it later, with
+/// [`Engine::watch`](super::Engine::watch).
+#[derive(Debug)]
+pub struct Watched {
+    /// Its number.
+    pub number: u64,
+    /// How.
+    pub outcome: Outcome,
+    /// One or more.
     pub watchers: Vec<Completion>,
 }
 

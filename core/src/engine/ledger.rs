@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use super::{Completion, Delivered, Ended, Outcome, Ticket, output::Numbers};
+use super::{Completion, Delivered, Ended, Outcome, Ticket, Watched, output::Numbers};
 use crate::{error::Code, protocol::ReasonCode};
 
 /// How many ended messages with something to tell (a failure, a reason) are remembered for a later
@@ -12,6 +12,7 @@ const REMEMBERED: usize = 4096;
 #[derive(Default)]
 pub(super) struct Ledger {
     ended: Vec<Ended>,
+    watched: Vec<Watched>,
     /// Completions that have been handed out and not been called yet keep their place.
     completing: usize,
     watchers: BTreeMap<u64, Vec<(Ticket, Completion)>>,
@@ -54,12 +55,14 @@ impl Ledger {
         if is_old || outcome.as_ref().ok().is_none_or(Delivered::has_something_to_tell) {
             self.remember(number, outcome.clone());
         }
-        if completion.is_none() && watchers.is_empty() {
-            return;
+        if !watchers.is_empty() {
+            let watchers = watchers.into_iter().map(|(_, watcher)| watcher).collect();
+            self.watched.push(Watched { number, outcome: outcome.clone(), watchers });
         }
-        self.completing += usize::from(completion.is_some());
-        let watchers = watchers.into_iter().map(|(_, watcher)| watcher).collect();
-        self.ended.push(Ended { number, outcome, completion, watchers });
+        if let Some(completion) = completion {
+            self.completing += 1;
+            self.ended.push(Ended { number, outcome, completion });
+        }
     }
 
     fn remember(&mut self, number: u64, outcome: Outcome) {
@@ -189,15 +192,21 @@ impl Ledger {
     }
 
     pub(super) fn take_ended(&mut self) -> Vec<Ended> {
-        std::mem::take(&mut self.ended)
+        // The next batch will hardly be much larger than this one.
+        let next = Vec::with_capacity(self.ended.len());
+        std::mem::replace(&mut self.ended, next)
+    }
+
+    pub(super) fn take_watched(&mut self) -> Vec<Watched> {
+        std::mem::take(&mut self.watched)
     }
 
     pub(super) fn has_ended(&self) -> bool {
-        !self.ended.is_empty()
+        !self.ended.is_empty() || !self.watched.is_empty()
     }
 
     pub(super) fn shrink(&mut self) {
-        self.ended.shrink_to(16);
+        self.ended.shrink_to_fit();
         self.unwritten.shrink_to(16);
         self.writing.shrink();
     }

@@ -15,7 +15,7 @@ use std::{
 
 use super::{
     Completion, Connected, Counters, Ended, Event, Identity, Match, Outcome, Output, Publication,
-    Refused, RouteId, Settings, Ticket,
+    Refused, RouteId, Settings, Ticket, Watched,
     alias::IncomingAliases,
     authentication::Exchange,
     handshake,
@@ -428,9 +428,14 @@ impl Engine {
         }
     }
 
-    /// Takes the messages that have ended.
+    /// Takes the messages that have ended and whose publish gave a completion.
     pub fn poll_ended(&mut self) -> Vec<Ended> {
         self.outgoing.take_ended()
+    }
+
+    /// Takes those of them that were asked for with [`watch`](Self::watch).
+    pub fn poll_watched(&mut self) -> Vec<Watched> {
+        self.outgoing.take_watched()
     }
 
     /// Takes the routes whose last filter the broker has refused: no message finds them any more.
@@ -458,7 +463,7 @@ impl Engine {
         }
     }
 
-    /// Whether `poll_ended` or `poll_event` has something.
+    /// Whether `poll_ended`, `poll_watched` or `poll_event` has something.
     pub fn has_news(&mut self) -> bool {
         self.flush_events();
         self.outgoing.has_ended() || !self.events.is_empty()

@@ -30,8 +30,8 @@
 //!   [`disconnect`](Engine::disconnect), [`cancel_all`](Engine::cancel_all),
 //!   [`shrink`](Engine::shrink);
 //! - `poll_*` hands over what has to be done next: first [`poll_output`](Engine::poll_output), then
-//!   [`poll_ended`](Engine::poll_ended) and [`poll_event`](Engine::poll_event) until they are
-//!   empty, then [`poll_refused`](Engine::poll_refused); last `poll_timeout`.
+//!   [`poll_ended`](Engine::poll_ended), [`poll_watched`](Engine::poll_watched) and
+//!   [`poll_event`](Engine::poll_event) until they are empty, then [`poll_refused`](Engine::poll_refused); last `poll_timeout`.
 //!   With a store also [`poll_records`](Engine::poll_records), whenever the disk is ready for more.
 //!
 //! ```text
@@ -55,6 +55,7 @@
 mod agreement;
 mod alias;
 mod authentication;
+mod completion;
 mod encoded;
 mod event;
 mod flight;
@@ -86,9 +87,10 @@ mod suspicion;
 mod timer;
 
 pub use authentication::{AuthenticationStep, Credentials, Identity};
+pub use completion::Completion;
 pub use event::{
-    Completion, Connected, Counters, Delivered, Delivery, Ended, Event, Failed, Granted, Inbound,
-    Outcome, Said, SessionLoss, SetAside, Ticket, Unsubscribed,
+    Connected, Counters, Delivered, Delivery, Ended, Event, Failed, Granted, Inbound, Outcome,
+    Said, SessionLoss, SetAside, Ticket, Unsubscribed, Watched,
 };
 pub use incoming::Receipt;
 pub use journal::WallClock;

@@ -286,7 +286,7 @@ impl mqttSession {
         quality: QoS,
     ) -> Completion {
         let session = Arc::clone(self);
-        Box::new(move |number: u64, outcome: Outcome| {
+        Completion::new(move |number: u64, outcome: Outcome| {
             if outcome.is_ok()
                 && let Some(PublishProcedure { function, user_data }) = take(&procedure)
             {

@@ -3,7 +3,10 @@
 use std::sync::{Arc, mpsc::channel};
 
 use mqttsession::{
-    client::{DisconnectOptions, Dispatch, Durability, Message, PublishOptions, Session, State},
+    client::{
+        Completion, DisconnectOptions, Dispatch, Durability, Message, PublishOptions, Session,
+        State,
+    },
     error::Code,
     protocol::QoS,
 };
@@ -32,7 +35,7 @@ fn closing_leaves_messages_to_the_next_session() {
             };
             let options = PublishOptions {
                 qos,
-                completion: Some(Box::new(completion)),
+                completion: Some(Completion::new(completion)),
                 ..PublishOptions::default()
             };
             session.publish("t", "left".into(), options).unwrap();

@@ -171,7 +171,7 @@ fn a_message_that_ended_as_not_stored_does_not_come_back() {
         makes_room.set_full(None);
         sender.send(how).unwrap();
     };
-    let completion: Completion = Box::new(completion);
+    let completion = Completion::new(completion);
     let publish = PublishOptions { completion: Some(completion), ..at_least_once() };
     session.publish("t", "".into(), publish).unwrap();
     close(&session, peer);

@@ -6,7 +6,7 @@ use std::{
 };
 
 use mqttsession::{
-    client::{Durability, Message},
+    client::{Completion, Durability, Message},
     error::Code,
     protocol::QoS,
 };
@@ -135,7 +135,9 @@ fn messages_end_in_their_order() {
             let sender = sender.clone();
             let options = mqttsession::client::PublishOptions {
                 qos: QoS::AtLeastOnce,
-                completion: Some(Box::new(move |number, how| sender.send((number, how)).unwrap())),
+                completion: Some(Completion::new(move |number, how| {
+                    sender.send((number, how)).unwrap()
+                })),
                 ..Default::default()
             };
             session.publish("t", "".into(), options).unwrap();

@@ -3,7 +3,7 @@
 use std::sync::mpsc::channel;
 
 use mqttsession::{
-    client::{Options, Outcome, PublishOptions, Session},
+    client::{Completion, Options, Outcome, PublishOptions, Session},
     protocol::QoS,
 };
 use mqttsession_tests::{
@@ -38,8 +38,9 @@ fn publish_many(bench: &Bench<'_>, publisher: &Session, messages: usize, qos: Qo
     let (sender, ends) = channel();
     for count in 0..messages {
         let sender = sender.clone();
-        let completion =
-            Box::new(move |_, outcome: Outcome| drop(sender.send((count, outcome.map(drop)))));
+        let completion = Completion::new(move |_, outcome: Outcome| {
+            drop(sender.send((count, outcome.map(drop))))
+        });
         let options =
             PublishOptions { qos, completion: Some(completion), ..PublishOptions::default() };
         publisher.publish(&bench.topic("t"), count.to_string().as_bytes().into(), options)?;

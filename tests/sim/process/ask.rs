@@ -43,7 +43,7 @@ impl Process {
             properties: Properties::EMPTY,
             lifetime: time_to_live.is_some().then_some(lifetime),
         };
-        let completion: Completion = Box::new(|_, _| {});
+        let completion = Completion::new(|_, _| {});
         let waited = self.engine.outstanding(false);
         match self.engine.publish(&publication, &mut Some(completion), false) {
             Ok(number) => {
@@ -151,11 +151,13 @@ impl Process {
         scene: &mut Scene,
     ) {
         let mut lost = 0;
-        for ended in self.engine.poll_ended() {
-            let completions = usize::from(ended.completion.is_some());
-            self.engine.completions_taken(completions);
-            let key = self.numbers[&ended.number];
-            let ending = match &ended.outcome {
+        let ended = self.engine.poll_ended();
+        self.engine.completions_taken(ended.len());
+        let ended = ended.into_iter().map(|end| (end.number, end.outcome));
+        let watched = self.engine.poll_watched().into_iter();
+        for (number, outcome) in ended.chain(watched.map(|end| (end.number, end.outcome))) {
+            let key = self.numbers[&number];
+            let ending = match &outcome {
                 Ok(_) => Ending::Delivered,
                 Err(error) => Ending::Failed(error.code()),
             };
@@ -168,8 +170,6 @@ impl Process {
                 Ending::Failed(Code::PayloadTooLarge) => scene.tally.count(Happening::GivenUp),
                 _ => {}
             }
-            let told = completions + ended.watchers.len();
-            assert_eq!(told, 1, "message {} has {told} who want to know", ended.number);
             scene.book.end(key, ending);
         }
         let mut accounted = 0;

@@ -60,7 +60,7 @@ pub(crate) fn publish_options(qos: QoS) -> PublishOptions {
 
 /// The same with a completion that runs `done`.
 pub(crate) fn then(qos: QoS, done: impl FnOnce() + Send + 'static) -> PublishOptions {
-    let completion: Completion = Box::new(move |_, outcome| {
+    let completion = Completion::new(move |_, outcome| {
         outcome.expect("the sink refuses nothing");
         done();
     });

@@ -197,9 +197,8 @@ impl Inbox {
                 let rest = ended.split_off(ended.len().min(limit));
                 let count = ended.len();
                 let mut ended = ended.into_iter();
-                while let Some(Ended { number, outcome, completion, .. }) = ended.next() {
-                    let Some(completion) = completion else { continue };
-                    contain(|| completion(number, outcome));
+                while let Some(Ended { number, outcome, completion }) = ended.next() {
+                    contain(|| completion.call(number, outcome));
                     if shared.is_inherited() {
                         std::mem::forget((ended, rest));
                         return count;

@@ -10,7 +10,7 @@ use crate::{
         operation::{Cell, Signal},
         question::Question,
     },
-    engine::{self, Ended, RouteId},
+    engine::{self, Ended, RouteId, Watched},
     error::Result,
 };
 
@@ -18,6 +18,7 @@ use crate::{
 #[derive(Default)]
 pub(in crate::client) struct Effects {
     ended: Vec<Ended>,
+    watched: Vec<Watched>,
     events: Vec<Event>,
     /// Each ends an operation.
     endings: Vec<Box<dyn FnOnce() -> Option<Callback> + Send>>,
@@ -40,7 +41,8 @@ impl Effects {
 impl Core {
     /// Takes every output of the engine but the bytes.
     pub(in crate::client) fn collect(&mut self) -> Effects {
-        let mut effects = Effects { ended: self.engine.poll_ended(), ..Effects::default() };
+        let (ended, watched) = (self.engine.poll_ended(), self.engine.poll_watched());
+        let mut effects = Effects { ended, watched, ..Effects::default() };
         while let Some(event) = self.engine.poll_event() {
             self.translate(event, &mut effects);
         }
@@ -117,18 +119,18 @@ impl Shared {
     /// Acts on what the engine had to tell: messages first, as a flush ends after them; operations
     /// last, so that whoever waited for one finds the state that it led to.
     pub(in crate::client) fn apply(self: &Arc<Self>, effects: Effects) {
-        let Effects { mut ended, events, endings, refused, unblocked, wakes, stores } = effects;
+        let Effects { ended, watched, events, endings, refused, unblocked, wakes, stores } =
+            effects;
         if stores {
             self.store_soon();
         }
         unblocked.iter().for_each(|signal| signal.done());
         wakes.into_iter().for_each(Waker::wake);
-        for one in &mut ended {
-            for watcher in std::mem::take(&mut one.watchers) {
-                watcher(one.number, one.outcome.clone());
+        for Watched { number, outcome, watchers } in watched {
+            for watcher in watchers {
+                watcher.call(number, outcome.clone());
             }
         }
-        ended.retain(|one| one.completion.is_some());
         if !ended.is_empty() {
             self.inbox.push(self, Item::Ended(ended));
         }

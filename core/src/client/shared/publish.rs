@@ -98,7 +98,7 @@ impl Shared {
         let ended = core.engine.watch(number, ticket, &mut watcher);
         self.settle(core);
         if let (Some(outcome), Some(watcher)) = (ended, watcher) {
-            watcher(number, outcome);
+            watcher.call(number, outcome);
         }
     }
 

@@ -392,6 +392,11 @@ mod tests {
     }
 
     #[test]
+    fn an_answer_needs_one_line_of_a_cache() {
+        assert!(size_of::<Place>() <= 64, "{} bytes", size_of::<Place>());
+    }
+
+    #[test]
     fn a_small_buffer_is_used_again_and_a_large_one_freed() {
         for (length, capacity) in [(16, 100), (600, 0)] {
             let mut checked = Checked::default();

@@ -1,7 +1,7 @@
 //! Who wants to know how messages ended: watchers, and flushes that wait for all.
 
 use super::{
-    super::{Completion, Ended, Outcome, Ticket, output::Numbers},
+    super::{Completion, Ended, Outcome, Ticket, Watched, output::Numbers},
     Outbox, Outgoing,
 };
 use crate::error::{Code, Error, Result};
@@ -63,6 +63,10 @@ impl Outgoing {
 
     pub(in crate::engine) fn take_ended(&mut self) -> Vec<Ended> {
         self.ledger.take_ended()
+    }
+
+    pub(in crate::engine) fn take_watched(&mut self) -> Vec<Watched> {
+        self.ledger.take_watched()
     }
 
     pub(in crate::engine) fn has_ended(&self) -> bool {
