@@ -6,6 +6,7 @@
 mod buffers;
 mod exchange;
 mod hand_over;
+pub(super) mod rhythm;
 
 use std::{
     future::Future,
@@ -30,16 +31,10 @@ use crate::{
     sync::MutexGuard,
     transport::{self, Stream},
 };
+use rhythm::{Rhythm, gathers_more};
 
 /// How many turns one session takes before the other sessions of the I/O thread get theirs.
 const TURNS: usize = 16;
-
-/// So many bytes are written although more may be about to come: a system call costs nothing beside them.
-const WORTH_WRITING: usize = 16 << 10;
-
-/// A pause in which less than this was published or acknowledged is the last one: programs that wait for
-/// answers must not wait for pauses, too.
-const WORTH_A_PAUSE: u64 = 8;
 
 /// How often acknowledgements are looked for that wait because a callback does not return.
 const ACKNOWLEDGE_EVERY: Duration = Duration::from_millis(10);
@@ -86,12 +81,9 @@ pub(super) struct Connection<'s> {
     /// So many answers wait for the socket that reading would only make more.
     choked: bool,
     acknowledge_at: Option<Instant>,
-    /// The session is published to in quick succession.
-    streaming: bool,
+    rhythm: Rhythm,
     /// The pause that goes on.
     pause: Option<Pause>,
-    /// How far the session was when the last pause began, until it is known what that was worth.
-    paused_at: Option<(u64, usize)>,
     leaving: Leaving,
 }
 
@@ -119,9 +111,8 @@ impl<'s> Connection<'s> {
             blocked: false,
             choked: false,
             acknowledge_at: None,
-            streaming: false,
+            rhythm: Rhythm::default(),
             pause: None,
-            paused_at: None,
             leaving: Leaving::No,
         }
     }
@@ -404,14 +395,10 @@ impl<'s> Connection<'s> {
         // writes next gathers, and nobody has to wake it.
         if self.pause.is_none() {
             let progress = core.engine.progress();
-            if let Some((published, in_flight)) = self.paused_at.take() {
-                let published = progress.0.abs_diff(published);
-                let changed = published + progress.1.abs_diff(in_flight) as u64;
-                self.streaming = changed >= WORTH_A_PAUSE;
-            }
-            self.streaming |= std::mem::take(&mut core.streaming);
-            if self.streaming && !self.blocked && gathers_more(&core) {
-                self.paused_at = Some(progress);
+            let noticed = std::mem::take(&mut core.streaming);
+            let worth_it = self.rhythm.is_worth_a_pause(progress, noticed);
+            if worth_it && !self.blocked && gathers_more(&core) {
+                self.rhythm.paused(progress);
                 // Not under the lock: it is a system call.
                 drop(core);
                 self.pause = self.shared.io_thread().gather.begin(cx);
@@ -473,9 +460,4 @@ enum Turn {
     Again,
     Sleep,
     Left,
-}
-
-/// Whether what there is to write is too little for a write of its own, and more may come.
-fn gathers_more(core: &Core) -> bool {
-    core.engine.output_length() < WORTH_WRITING && !core.is_write_due()
 }

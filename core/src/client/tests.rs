@@ -10,18 +10,28 @@ use std::{
 
 use super::{
     Lent, Options, PublishOptions,
+    connection::rhythm::gathers_more,
     shared::{Shared, Wrote},
 };
 use crate::{
     engine::{Inbound, LARGE_PAYLOAD, Output, Publication, Recovered},
     error::{Code, Result},
-    protocol::{Properties, QoS},
+    protocol::{Properties, QoS, ReasonCode},
     store::Storage,
     sync::Mutex,
 };
 
 fn shared() -> Arc<Shared> {
     Shared::new(&Options::new(), |_| Ok(None)).unwrap()
+}
+
+/// Connects to a broker that accepts; the number of the connection.
+fn connect(shared: &Shared, now: Instant) -> u64 {
+    let mut core = shared.core.lock();
+    core.engine.connect(false, now).unwrap();
+    core.engine.poll_output(&mut Output::default(), now);
+    core.engine.handle_input(&[0x20, 2, 0, 0], &mut Inbound::default(), now).unwrap();
+    core.connection
 }
 
 #[test]
@@ -99,6 +109,30 @@ fn a_job_that_comes_after_the_end_has_nothing_to_do() {
     assert!(!shared.run_store(), "it would run for ever");
 }
 
+/// Who waits for an answer, or for a window to open, must not wait for a pause.
+#[test]
+fn an_answer_ends_the_gathering_of_publishes() {
+    let shared = shared();
+    let now = Instant::now();
+    let connection = connect(&shared, now);
+    let leave = || shared.write_out(shared.core.lock(), connection, now, 1, |it| Ok(it[0].len()));
+    let gathers = || gathers_more(&shared.core.lock());
+    shared.core.lock().accepting = true;
+    shared.publish("t", "one of many".into(), PublishOptions::default(), false).unwrap();
+    assert!(gathers());
+    // A message of QoS 1 with the id 7, which nobody is subscribed to.
+    let message = [0x32, 6, 0, 1, b't', 0, 7, b'x'];
+    let mut inbound = Inbound::default();
+    shared.core.lock().engine.handle_input(&message, &mut inbound, now).unwrap();
+    assert!(gathers(), "it has not been handled");
+    let receipt = inbound.deliveries[0].receipt.unwrap();
+    assert!(shared.acknowledge(&[(receipt, ReasonCode::Success)]));
+    assert!(!gathers());
+    assert!(matches!(leave(), Wrote::All));
+    shared.publish("t", "the next ones".into(), PublishOptions::default(), false).unwrap();
+    assert!(gathers(), "the answer has left");
+}
+
 /// A payload whose owner tells that it is dropped by hanging up.
 struct Payload(Vec<u8>, #[expect(dead_code, reason = "its drop is what matters")] Sender<()>);
 
@@ -129,12 +163,7 @@ fn what_only_a_writer_has_comes_back_when_it_has_written() {
     for lost in [false, true] {
         let shared = shared();
         let now = Instant::now();
-        let mut core = shared.core.lock();
-        core.engine.connect(false, now).unwrap();
-        core.engine.poll_output(&mut Output::default(), now);
-        core.engine.handle_input(&[0x20, 2, 0, 0], &mut Inbound::default(), now).unwrap();
-        let connection = core.connection;
-        drop(core);
+        let connection = connect(&shared, now);
         let back = publish_lent(&shared);
         let wrote = shared.write_out(shared.core.lock(), connection, now, 1, |slices| {
             let mut core = shared.core.lock();
