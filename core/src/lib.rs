@@ -7,8 +7,9 @@ pub mod engine;
 pub mod error;
 pub mod protocol;
 #[cfg(feature = "client")]
-pub mod store;
+mod seldom;
 #[cfg(feature = "client")]
+pub mod store;
 mod sync;
 #[cfg(feature = "client")]
 mod transport;

@@ -1,5 +1,7 @@
 //! The connection: what the broker said when it accepted it.
 
+use std::sync::Arc;
+
 use mqttsession::{
     client::Connected,
     error::{Code, Error},
@@ -25,7 +27,7 @@ use crate::{
 /// lost.
 pub struct mqtt_connection {
     session_present: bool,
-    client_id: String,
+    client_id: Arc<str>,
     numbers: Numbers,
     properties: mqtt_properties,
 }

@@ -122,7 +122,7 @@ impl Connected {
         Ok(format!(
             "Connected(session_present={}, client_id={})",
             if self.0.session_present { "True" } else { "False" },
-            self.0.client_id.as_str().into_bound_py_any(py)?.repr()?,
+            (&*self.0.client_id).into_bound_py_any(py)?.repr()?,
         ))
     }
 }

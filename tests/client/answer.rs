@@ -47,7 +47,7 @@ fn everything_that_connack_says() {
     peer.send(&wire::v5::connack(false, 0, &said.concat()));
     let connected = ended(connecting).unwrap();
     for connected in [connected, session.connected().unwrap()] {
-        assert_eq!(connected.client_id, "chosen");
+        assert_eq!(&*connected.client_id, "chosen");
         assert_eq!(connected.session_expiry_interval(), Some(77));
         assert_eq!(connected.receive_maximum(), 7);
         assert_eq!(connected.maximum_qos(), QoS::AtLeastOnce);
@@ -69,7 +69,7 @@ fn everything_that_connack_says() {
 fn what_connack_does_not_say_is_the_specifications_default() {
     let (_broker, session, _peer) = connected_v5();
     let connected = session.connected().unwrap();
-    assert_eq!(connected.client_id, "test");
+    assert_eq!(&*connected.client_id, "test");
     assert_eq!(connected.session_expiry_interval(), None);
     assert_eq!(connected.receive_maximum(), u16::MAX);
     assert_eq!(connected.maximum_qos(), QoS::ExactlyOnce);

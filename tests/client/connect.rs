@@ -192,7 +192,7 @@ fn what_the_options_say_is_what_connect_carries() {
 #[test]
 fn a_second_connect_is_answered_with_what_the_broker_said() {
     let (_broker, session, _peer) = connected_v5();
-    assert_eq!(ended(session.connect()).unwrap().client_id, "test");
+    assert_eq!(&*ended(session.connect()).unwrap().client_id, "test");
 }
 
 #[test]

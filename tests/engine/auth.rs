@@ -374,7 +374,7 @@ fn what_connack_says_besides_counts_once_the_broker_is_accepted() {
     pair.answer(None);
     assert_eq!(pair.due(), Some(7));
     let Some(Event::Connected(connected)) = pair.engine.poll_event() else { panic!("connected") };
-    assert_eq!(connected.client_id, "gift");
+    assert_eq!(&*connected.client_id, "gift");
     assert_eq!(connected.properties().authentication_data(), Some(&b"proof"[..]));
 }
 

@@ -1,5 +1,7 @@
 //! CONNECT and its answer.
 
+use std::time::Instant;
+
 use bytes::Bytes;
 use mqttsession::{
     engine::{Engine, Event, Settings, Will},
@@ -86,9 +88,9 @@ fn a_client_id_suits_the_version() {
         (Version::V5, "", false, false, true),
     ];
     for (version, client_id, clean_session, any, accepted) in cases {
-        let client_id = client_id.to_owned();
-        let settings = Settings { version, client_id, clean_session, ..Settings::default() };
-        let code = Engine::new(settings.into(), any).map_err(|error| error.code()).err();
+        let settings = Settings { version, clean_session, ..Settings::default() };
+        let engine = Engine::new(settings.into(), client_id.into(), any);
+        let code = engine.map_err(|error| error.code()).err();
         let expected = (!accepted).then_some(Code::InvalidClientId);
         assert_eq!(code, expected, "{version:?} {clean_session} {any}");
     }
@@ -99,11 +101,11 @@ fn a_password_stands_alone_under_5_0_only() {
     for version in VERSIONS {
         let settings = Settings {
             version,
-            client_id: "me".into(),
             password: Some(Bytes::from_static(b"secret")),
             ..Settings::default()
         };
-        let code = Engine::new(settings.into(), false).map_err(|error| error.code()).err();
+        let engine = Engine::new(settings.into(), "me".into(), false);
+        let code = engine.map_err(|error| error.code()).err();
         assert_eq!(code, (!version.is_v5()).then_some(Code::InvalidOption), "{version:?}");
     }
 }
@@ -228,12 +230,14 @@ fn the_length_of_an_unfinished_packet_is_told_as_soon_as_it_is_known() {
 
 #[test]
 fn the_client_id_that_the_broker_assigned_is_used_again() {
-    let mut pair = Pair::with(Version::V5, |settings| settings.client_id.clear());
+    let settings = Settings { version: Version::V5, ..Settings::default() };
+    let engine = Engine::new(settings.into(), "".into(), false).unwrap();
+    let mut pair = Pair::of(engine, Version::V5, Instant::now());
     pair.connect(false);
     assert_eq!(pair.sent(), ["CONNECT  clean keep-alive=60"]);
     pair.receive(connack_with(&properties(&[Property::AssignedClientIdentifier("gift")])));
     let Some(Event::Connected(connected)) = pair.engine.poll_event() else { panic!("connected") };
-    assert_eq!(connected.client_id, "gift");
+    assert_eq!(&*connected.client_id, "gift");
     pair.lose();
     pair.connect(true);
     assert_eq!(pair.sent(), ["CONNECT gift clean keep-alive=60"]);

@@ -52,11 +52,9 @@ impl Pair {
 
     /// An engine whose settings differ from the defaults by what `change` does.
     pub(crate) fn with(version: Version, change: impl FnOnce(&mut Settings)) -> Self {
-        let client_id = "me".into();
-        let mut settings =
-            Settings { version, client_id, set_aside_after: 3, ..Settings::default() };
+        let mut settings = Settings { version, set_aside_after: 3, ..Settings::default() };
         change(&mut settings);
-        let engine = Engine::new(Arc::new(settings), false).expect("legal settings");
+        let engine = Engine::new(Arc::new(settings), "me".into(), false).expect("legal settings");
         Self::of(engine, version, Instant::now())
     }
 

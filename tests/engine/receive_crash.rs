@@ -92,7 +92,7 @@ impl Run {
     fn new(seed: u64) -> Self {
         let mut random = Random(seed);
         let version = VERSIONS[random.below(3) as usize];
-        let mut settings = Settings { version, client_id: "me".into(), ..Settings::default() };
+        let mut settings = Settings { version, ..Settings::default() };
         settings.keep_alive = 0;
         persist(&mut settings);
         let settings = Arc::new(settings);
@@ -385,7 +385,8 @@ impl Disk {
 
 fn process(settings: &Arc<Settings>, found: Recovered) -> Pair {
     let clock = WallClock { instant: Instant::now(), unix: 0 };
-    let engine = Engine::with_store(settings.clone(), false, found, clock).expect("legal settings");
+    let engine = Engine::with_store(settings.clone(), "me".into(), false, found, clock)
+        .expect("legal settings");
     let mut pair = Pair::of(engine, settings.version, clock.instant);
     pair.subscribe(&["#:2"]);
     pair

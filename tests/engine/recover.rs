@@ -301,8 +301,8 @@ fn a_record_that_is_no_message_is_an_error_and_not_skipped() {
         let expiry = Default::default();
         recovered.apply(&Record::Message { number: 1, version, expiry, packet }, 0);
         let clock = WallClock { instant: std::time::Instant::now(), unix: 0 };
-        let settings = Settings { client_id: "me".into(), ..Settings::default() };
-        Engine::with_store(settings.into(), false, recovered, clock).map(drop)
+        let settings = Settings::default();
+        Engine::with_store(settings.into(), "me".into(), false, recovered, clock).map(drop)
     };
     legal(whole).unwrap();
     let damaged: [&[u8]; 5] = [

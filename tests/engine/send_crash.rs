@@ -151,7 +151,7 @@ impl Run {
     fn new(seed: u64) -> Self {
         let mut random = Random(seed);
         let version = VERSIONS[random.below(3) as usize];
-        let mut settings = Settings { version, client_id: "me".into(), ..Settings::default() };
+        let mut settings = Settings { version, ..Settings::default() };
         persist(&mut settings);
         settings.keep_alive = 0;
         settings.in_flight_limit = 1 + random.below(4) as u16;
@@ -346,6 +346,6 @@ impl Run {
 
 fn process(settings: &Arc<Settings>, recovered: Recovered) -> Pair {
     let clock = WallClock { instant: Instant::now(), unix: 1_700_000_000_000 };
-    let engine = Engine::with_store(settings.clone(), false, recovered, clock);
+    let engine = Engine::with_store(settings.clone(), "me".into(), false, recovered, clock);
     Pair::of(engine.expect("legal settings"), settings.version, clock.instant)
 }

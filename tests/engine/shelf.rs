@@ -50,8 +50,7 @@ impl Shelved {
     }
 
     pub(crate) fn with(version: Version, change: impl FnOnce(&mut Settings)) -> Self {
-        let client_id = "me".into();
-        let mut settings = Settings { version, client_id, ..Settings::default() };
+        let mut settings = Settings { version, ..Settings::default() };
         persist(&mut settings);
         change(&mut settings);
         Self::recovered(Arc::new(settings), Recovered::default(), TODAY)
@@ -59,8 +58,9 @@ impl Shelved {
 
     fn recovered(settings: Arc<Settings>, stored: Recovered, today: u64) -> Self {
         let clock = WallClock { instant: std::time::Instant::now(), unix: today };
-        let engine = Engine::with_store(settings.clone(), false, stored.clone(), clock)
-            .expect("legal settings");
+        let engine =
+            Engine::with_store(settings.clone(), "me".into(), false, stored.clone(), clock)
+                .expect("legal settings");
         let pair = Pair::of(engine, settings.version, clock.instant);
         Self { pair, settings, stored, today, underway: None }
     }

@@ -31,6 +31,7 @@ pub(crate) enum Acknowledging {
 /// A session and the program that uses it.
 #[derive(Clone, Debug)]
 pub(crate) struct SessionPlan {
+    pub(crate) client_id: String,
     pub(crate) settings: Arc<Settings>,
     pub(crate) durability: Durability,
     pub(crate) acknowledging: Acknowledging,
@@ -114,7 +115,6 @@ fn session(index: u64, random: &mut Random) -> SessionPlan {
     };
     let mut settings = Settings {
         version,
-        client_id: format!("s{index}"),
         clean_session: often(&[0, 0, 0, 0, 0, 0, 0, 1]) == 1,
         keep_alive: often(&[0, 30]) as u16,
         receive_maximum: often(&[1, 4, 65_535]) as u16,
@@ -144,6 +144,7 @@ fn session(index: u64, random: &mut Random) -> SessionPlan {
         }
     }
     SessionPlan {
+        client_id: format!("s{index}"),
         settings: Arc::new(settings),
         durability,
         acknowledging,

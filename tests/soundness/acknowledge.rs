@@ -9,7 +9,7 @@ use std::{
 
 use mqttsession::{
     client::{Acknowledge, Acknowledgement, Handler, Message, Options, Session},
-    engine::{Engine, Inbound, Settings},
+    engine::{Engine, Inbound},
     error::Code,
     protocol::{QoS, Version},
 };
@@ -124,8 +124,7 @@ fn answers_to_a_broker_that_does_not_listen_are_bounded() {
 /// Before 5.0 no receive maximum bounds what waits behind an acknowledgement that never comes.
 #[test]
 fn a_broker_cannot_have_more_unacknowledged_than_there_are_packet_ids() {
-    let settings = Settings { client_id: "me".into(), ..Settings::default() };
-    let mut engine = Engine::new(Arc::new(settings), false).unwrap();
+    let mut engine = Engine::new(Arc::default(), "me".into(), false).unwrap();
     let now = Instant::now();
     engine.connect(false, now).unwrap();
     let mut handle = |packet: &[u8]| engine.handle_input(packet, &mut Inbound::default(), now);

@@ -11,7 +11,7 @@ use gungraun::{
 };
 use mqttsession::{
     client::Completion,
-    engine::{Engine, Inbound, Output, Payload, Publication, Settings},
+    engine::{Engine, Inbound, Output, Payload, Publication},
     protocol::{
         AckKind, Connack, Cut, Packet, PacketId, Properties, PropertyBlock, Publish, QoS,
         RawPublish, SubscriptionOptions, Version, cut, encode_short,
@@ -70,8 +70,7 @@ fn topic(number: usize) -> String {
 /// An engine that is connected and has written what it had to say.
 fn online() -> (Engine, Instant) {
     let now = Instant::now();
-    let settings = Settings { client_id: "bench".into(), ..Settings::default() };
-    let mut engine = Engine::new(Arc::new(settings), false).expect("legal settings");
+    let mut engine = Engine::new(Arc::default(), "bench".into(), false).expect("legal settings");
     engine.connect(false, now).expect("it fits into CONNECT");
     let mut connack = Vec::new();
     let accepted =

@@ -228,7 +228,7 @@ fn end_connection(shared: &Arc<Shared>, result: &Result<()>) {
     let mut core = shared.core.lock();
     core.engine.handle_closed(result.as_ref().err());
     let socket = core.reset_connection();
-    let reauthenticating = core.reauthenticating.take();
+    let reauthenticating = core.callers.get_mut().and_then(|it| it.reauthenticating.take());
     let effects = core.collect();
     drop(core);
     drop(socket);
@@ -308,13 +308,15 @@ async fn after_loss(
     let now = Instant::now();
     let (first, waiting, leaving) = {
         let mut core = shared.core.lock();
-        let first = !resume && !core.connecting.is_empty() && !options.retry_first_connect;
-        core.hurry = false;
+        let callers = core.callers.get_mut();
+        let waited_for = callers.as_ref().is_some_and(|callers| !callers.connecting.is_empty());
+        let first = !resume && waited_for && !options.retry_first_connect;
         // Who asked to connect a session that reconnects anyway learns how this attempt ended.
-        let waiting = match first || !resume {
-            true => Vec::new(),
-            false => std::mem::take(&mut core.connecting),
+        let waiting = match callers.filter(|_| resume) {
+            None => Vec::new(),
+            Some(callers) => std::mem::take(&mut callers.connecting),
         };
+        core.hurry = false;
         (first, waiting, matches!(core.goal, Goal::Disconnect(_)))
     };
     shared.report(Event::Lost(error.clone()));
@@ -366,8 +368,11 @@ fn rest(shared: &Arc<Shared>, error: Option<Error>) {
     };
     core.goal = Goal::Rest;
     core.accepting = false;
-    let disconnecting = std::mem::take(&mut core.disconnecting);
-    let connecting = std::mem::take(&mut core.connecting);
+    let (mut connecting, mut disconnecting) = Default::default();
+    if let Some(callers) = core.callers.get_mut() {
+        std::mem::swap(&mut connecting, &mut callers.connecting);
+        std::mem::swap(&mut disconnecting, &mut callers.disconnecting);
+    }
     let effects = core.collect();
     drop(core);
     shared.apply(effects);
@@ -388,27 +393,25 @@ pub(super) fn finish(shared: &Arc<Shared>) {
     core.accepting = false;
     let cancelled = core.engine.leave_in_store() + std::mem::take(&mut core.cancelled);
     core.engine.cancel_subscriptions();
-    let disconnecting = std::mem::take(&mut core.disconnecting);
-    let connecting = std::mem::take(&mut core.connecting);
-    let reauthenticating = core.reauthenticating.take();
     let effects = core.collect();
-    let awaiting_store = std::mem::take(&mut core.awaiting_store);
+    // Those of the engine have been told with what it had to tell.
+    let callers = core.callers.take();
     drop(core);
     shared.apply(effects);
     let gone = || Error::from(Code::Closed);
-    for cell in awaiting_store.into_values() {
+    for cell in callers.awaiting_store.into_values() {
         cell.end(Err(gone())).into_iter().for_each(|call| shared.call_back(call));
     }
-    for cell in connecting {
+    for cell in callers.connecting {
         cell.end(Err(gone())).into_iter().for_each(|call| shared.call_back(call));
     }
-    for cell in disconnecting {
+    for cell in callers.disconnecting {
         cell.end(Ok(cancelled)).into_iter().for_each(|call| shared.call_back(call));
     }
     if let Some(requests) = shared.requests.get() {
         requests.end_all(shared, &Code::Cancelled.into());
     }
-    if let Some(cell) = reauthenticating {
+    if let Some(cell) = callers.reauthenticating {
         cell.end(Err(gone())).into_iter().for_each(|call| shared.call_back(call));
     }
     let subscriptions = std::mem::take(&mut *shared.subscriptions.lock());

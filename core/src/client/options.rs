@@ -79,6 +79,7 @@ pub enum Failure {
 pub struct Options {
     pub(crate) endpoint: Endpoint,
     pub(crate) settings: Shareable<Settings>,
+    pub(crate) client_id: Arc<str>,
     pub(crate) any_client_id: bool,
     pub(crate) connect_timeout: Duration,
     pub(crate) outgoing_wait: Duration,
@@ -103,6 +104,7 @@ pub struct Options {
 }
 
 /// What every session has that is not told otherwise.
+static USUAL_SETTINGS: LazyLock<Shareable<Settings>> = LazyLock::new(Shareable::default);
 static USUAL_TLS: LazyLock<Shareable<TlsOptions>> = LazyLock::new(Shareable::default);
 
 impl Default for Options {
@@ -117,7 +119,8 @@ impl Options {
     pub fn new() -> Self {
         Self {
             endpoint: Endpoint::parse("localhost").expect("a legal address"),
-            settings: Shareable::default(),
+            settings: USUAL_SETTINGS.clone(),
+            client_id: "".into(),
             any_client_id: false,
             connect_timeout: Duration::from_secs(10),
             outgoing_wait: Duration::from_secs(10),
@@ -187,7 +190,7 @@ impl Options {
     /// # Errors
     /// `INVALID_UTF8` for a text that MQTT cannot carry.
     pub fn set_client_id(&mut self, client_id: &str) -> Result<&mut Self> {
-        self.settings.client_id = text(client_id, "client id")?;
+        self.client_id = text(client_id, "client id")?.into();
         Ok(self)
     }
 
@@ -302,14 +305,16 @@ impl Options {
     pub(super) fn complete(&mut self) {
         // The broker must not have more in flight than fits into the queue.
         let queue = u16::try_from(self.incoming_messages).unwrap_or(u16::MAX);
-        self.settings.receive_maximum = self.settings.receive_maximum.min(queue);
+        if self.settings.receive_maximum > queue {
+            self.settings.receive_maximum = queue;
+        }
         // Two bytes more in each message, and numbers that no earlier process is likely to have used.
         if self.settings.version.is_v5() && !self.settings.clean_session {
             self.settings.first_subscription_identifier = fastrand::u32(1 << 14..1 << 21);
         }
         // MQTT 3.1 knows no empty client id.
-        if self.settings.version == Version::V31 && self.settings.client_id.is_empty() {
-            self.settings.client_id = format!("mqtt{:016x}", fastrand::u64(..));
+        if self.settings.version == Version::V31 && self.client_id.is_empty() {
+            self.client_id = format!("mqtt{:016x}", fastrand::u64(..)).into();
         }
     }
 }
@@ -318,6 +323,7 @@ impl fmt::Debug for Options {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Options")
             .field("address", &self.address())
+            .field("client_id", &self.client_id)
             .field("session", &self.settings)
             .finish_non_exhaustive()
     }

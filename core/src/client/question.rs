@@ -24,6 +24,7 @@ use super::{
 use crate::{
     engine::Identity,
     error::{Code, Error, Result},
+    seldom::Seldom,
     sync::{Condvar, Mutex},
 };
 
@@ -51,10 +52,12 @@ pub(super) struct Asked {
 pub(super) struct Lane {
     asks_for_credentials: bool,
     asks_for_authentication: bool,
-    state: Mutex<State>,
+    /// Nothing in a session that has nobody to ask.
+    state: Mutex<Seldom<State>>,
     changed: Condvar,
 }
 
+#[derive(Default)]
 struct State {
     /// Empty once the session is closed.
     asked: Asked,
@@ -96,21 +99,16 @@ impl Lane {
             authenticator: options.authenticator.take().map(|make| make()),
             source: options.credentials.take(),
         };
-        Self {
+        let lane = Self {
             asks_for_credentials: asked.source.is_some(),
             asks_for_authentication: asked.authenticator.is_some(),
-            state: Mutex::new(State {
-                asked,
-                waiting: None,
-                busy: false,
-                asking: false,
-                last: 0,
-                awaited: None,
-                answer: None,
-                spent: Vec::new(),
-            }),
+            state: Mutex::default(),
             changed: Condvar::new(),
+        };
+        if lane.asks() {
+            lane.state.lock().make().asked = asked;
         }
+        lane
     }
 
     fn address(&self) -> usize {
@@ -134,14 +132,15 @@ impl Lane {
     // ---- the driver's side
 
     /// Asks; a question that has not begun is replaced. Never waits.
-    pub(super) fn ask(&self, shared: &Arc<Shared>, question: Question) {
-        let mut state = self.state.lock();
+    pub(super) fn ask(&self, shared: &Arc<Shared>, question: Box<Question>) {
+        let mut seldom = self.state.lock();
+        let state = seldom.make();
         state.last += 1;
         state.awaited = Some(state.last);
-        state.waiting = Some(Box::new(question));
+        state.waiting = Some(question);
         state.throw_answer_away();
         let starts = !std::mem::replace(&mut state.busy, true);
-        drop(state);
+        drop(seldom);
         if starts {
             shared.question_pool().ask(shared.clone());
         }
@@ -149,70 +148,76 @@ impl Lane {
 
     /// Nobody wants an answer any more.
     pub(super) fn withdraw(&self) {
-        let mut state = self.state.lock();
-        state.awaited = None;
-        state.waiting = None;
-        state.throw_answer_away();
+        if let Some(state) = self.state.lock().get_mut() {
+            state.awaited = None;
+            state.waiting = None;
+            state.throw_answer_away();
+        }
     }
 
     /// Lets go of an error of the session where that does no harm: the cause of one that began as an
     /// answer is the program's. Not to be called under a lock.
     pub(super) fn let_go(&self, error: Error) {
         if self.asks() {
-            self.state.lock().spent.push(error);
+            self.state.lock().make().spent.push(error);
         }
     }
 
     /// Whether an answer is waited for.
     pub(super) fn is_asking(&self) -> bool {
-        self.state.lock().awaited.is_some()
+        self.state.lock().get().is_some_and(|state| state.awaited.is_some())
     }
 
     pub(super) fn take_answer(&self) -> Option<Result<Answer>> {
-        self.state.lock().answer.take().map(|answer| *answer)
+        self.state.lock().get_mut()?.answer.take().map(|answer| *answer)
     }
 
     /// No further question begins. The answer is the program's, to be dropped on a callback thread.
     #[must_use]
     pub(super) fn close(&self) -> impl Send + 'static {
-        let mut state = self.state.lock();
-        state.awaited = None;
-        state.throw_answer_away();
-        (std::mem::take(&mut state.asked), std::mem::take(&mut state.spent), state.waiting.take())
+        self.state.lock().get_mut().map(|state| {
+            state.awaited = None;
+            state.throw_answer_away();
+            let (asked, spent) = (&mut state.asked, &mut state.spent);
+            (std::mem::take(asked), std::mem::take(spent), state.waiting.take())
+        })
     }
 
     // ---- the other side
 
     /// For the pool: asks one question; whether there is another.
     pub(super) fn run(&self, shared: &Arc<Shared>) -> bool {
-        let mut state = self.state.lock();
+        let mut seldom = self.state.lock();
+        let state = seldom.make();
         if let Some(question) = state.waiting.take() {
             let (asked, number) = (state.asked.clone(), state.last);
             let spent = std::mem::take(&mut state.spent);
             state.asking = true;
-            drop(state);
+            drop(seldom);
             let mut answer = Some(self.call(shared, *question, (asked, spent)));
             if shared.is_inherited() {
                 // The question forked, and this is the child.
                 std::mem::forget(answer);
                 return false;
             }
-            state = self.state.lock();
+            seldom = self.state.lock();
+            let state = seldom.make();
             let wanted = state.awaited == Some(number);
             if wanted {
                 state.awaited = None;
                 state.answer = answer.take().map(Box::new);
             }
-            drop(state);
+            drop(seldom);
             match wanted {
                 true => shared.wake_driver(),
                 // Too late; its cause may be the program's, so not under the lock.
                 false => drop(contain(|| drop(answer))),
             }
-            state = self.state.lock();
-            state.asking = false;
+            seldom = self.state.lock();
+            seldom.make().asking = false;
             self.changed.notify_all();
         }
+        let state = seldom.make();
         state.busy = state.waiting.is_some();
         state.busy
     }
@@ -246,13 +251,14 @@ impl Lane {
     /// Waits until no question is running, or until then; whether none is. One that no thread had
     /// begun when the lane was closed is not waited for: the threads may be at those of others.
     pub(super) fn wait_until_idle(&self, deadline: Option<Instant>) -> bool {
+        let is_asking = |state: &Seldom<State>| state.get().is_some_and(|state| state.asking);
         let mut state = self.state.lock();
-        while state.asking {
+        while is_asking(&state) {
             match deadline {
                 None => self.changed.wait(&mut state),
                 Some(deadline) => {
                     if self.changed.wait_until(&mut state, deadline) {
-                        return !state.asking;
+                        return !is_asking(&state);
                     }
                 }
             }
@@ -328,7 +334,7 @@ async fn ask(shared: &Arc<Shared>, deadline: Instant) -> Result<Option<Identity>
         questions.push((question, "The authenticator"));
     }
     for (question, who) in questions {
-        lane.ask(shared, question);
+        lane.ask(shared, Box::new(question));
         let late = || {
             let timeout = shared.options.connect_timeout;
             let sentence = format!("{who} did not answer within the {timeout:?} to connect");

@@ -156,7 +156,7 @@ impl Session {
         core.hurry = matches!(core.goal, Goal::Connect);
         core.goal = Goal::Connect;
         core.accepting = true;
-        core.connecting.push(cell);
+        core.callers.make().connecting.push(cell);
         let starts = !std::mem::replace(&mut core.driven, true);
         let waker = core.take_waker();
         drop(core);
@@ -202,9 +202,9 @@ impl Session {
             Goal::Connect => {}
         }
         let DisconnectOptions { reason, properties, .. } = options;
-        core.goal = Goal::Disconnect(Farewell { until, called, reason, properties });
+        core.goal = Goal::Disconnect(Box::new(Farewell { until, called, reason, properties }));
         core.accepting = false;
-        core.disconnecting.push(cell);
+        core.callers.make().disconnecting.push(cell);
         let effects = core.collect();
         let waker = core.take_waker();
         drop(core);
@@ -321,7 +321,7 @@ impl Session {
             return Err(Code::Closed.into());
         }
         core.engine.reauthenticate()?;
-        core.reauthenticating = Some(cell);
+        core.callers.make().reauthenticating = Some(cell);
         shared.settle(core);
         Ok(operation)
     }
@@ -339,7 +339,7 @@ impl Session {
             return Err(Code::Closed.into());
         }
         let ticket = core.ticket();
-        core.flushing.insert(ticket, cell);
+        core.callers.make().flushing.insert(ticket, cell);
         core.engine.flush(ticket);
         shared.settle(core);
         Ok(operation)

@@ -5,6 +5,7 @@
 //! released ([`Core::collect`]) and acts on them afterwards ([`Shared::apply`]). Who writes, and
 //! when, stands in [`writer`].
 
+mod callers;
 mod effects;
 mod goal;
 mod publish;
@@ -12,7 +13,6 @@ mod unclaimed;
 mod writer;
 
 use std::{
-    collections::BTreeMap,
     sync::{
         Arc, OnceLock,
         atomic::{AtomicU64, AtomicUsize, Ordering},
@@ -21,17 +21,18 @@ use std::{
     time::Instant,
 };
 
+pub(super) use callers::{Callers, Subscribing, Unsubscribing};
 pub(super) use effects::Effects;
 pub(super) use goal::{Farewell, Goal};
 pub(super) use writer::Wrote;
 
 use super::{
-    Connected, Event, EventHandler, Granted, Options, OwnedMessage, State, Unsubscribed, fork,
+    Connected, Event, EventHandler, Options, OwnedMessage, State, fork,
     inbox::{Inbox, Item, Subscription, Subscriptions},
     keeper::{self, Health, Keeper, Opened},
     lent::Loans,
     live,
-    operation::{Cell, Signal},
+    operation::Signal,
     pool::Pool,
     question::{Lane, Question},
     request::Requests,
@@ -41,21 +42,10 @@ use crate::{
     engine::{Engine, Output, Receipt, RouteId, Ticket},
     error::{Error, Result},
     protocol::{PropertyBlock, ReasonCode},
+    seldom::Seldom,
     sync::Mutex,
     transport::Socket,
 };
-
-/// A subscribe that has not been answered.
-pub(super) enum Subscribing {
-    One(Arc<Cell<Granted>>),
-    Many(Arc<Cell<Vec<Result<Granted>>>>),
-}
-
-/// An unsubscribe that has not been answered.
-pub(super) enum Unsubscribing {
-    One(Arc<Cell<Unsubscribed>>),
-    Many(Arc<Cell<Vec<Result<Unsubscribed>>>>),
-}
 
 /// Everything under the session lock.
 pub(super) struct Core {
@@ -100,15 +90,8 @@ pub(super) struct Core {
     /// What the broker said last when it accepted.
     pub(super) connected: Option<Connected>,
     /// What the authenticator is to be asked, until the driver does.
-    pub(super) challenge: Option<Question>,
-    pub(super) reauthenticating: Option<Arc<Cell<()>>>,
-    pub(super) connecting: Vec<Arc<Cell<Connected>>>,
-    pub(super) disconnecting: Vec<Arc<Cell<usize>>>,
-    pub(super) subscribing: BTreeMap<Ticket, Subscribing>,
-    pub(super) unsubscribing: BTreeMap<Ticket, Unsubscribing>,
-    pub(super) flushing: BTreeMap<Ticket, Arc<Cell<()>>>,
-    /// Who waits for a message to be stored.
-    pub(super) awaiting_store: BTreeMap<Ticket, Arc<Cell<()>>>,
+    pub(super) challenge: Option<Box<Question>>,
+    pub(super) callers: Seldom<Callers>,
 }
 
 impl Core {
@@ -139,13 +122,7 @@ impl Core {
             cancelled: 0,
             connected: None,
             challenge: None,
-            reauthenticating: None,
-            connecting: Vec::new(),
-            disconnecting: Vec::new(),
-            subscribing: BTreeMap::new(),
-            unsubscribing: BTreeMap::new(),
-            flushing: BTreeMap::new(),
-            awaiting_store: BTreeMap::new(),
+            callers: Seldom::default(),
         }
     }
 
@@ -284,15 +261,16 @@ impl Shared {
         let mut options = options.clone();
         options.complete();
         options.check_authentication()?;
-        let settings = options.settings.shared();
-        let mut engine = Engine::new(settings.clone(), options.any_client_id)?;
+        let (settings, client_id) = (options.settings.shared(), options.client_id.clone());
+        let mut engine = Engine::new(settings.clone(), client_id.clone(), options.any_client_id)?;
         let runtime = runtime::runtime()?;
         // Last: what cannot become a session leaves no directory behind.
         let mut keeper = None;
         if let Some((storage, recovered)) = open(&options)? {
             keeper = Some(Box::new(Keeper::new(&options, storage, &recovered)));
             let clock = keeper::clock();
-            engine = Engine::with_store(settings, options.any_client_id, recovered, clock)?;
+            engine =
+                Engine::with_store(settings, client_id, options.any_client_id, recovered, clock)?;
         }
         Ok(Arc::new(Self {
             inbox: Inbox::new(&options),

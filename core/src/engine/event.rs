@@ -74,7 +74,7 @@ pub struct Connected {
     /// Whether the broker had kept the session.
     pub session_present: bool,
     /// The client id in use: the one given, or the one that the broker assigned.
-    pub client_id: String,
+    pub client_id: Arc<str>,
     /// All properties of CONNACK (MQTT 5.0; empty before).
     pub properties: PropertyBlock,
 }

@@ -11,14 +11,13 @@ use crate::{
 
 /// Checks what only all settings together decide; an MQTT 3.1 session without a client id needs one
 /// here.
-pub(super) fn check(settings: &Settings, any_client_id: bool) -> Result<()> {
+pub(super) fn check(settings: &Settings, id: &str, any_client_id: bool) -> Result<()> {
     if settings.will.as_ref().is_some_and(|will| will.topic.is_empty()) {
         return Err(Error::new(
             Code::InvalidOption,
             "The will has properties and no topic; set the will, too",
         ));
     }
-    let id = &settings.client_id;
     match settings.version {
         Version::V31 if !any_client_id && !(1..=23).contains(&id.chars().count()) => {
             Err(Error::new(
@@ -109,11 +108,7 @@ pub(super) fn accepted(connack: &Connack<'_>, client_id: &str) -> Connected {
     for property in connack.properties.iter() {
         properties.push(property).expect("a property that was decoded can be encoded");
     }
-    Connected {
-        session_present: connack.session_present,
-        client_id: client_id.to_owned(),
-        properties,
-    }
+    Connected { session_present: connack.session_present, client_id: client_id.into(), properties }
 }
 
 /// The error of a refusal.

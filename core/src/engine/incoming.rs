@@ -130,7 +130,7 @@ pub(super) struct Incoming {
 }
 
 impl Incoming {
-    pub(super) fn new(version: Version, receive_maximum: u16) -> Self {
+    pub(super) fn new(version: Version, receive_maximum: u16, maximum_packet_size: usize) -> Self {
         Self {
             version,
             waiting: Slab::new(),
@@ -141,7 +141,7 @@ impl Incoming {
             exactly_once: HashMap::default(),
             doubt: Doubt::default(),
             receive_maximum,
-            maximum_packet_size: usize::MAX,
+            maximum_packet_size,
             outstanding: 0,
             abandons: false,
         }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::{Completion, Delivered, Ended, Outcome, Ticket, Watched, output::Numbers};
-use crate::{error::Code, protocol::ReasonCode};
+use crate::{error::Code, protocol::ReasonCode, seldom::Seldom};
 
 /// How many ended messages with something to tell (a failure, a reason) are remembered for a later
 /// [`watch`](Ledger::watch).
@@ -12,19 +12,25 @@ const REMEMBERED: usize = 4096;
 #[derive(Default)]
 pub(super) struct Ledger {
     ended: Vec<Ended>,
-    watched: Vec<Watched>,
     /// Completions that have been handed out and not been called yet keep their place.
     completing: usize,
-    watchers: BTreeMap<u64, Vec<(Ticket, Completion)>>,
-    remembered: BTreeMap<u64, Outcome>,
+    inquiries: Seldom<Inquiries>,
     /// Below this number, what is not remembered has been forgotten.
     forgotten_below: u64,
     /// QoS 0 messages in the output that is being written.
     writing: Numbers,
     /// Completions of QoS 0 messages in an output, in the order of their numbers.
     unwritten: VecDeque<(u64, Completion)>,
-    /// Those of them that are watched.
-    unwritten_watched: BTreeSet<u64>,
+}
+
+/// Questions about a message that come after its publish.
+#[derive(Default)]
+struct Inquiries {
+    watchers: BTreeMap<u64, Vec<(Ticket, Completion)>>,
+    /// Those of QoS 0 in an output that are watched.
+    unwritten: BTreeSet<u64>,
+    watched: Vec<Watched>,
+    remembered: BTreeMap<u64, Outcome>,
 }
 
 impl Ledger {
@@ -46,18 +52,13 @@ impl Ledger {
 
     /// A message has ended.
     pub(super) fn end(&mut self, number: u64, completion: Option<Completion>, outcome: Outcome) {
-        let watchers = match self.watchers.is_empty() {
-            true => Vec::new(),
-            false => self.watchers.remove(&number).unwrap_or_default(),
-        };
+        if let Some(inquiries) = self.inquiries.get_mut() {
+            inquiries.end(number, &outcome);
+        }
         // Of one whose like has been forgotten a good end cannot be told from none, either.
         let is_old = number < self.forgotten_below;
         if is_old || outcome.as_ref().ok().is_none_or(Delivered::has_something_to_tell) {
             self.remember(number, outcome.clone());
-        }
-        if !watchers.is_empty() {
-            let watchers = watchers.into_iter().map(|(_, watcher)| watcher).collect();
-            self.watched.push(Watched { number, outcome: outcome.clone(), watchers });
         }
         if let Some(completion) = completion {
             self.completing += 1;
@@ -66,9 +67,10 @@ impl Ledger {
     }
 
     fn remember(&mut self, number: u64, outcome: Outcome) {
-        self.remembered.insert(number, outcome);
-        if self.remembered.len() > REMEMBERED
-            && let Some((forgotten, _)) = self.remembered.pop_first()
+        let remembered = &mut self.inquiries.make().remembered;
+        remembered.insert(number, outcome);
+        if remembered.len() > REMEMBERED
+            && let Some((forgotten, _)) = remembered.pop_first()
         {
             self.forgotten_below = self.forgotten_below.max(forgotten + 1);
         }
@@ -80,8 +82,10 @@ impl Ledger {
         if let Some(completion) = completion {
             self.unwritten.push_back((number, completion));
         }
-        if !self.watchers.is_empty() && self.watchers.contains_key(&number) {
-            self.unwritten_watched.insert(number);
+        if let Some(inquiries) = self.inquiries.get_mut()
+            && inquiries.watchers.contains_key(&number)
+        {
+            inquiries.unwritten.insert(number);
         }
     }
 
@@ -103,7 +107,7 @@ impl Ledger {
     /// that were.
     pub(super) fn output_lost(
         &mut self,
-        waiting: impl Iterator<Item = Numbers>,
+        waiting: impl IntoIterator<Item = Numbers>,
         outcome: &Outcome,
     ) -> u64 {
         let mut count = 0;
@@ -127,10 +131,11 @@ impl Ledger {
         {
             self.end(number, Some(completion), outcome.clone());
         }
-        let later = self.unwritten_watched.split_off(&(last + 1));
-        for number in std::mem::replace(&mut self.unwritten_watched, later) {
+        let Some(inquiries) = self.inquiries.get_mut() else { return };
+        let later = inquiries.unwritten.split_off(&(last + 1));
+        for number in std::mem::replace(&mut inquiries.unwritten, later) {
             // One with a completion has been told already.
-            if self.watchers.contains_key(&number) {
+            if self.inquiries.make().watchers.contains_key(&number) {
                 self.end(number, None, outcome.clone());
             }
         }
@@ -156,15 +161,18 @@ impl Ledger {
         kept: bool,
         waiting: bool,
     ) -> Option<Outcome> {
-        if let Some(outcome) = self.remembered.get(&number) {
+        if let Some(inquiries) = self.inquiries.get()
+            && let Some(outcome) = inquiries.remembered.get(&number)
+        {
             return Some(outcome.clone());
         }
         let unwritten = waiting || self.writing.contains(number);
         if kept || unwritten {
             if let Some(watcher) = watcher.take() {
-                self.watchers.entry(number).or_default().push((ticket, watcher));
+                let inquiries = self.inquiries.make();
+                inquiries.watchers.entry(number).or_default().push((ticket, watcher));
                 if unwritten {
-                    self.unwritten_watched.insert(number);
+                    inquiries.unwritten.insert(number);
                 }
             }
             return None;
@@ -177,11 +185,12 @@ impl Ledger {
 
     /// Gives a watcher back.
     pub(super) fn unwatch(&mut self, number: u64, ticket: Ticket) -> Option<Completion> {
-        let watchers = self.watchers.get_mut(&number)?;
+        let inquiries = self.inquiries.get_mut()?;
+        let watchers = inquiries.watchers.get_mut(&number)?;
         let index = watchers.iter().position(|(of, _)| *of == ticket)?;
         let (_, watcher) = watchers.swap_remove(index);
         if watchers.is_empty() {
-            self.watchers.remove(&number);
+            inquiries.watchers.remove(&number);
         }
         Some(watcher)
     }
@@ -198,16 +207,34 @@ impl Ledger {
     }
 
     pub(super) fn take_watched(&mut self) -> Vec<Watched> {
-        std::mem::take(&mut self.watched)
+        self.inquiries.get_mut().map_or_else(Vec::new, |it| std::mem::take(&mut it.watched))
     }
 
     pub(super) fn has_ended(&self) -> bool {
-        !self.ended.is_empty() || !self.watched.is_empty()
+        !self.ended.is_empty() || self.inquiries.get().is_some_and(|it| !it.watched.is_empty())
     }
 
     pub(super) fn shrink(&mut self) {
         self.ended.shrink_to_fit();
         self.unwritten.shrink_to(16);
         self.writing.shrink();
+        self.inquiries.free_if(Inquiries::is_empty);
+    }
+}
+
+impl Inquiries {
+    /// Those who watch a message are to be told how it ended.
+    fn end(&mut self, number: u64, outcome: &Outcome) {
+        if let Some(watchers) = self.watchers.remove(&number) {
+            let watchers = watchers.into_iter().map(|(_, watcher)| watcher).collect();
+            self.watched.push(Watched { number, outcome: outcome.clone(), watchers });
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.watchers.is_empty()
+            && self.unwritten.is_empty()
+            && self.watched.is_empty()
+            && self.remembered.is_empty()
     }
 }

@@ -51,7 +51,7 @@ enum Phase {
 pub struct Engine {
     settings: Arc<Settings>,
     phase: Phase,
-    client_id: String,
+    client_id: Arc<str>,
     /// Who the next CONNECT says that it is.
     identity: Option<Box<Identity>>,
     /// What the last CONNECT asked for.
@@ -63,7 +63,8 @@ pub struct Engine {
     output: Outbox,
     journal: Journal,
     outgoing: Outgoing,
-    incoming: Incoming,
+    /// From the first message of QoS 1 or 2 on.
+    incoming: Option<Box<Incoming>>,
     subscriptions: Subscriptions,
     aliases: IncomingAliases,
     ids: PacketIds,
@@ -89,13 +90,13 @@ impl Engine {
     ///
     /// # Errors
     /// What the version does not allow: `INVALID_CLIENT_ID`, `INVALID_OPTION`. `any_client_id` lets
-    /// long ids pass under 3.1.
-    pub fn new(settings: Arc<Settings>, any_client_id: bool) -> Result<Self> {
-        handshake::check(&settings, any_client_id)?;
+    /// long ids pass under 3.1; an empty one lets the broker choose.
+    pub fn new(settings: Arc<Settings>, client_id: Arc<str>, any_client_id: bool) -> Result<Self> {
+        handshake::check(&settings, &client_id, any_client_id)?;
         let version = settings.version;
         Ok(Self {
             phase: Phase::Offline,
-            client_id: settings.client_id.clone(),
+            client_id,
             identity: None,
             clean_start: settings.clean_session,
             exchange: Exchange::None,
@@ -104,7 +105,7 @@ impl Engine {
             output: Outbox::default(),
             journal: Journal::default(),
             outgoing: Outgoing::new(&settings),
-            incoming: Incoming::new(version, settings.receive_maximum),
+            incoming: None,
             subscriptions: Subscriptions::new(version, settings.first_subscription_identifier),
             aliases: IncomingAliases::default(),
             ids: PacketIds::default(),
@@ -204,8 +205,8 @@ impl Engine {
             outgoing_bytes: self.outgoing.all_bytes(&self.output),
             in_flight: self.outgoing.in_flight(),
             incoming_set_aside: self.set_aside,
-            unacknowledged: self.incoming.unacknowledged(),
-            held_back: self.incoming.held_back(),
+            unacknowledged: self.incoming.as_ref().map_or(0, |it| it.unacknowledged()),
+            held_back: self.incoming.as_ref().map_or(0, |it| it.held_back()),
             subscriptions: self.subscriptions.len(),
             unstored: self.journal.unstored(),
         }
@@ -402,7 +403,7 @@ impl Engine {
     /// Gives back memory that a busy time left behind.
     pub fn shrink(&mut self) {
         self.outgoing.shrink(&mut self.ids);
-        self.incoming.shrink();
+        self.incoming.iter_mut().for_each(|incoming| incoming.shrink());
         self.ids.shrink();
         self.journal.shrink();
         // An empty output may still know for which record the next packet has to wait.
@@ -507,6 +508,16 @@ impl Engine {
         self.end_exchange();
         self.timers.stop_all();
         // What is handled from now on cannot be acknowledged on this connection any more.
-        self.incoming.disconnected();
+        self.incoming.iter_mut().for_each(|incoming| incoming.disconnected());
+    }
+
+    /// What receives messages of QoS 1 and 2, and what it needs.
+    #[inline]
+    fn incoming(&mut self) -> (&mut Incoming, &mut Outbox, &mut Journal) {
+        let incoming = self.incoming.get_or_insert_with(|| {
+            let Settings { version, receive_maximum, .. } = *self.settings;
+            Box::new(Incoming::new(version, receive_maximum, self.server.maximum_packet_size))
+        });
+        (incoming, &mut self.output, &mut self.journal)
     }
 }

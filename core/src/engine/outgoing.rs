@@ -37,6 +37,7 @@ use super::{
 use crate::{
     error::{Code, Result},
     protocol::{Ack, PacketId, QoS, Version},
+    seldom::Seldom,
 };
 use suspicion::{Isolation, Suspicion};
 use telling::Flush;
@@ -68,7 +69,7 @@ pub(super) struct Outgoing {
     isolation: Isolation,
     ledger: Ledger,
     flushes: Vec<Flush>,
-    failed: Failed,
+    failed: Seldom<Failed>,
 }
 
 impl Outgoing {
@@ -89,7 +90,7 @@ impl Outgoing {
             isolation: Isolation::No,
             ledger: Ledger::default(),
             flushes: Vec::new(),
-            failed: Failed::default(),
+            failed: Seldom::default(),
         }
     }
 
@@ -160,7 +161,7 @@ impl Outgoing {
     }
 
     pub(super) fn failed(&self) -> Failed {
-        self.failed
+        self.failed.get().copied().unwrap_or_default()
     }
 
     /// Whether a ping has to show that the connection lives before anything else is sent.
@@ -315,7 +316,7 @@ impl Outgoing {
         let Pending { number, completion, .. } = pending;
         if let Err(error) = &outcome {
             journal.end_waiters(number, error);
-            self.failed.count(error, 1);
+            self.failed.make().count(error, 1);
         }
         self.acquit(number);
         self.ledger.end(number, completion, outcome);

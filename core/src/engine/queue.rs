@@ -2,7 +2,7 @@
 
 use std::{
     cmp::Reverse,
-    collections::{BinaryHeap, HashMap, VecDeque},
+    collections::{BTreeMap, BinaryHeap, VecDeque},
     time::Instant,
 };
 
@@ -58,9 +58,8 @@ pub(super) struct Queue {
     weight: usize,
     /// Those of QoS 1 and 2 among them, and their bytes: what a store holds of it.
     lasting: (usize, usize),
-    keep_latest: bool,
     /// Under [`QueuePolicy::KeepLatest`]: the newest message of each topic.
-    latest: HashMap<Box<[u8]>, u64>,
+    latest: Option<BTreeMap<Box<[u8]>, u64>>,
     /// When which message expires. The first is one that is still here; behind it there may be some
     /// that are not, at most as many as there are messages and a few.
     expiring: BinaryHeap<Reverse<(Instant, u64)>>,
@@ -76,8 +75,7 @@ impl Queue {
             gaps: 0,
             weight: 0,
             lasting: (0, 0),
-            keep_latest: policy == QueuePolicy::KeepLatest,
-            latest: HashMap::new(),
+            latest: (policy == QueuePolicy::KeepLatest).then(BTreeMap::new),
             expiring: BinaryHeap::new(),
         }
     }
@@ -125,8 +123,8 @@ impl Queue {
     /// Adds a new message.
     pub(super) fn push_back(&mut self, kept: Kept) {
         self.count(&kept);
-        if self.keep_latest {
-            self.latest.insert(kept.packet.topic().into(), kept.pending.number);
+        if let Some(latest) = &mut self.latest {
+            latest.insert(kept.packet.topic().into(), kept.pending.number);
         }
         self.entries.push_back((kept.pending.number, Some(kept)));
     }
@@ -189,7 +187,7 @@ impl Queue {
 
     /// Takes out the message that a newer one of this topic replaces.
     pub(super) fn take_replaced(&mut self, topic: &[u8]) -> Option<Kept> {
-        let number = *self.latest.get(topic)?;
+        let number = *self.latest.as_ref()?.get(topic)?;
         self.take(number)
     }
 
@@ -210,8 +208,10 @@ impl Queue {
             self.lasting.0 -= 1;
             self.lasting.1 -= kept.packet.weight();
         }
-        if self.keep_latest && self.latest.get(kept.packet.topic()) == Some(&kept.pending.number) {
-            self.latest.remove(kept.packet.topic());
+        if let Some(latest) = &mut self.latest
+            && latest.get(kept.packet.topic()) == Some(&kept.pending.number)
+        {
+            latest.remove(kept.packet.topic());
         }
         while let Some(deadline) = self.expiring.peek()
             && !self.holds(deadline)
@@ -247,7 +247,6 @@ impl Queue {
 
     pub(super) fn shrink(&mut self) {
         self.entries.shrink_to(16);
-        self.latest.shrink_to(16);
         self.expiring.shrink_to(16);
     }
 }

@@ -7,13 +7,11 @@ use bytes::Bytes;
 use super::{QueueLimit, QueuePolicy};
 use crate::protocol::{PropertyBlock, QoS, Version};
 
-/// Everything about a session that MQTT knows of.
+/// Everything about a session that MQTT knows of, but its client identifier: sessions may share it.
 #[derive(Clone)]
 pub struct Settings {
     /// The version to speak.
     pub version: Version,
-    /// The client identifier; empty lets the broker choose.
-    pub client_id: String,
     /// Whether the broker forgets what it held for this client id (5.0: clean start).
     pub clean_session: bool,
     /// The user name.
@@ -76,7 +74,6 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             version: Version::V311,
-            client_id: String::new(),
             clean_session: true,
             user_name: None,
             password: None,
@@ -105,7 +102,6 @@ impl fmt::Debug for Settings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Settings")
             .field("version", &self.version)
-            .field("client_id", &self.client_id)
             .field("clean_session", &self.clean_session)
             .field("keep_alive", &self.keep_alive)
             .finish_non_exhaustive()

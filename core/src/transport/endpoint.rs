@@ -3,6 +3,7 @@
 use std::{
     fmt,
     net::{IpAddr, Ipv6Addr},
+    sync::Arc,
 };
 
 use crate::error::{Code, Error, Result};
@@ -14,7 +15,8 @@ use crate::error::{Code, Error, Result};
 /// given follows from TLS: 1883 without, 8883 with.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Endpoint {
-    host: String,
+    /// Shared by the copies that a session has of it.
+    host: Arc<str>,
     port: Option<u16>,
     tls: bool,
 }
@@ -44,7 +46,7 @@ impl Endpoint {
         }
         let (host, port) = split_port(&rest[..end])?;
         check_host(host)?;
-        Ok(Self { host: host.to_owned(), port: port.map(parse_port).transpose()?, tls })
+        Ok(Self { host: host.into(), port: port.map(parse_port).transpose()?, tls })
     }
 
     /// The scheme in its usual spelling: `mqtt`, or `mqtts` for TLS.
@@ -80,7 +82,7 @@ impl Endpoint {
     pub(crate) fn set_host(&mut self, host: &str) -> Result<()> {
         let host = host.strip_prefix('[').and_then(|h| h.strip_suffix(']')).unwrap_or(host);
         check_host(host)?;
-        host.clone_into(&mut self.host);
+        self.host = host.into();
         Ok(())
     }
 

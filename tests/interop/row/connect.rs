@@ -44,7 +44,7 @@ pub(super) fn assigned_client_id(bench: &Bench<'_>) -> Result {
     let assigned = connected.properties.as_properties().assigned_client_identifier();
     match assigned {
         None => wrong("CONNACK does not say which client id was chosen"),
-        Some(id) => demand(connected.client_id == id, || {
+        Some(id) => demand(*connected.client_id == *id, || {
             format!("the session says {:?}, CONNACK {id:?}", connected.client_id)
         }),
     }

@@ -53,7 +53,7 @@ impl Home {
         let simulated = SimulatedFiles::default();
         Self {
             index,
-            name: plan.settings.client_id.clone(),
+            name: plan.client_id.clone(),
             files: FusedFiles::new(simulated.clone()),
             simulated,
             witness: Witness::new(plan.durability),
@@ -73,7 +73,7 @@ impl Home {
     /// at fault, or the process dies over it.
     pub(crate) fn begin(&mut self, scene: &mut Scene) -> Option<Process> {
         let files = Arc::new(self.files.clone());
-        let client_id = &self.plan.settings.client_id;
+        let client_id = &self.plan.client_id;
         let opened = Disk::open(files, Path::new("store"), client_id, self.plan.disk);
         if self.files.is_dead() {
             scene.tell(&self.name, || "dies over its store");
@@ -94,7 +94,8 @@ impl Home {
         self.look_at(&recovered, scene);
         let found = recovered.messages.len();
         let settings = Arc::clone(&self.plan.settings);
-        let engine = Engine::with_store(settings, false, recovered, scene.clock.wall());
+        let id = self.plan.client_id.as_str().into();
+        let engine = Engine::with_store(settings, id, false, recovered, scene.clock.wall());
         let engine = engine.expect("legal settings");
         let mut process = Process::new(engine, disk, found);
         process.pick_up(self, scene);

@@ -20,14 +20,14 @@ pub(in crate::client) type Opened = (Box<dyn Storage>, Recovered);
 pub(in crate::client) fn open(options: &Options) -> Result<Option<Opened>> {
     let Some(directory) = &options.store else { return Ok(None) };
     let files = Arc::new(SystemFiles);
-    let client_id = &options.settings.client_id;
+    let client_id = &options.client_id;
     let (disk, recovered) = Disk::open(files, directory, client_id, DiskOptions::default())?;
     Ok(Some((Box::new(disk), recovered)))
 }
 
 /// A store is found again by its client id.
 pub(in crate::client) fn check(options: &Options) -> Result<()> {
-    if options.settings.client_id.is_empty() {
+    if options.client_id.is_empty() {
         return Err(Error::new(
             Code::InvalidClientId,
             "A session with a store needs a client id, by which a later session finds the store again",

@@ -60,7 +60,7 @@ impl Session {
             }
             Err(error) => return Err(error),
         }
-        core.awaiting_store.insert(ticket, cell);
+        core.callers.make().awaiting_store.insert(ticket, cell);
         shared.settle(core);
         Ok(operation)
     }

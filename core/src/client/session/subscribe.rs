@@ -97,7 +97,7 @@ impl Session {
             _ => core.engine.subscribe(ticket, filters, properties),
         };
         if subscribed.is_ok() {
-            core.subscribing.insert(ticket, subscribing);
+            core.callers.make().subscribing.insert(ticket, subscribing);
         }
         shared.settle(core);
         if subscribed.is_ok() {
@@ -178,7 +178,7 @@ impl Session {
             return Err(Code::Closed.into());
         }
         let ticket = core.ticket();
-        core.unsubscribing.insert(ticket, unsubscribing);
+        core.callers.make().unsubscribing.insert(ticket, unsubscribing);
         let ended = core.engine.unsubscribe(ticket, filters, properties);
         shared.settle(core);
         self.end_subscriptions(&ended);

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, task::Waker};
 
-use super::{Core, Goal, Shared, Subscribing, Unsubscribing};
+use super::{Callers, Core, Goal, Shared, Subscribing, Unsubscribing};
 use crate::{
     client::{
         Event,
@@ -46,6 +46,9 @@ impl Core {
         while let Some(event) = self.engine.poll_event() {
             self.translate(event, &mut effects);
         }
+        if !effects.endings.is_empty() {
+            self.callers.free_if(Callers::is_empty);
+        }
         effects.refused = self.engine.poll_refused();
         effects.unblocked = self.take_unblocked();
         effects.stores = self.begin_storing();
@@ -62,24 +65,28 @@ impl Core {
         match event {
             engine::Event::Connected(connected) => {
                 self.connected = Some(connected.clone());
-                for cell in self.connecting.drain(..) {
+                for cell in
+                    self.callers.get_mut().into_iter().flat_map(|it| it.connecting.drain(..))
+                {
                     effects.end(cell, Ok(connected.clone()));
                 }
                 effects.events.push(Event::Connected(connected));
             }
-            engine::Event::Subscribed(ticket, results) => match self.subscribing.remove(&ticket) {
-                Some(Subscribing::One(cell)) => {
-                    let result = results.into_iter().next().expect("one filter has one result");
-                    effects.end(cell, result);
+            engine::Event::Subscribed(ticket, results) => {
+                match self.callers.make().subscribing.remove(&ticket) {
+                    Some(Subscribing::One(cell)) => {
+                        let result = results.into_iter().next().expect("one filter has one result");
+                        effects.end(cell, result);
+                    }
+                    Some(Subscribing::Many(cell)) => effects.end(cell, Ok(results)),
+                    None => {}
                 }
-                Some(Subscribing::Many(cell)) => effects.end(cell, Ok(results)),
-                None => {}
-            },
+            }
             engine::Event::SubscriptionRefused(filter, error) => {
                 effects.events.push(Event::SubscriptionRefused(filter, error));
             }
             engine::Event::Unsubscribed(ticket, results) => {
-                match self.unsubscribing.remove(&ticket) {
+                match self.callers.make().unsubscribing.remove(&ticket) {
                     Some(Unsubscribing::One(cell)) => {
                         let result = results.into_iter().next().expect("one filter has one result");
                         effects.end(cell, result);
@@ -93,21 +100,21 @@ impl Core {
                 effects.events.push(Event::AcknowledgementHeld(count));
             }
             engine::Event::Flushed(ticket) => {
-                if let Some(cell) = self.flushing.remove(&ticket) {
+                if let Some(cell) = self.callers.make().flushing.remove(&ticket) {
                     effects.end(cell, Ok(()));
                 }
             }
             engine::Event::Stored(ticket, result) => {
-                if let Some(cell) = self.awaiting_store.remove(&ticket) {
+                if let Some(cell) = self.callers.make().awaiting_store.remove(&ticket) {
                     effects.end(cell, result);
                 }
             }
             engine::Event::SessionLost(loss) => effects.events.push(Event::SessionLost(loss)),
             engine::Event::Challenge(step, data) => {
-                self.challenge = Some(Question::Authentication(step, data));
+                self.challenge = Some(Box::new(Question::Authentication(step, data)));
             }
             engine::Event::Reauthenticated => {
-                if let Some(cell) = self.reauthenticating.take() {
+                if let Some(cell) = self.callers.make().reauthenticating.take() {
                     effects.end(cell, Ok(()));
                 }
             }

@@ -17,7 +17,7 @@ pub(in crate::client) enum Goal {
     /// Be connected.
     Connect,
     /// Wait until what was accepted has ended, at most until then, and disconnect.
-    Disconnect(Farewell),
+    Disconnect(Box<Farewell>),
     /// Disconnect at once and end.
     Close,
 }

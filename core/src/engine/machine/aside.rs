@@ -164,12 +164,13 @@ impl Engine {
     ) -> Result<(), Violation> {
         let Outcast { topic, size, qos, duplicate, packet_id } = outcast;
         if let Some(id) = packet_id {
-            let (output, journal) = (&mut self.output.open, &mut self.journal);
-            match self.incoming.publish(id, qos, duplicate, output, journal)? {
+            let (incoming, output, journal) = self.incoming();
+            let output = &mut output.open;
+            match incoming.publish(id, qos, duplicate, output, journal)? {
                 // It has been set aside before; what got lost is the acknowledgement.
                 Arrival::Duplicate => return Ok(()),
                 Arrival::Deliver { receipt, .. } => {
-                    self.incoming.handled(receipt, reason, output, journal);
+                    incoming.handled(receipt, reason, output, journal);
                 }
             }
         }

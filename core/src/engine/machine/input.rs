@@ -111,15 +111,11 @@ impl Engine {
         let (receipt, redelivered) = match publish.packet_id {
             None => (None, false),
             Some(id) => {
-                let arrival = self.incoming.publish(
-                    id,
-                    publish.qos,
-                    publish.duplicate,
-                    &mut self.output.open,
-                    &mut self.journal,
-                )?;
+                let (incoming, output, journal) = self.incoming();
+                let (qos, duplicate) = (publish.qos, publish.duplicate);
+                let arrival = incoming.publish(id, qos, duplicate, &mut output.open, journal)?;
                 if !self.timers.is_set(Timer::Standstill) {
-                    self.incoming.watch_order();
+                    self.incoming().0.watch_order();
                     self.timers.set(Timer::Standstill, now + STANDSTILL);
                 }
                 match arrival {
@@ -264,7 +260,8 @@ impl Engine {
         // Also on a later connection of the broker's new session: to another process nothing but the
         // record would tell it from the old one.
         self.output.open.require(self.journal.loss());
-        let forgotten = self.incoming.connected(resumed, self.server.maximum_packet_size);
+        let size = self.server.maximum_packet_size;
+        let forgotten = self.incoming.as_mut().map_or(0, |it| it.connected(resumed, size));
         let (end_on_loss, server) = (self.settings.end_on_session_loss, self.server);
         let (outgoing, tools) = self.outgoing();
         let (renewed, unknown) = outgoing.connected(resumed, end_on_loss, server, tools);
@@ -294,8 +291,8 @@ impl Engine {
             AckKind::Pubcomp => self.handle_end(PacketType::Pubcomp, ack, Outgoing::completed)?,
             AckKind::Pubrec => self.handle_pubrec(ack)?,
             AckKind::Pubrel => {
-                let (output, journal) = (&mut self.output.open, &mut self.journal);
-                self.incoming.released(ack.packet_id, output, journal)?;
+                let (incoming, output, journal) = self.incoming();
+                incoming.released(ack.packet_id, &mut output.open, journal)?;
             }
         }
         Ok(())

@@ -18,18 +18,20 @@ impl Engine {
             true => Receiving::Handled,
             false => Receiving::Delivering,
         };
-        self.incoming.begin(receipt, receiving, &mut self.journal)
+        let (incoming, _, journal) = self.incoming();
+        incoming.begin(receipt, receiving, journal)
     }
 
     /// Whether a received message that waits for a handler has been abandoned: it comes again, and is to
     /// be let go of. To be asked once.
     pub fn is_abandoned(&mut self, receipt: Receipt) -> bool {
-        self.incoming.is_abandoned(receipt)
+        self.incoming().0.is_abandoned(receipt)
     }
 
     /// A received message has been handled. `false` when there was nothing left to acknowledge.
     pub fn acknowledge(&mut self, receipt: Receipt, reason: ReasonCode) -> bool {
-        self.incoming.handled(receipt, reason, &mut self.output.open, &mut self.journal)
+        let (incoming, output, journal) = self.incoming();
+        incoming.handled(receipt, reason, &mut output.open, journal)
     }
 
     /// A received message has been refused: [`acknowledge`](Self::acknowledge) with a reason string
@@ -41,14 +43,15 @@ impl Engine {
         reason: ReasonCode,
         properties: PropertyBlock,
     ) -> bool {
-        let (output, journal) = (&mut self.output.open, &mut self.journal);
-        self.incoming.refused(receipt, reason, properties, output, journal)
+        let (incoming, output, journal) = self.incoming();
+        incoming.refused(receipt, reason, properties, &mut output.open, journal)
     }
 
     /// What [`begin_handling`](Self::begin_handling) asked for could not be written, and the connection
     /// is about to be closed for it. Nobody handles the message, nor any other of QoS 2 that has not been
     /// begun, so that none overtakes it; the broker's repetitions are delivered.
     pub fn abandon(&mut self, receipt: Receipt) {
-        self.incoming.abandon(receipt, &mut self.journal);
+        let (incoming, _, journal) = self.incoming();
+        incoming.abandon(receipt, journal);
     }
 }

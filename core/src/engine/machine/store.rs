@@ -17,14 +17,17 @@ impl Engine {
     /// one that no packet of this version can hold.
     pub fn with_store(
         settings: Arc<Settings>,
+        client_id: Arc<str>,
         any_client_id: bool,
         recovered: Recovered,
         clock: WallClock,
     ) -> Result<Self> {
-        let mut engine = Self::new(settings, any_client_id)?;
+        let mut engine = Self::new(settings, client_id, any_client_id)?;
         engine.journal = Journal::new(clock, &recovered);
         engine.outgoing.recover(&recovered, &mut engine.ids, clock)?;
-        engine.incoming.recover(recovered.received, recovered.doubtful);
+        if recovered.doubtful || !recovered.received.is_empty() {
+            engine.incoming().0.recover(recovered.received, recovered.doubtful);
+        }
         engine.subscriptions.recover(recovered.granted);
         Ok(engine)
     }

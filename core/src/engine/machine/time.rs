@@ -52,9 +52,10 @@ impl Engine {
                     self.shrink();
                 }
                 Timer::Standstill => {
-                    let held = self.incoming.look_at_order();
+                    let (incoming, ..) = self.incoming();
+                    let (held, is_waiting) = (incoming.look_at_order(), incoming.is_waiting());
                     self.events.extend(held.map(Event::AcknowledgementHeld));
-                    if self.incoming.is_waiting() {
+                    if is_waiting {
                         self.timers.set(Timer::Standstill, now + STANDSTILL);
                     }
                 }

@@ -149,8 +149,10 @@ impl Outgoing {
     fn end_output(&mut self, output: &mut Outbox, error: Error) {
         let outcome = Err(error);
         let lost = self.ledger.output_lost(output.take_qos0(), &outcome);
-        if let Err(error) = &outcome {
-            self.failed.count(error, lost);
+        if let Err(error) = &outcome
+            && lost > 0
+        {
+            self.failed.make().count(error, lost);
         }
     }
 }

@@ -14,7 +14,7 @@
 //!
 //! MQTT 3.1 does not say whether the broker has kept the session, so there nothing is on record.
 
-use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::{Subscription, Subscriptions};
 use crate::{
@@ -33,7 +33,7 @@ use crate::{
 pub(super) struct Grants {
     on_record: BTreeMap<String, OnRecord>,
     /// The subscription identifiers that an earlier process used, until the broker's session is gone.
-    reserved: HashSet<u32>,
+    reserved: BTreeSet<u32>,
     /// The batch with the last record that took grants back.
     revoked_in: u64,
 }
