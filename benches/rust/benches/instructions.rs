@@ -183,9 +183,9 @@ fn receive((mut engine, now, input): (Engine, Instant, Vec<u8>)) -> (Engine, Inb
 
 const ENCODE: u64 = 251_000;
 const DECODE: u64 = 79_000;
-const PUBLISH_0: u64 = 345_000;
-const PUBLISH_1: u64 = 1_752_000;
-const PUBLISH_2: u64 = 2_134_000;
+const PUBLISH_0: u64 = 334_000;
+const PUBLISH_1: u64 = 1_676_000;
+const PUBLISH_2: u64 = 2_021_000;
 const RECEIVE_AMONG_100: u64 = 490_000;
 const RECEIVE_AMONG_10_000: u64 = 500_000;
 
