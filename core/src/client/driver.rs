@@ -3,7 +3,7 @@
 use std::{
     future::poll_fn,
     panic::{AssertUnwindSafe, catch_unwind},
-    pin::Pin,
+    pin::{Pin, pin},
     sync::Arc,
     task::{Context, Poll, ready},
     time::Instant,
@@ -30,13 +30,21 @@ use crate::{
 
 /// Starts the task.
 pub(super) fn start(shared: &Arc<Shared>) {
-    let shared = shared.clone();
-    shared.io_thread().handle.clone().spawn(async move {
-        let _fault = Fault(shared.clone());
-        let shared = match shared.options.dispatch {
-            Dispatch::Inline => drive_inline(shared).await,
-            Dispatch::Dispatched | Dispatch::Polled => drive(shared).await,
-        };
+    // Each task is as large as what it does.
+    match shared.options.dispatch {
+        Dispatch::Inline => spawn(shared, drive_inline),
+        Dispatch::Dispatched | Dispatch::Polled => spawn(shared, drive),
+    }
+}
+
+fn spawn<F>(shared: &Arc<Shared>, drive: fn(Arc<Shared>) -> F)
+where
+    F: Future<Output = Arc<Shared>> + Send + 'static,
+{
+    let fault = Fault(shared.clone());
+    shared.io_thread().handle.spawn(async move {
+        let shared = drive(fault.0.clone()).await;
+        drop(fault);
         // This may be the last owner, and what it owns is the program's.
         shared.pool().clone().bury(shared);
     });
@@ -56,7 +64,7 @@ impl Drop for Fault {
 
 /// Where callbacks run on this thread: at the end of each turn, whatever has been queued.
 async fn drive_inline(shared: Arc<Shared>) -> Arc<Shared> {
-    let mut driving = Box::pin(drive(shared.clone()));
+    let mut driving = pin!(drive(shared.clone()));
     poll_fn(|cx| {
         shared.inbox.begin_turn();
         let driven = driving.as_mut().poll(cx);
@@ -69,7 +77,7 @@ async fn drive_inline(shared: Arc<Shared>) -> Arc<Shared> {
 /// Runs until the session is closed.
 async fn drive(shared: Arc<Shared>) -> Arc<Shared> {
     let options = &shared.options;
-    let mut backoff = Backoff::new(options.reconnect_delay, options.stable_time);
+    let mut backoff = Backoff::new(&options.reconnect_delay, &options.stable_time);
     let mut servers = Servers::new(&options.endpoint, options.redirect_limit);
     // Whether a connection continues what an earlier one began.
     let mut resume = false;
@@ -98,14 +106,9 @@ async fn drive(shared: Arc<Shared>) -> Arc<Shared> {
                 let mut online = None;
                 let deadline = later(Instant::now(), options.connect_timeout);
                 // What it takes to connect is gone when the session is connected.
-                let reached = Box::pin(reach(&shared, servers.next(&options.tls), deadline)).await;
-                let result = match reached {
-                    Ok(Some(reached)) => {
-                        run_connection(&shared, reached, deadline, resume, &mut online).await
-                    }
-                    Ok(None) => Ok(()),
-                    Err(error) => Err(error),
-                };
+                let reaching = Box::pin(reach(&shared, servers.next(&options.tls), deadline));
+                let result =
+                    run_connection(&shared, reaching.await, deadline, resume, &mut online).await;
                 shared.questions.withdraw();
                 if let Some(since) = online {
                     resume = true;
@@ -192,34 +195,41 @@ async fn reach(
     Ok(open(shared, server, deadline).await?.map(|stream| (identity, stream)))
 }
 
-/// One connection from CONNECT to its end; `Ok` when it ended because the program wanted it.
+/// One connection from CONNECT to its end, where there is a broker that has been reached; `Ok` when it
+/// ended because the program wanted it, or did not come about because the program changed its mind.
 fn run_connection<'s>(
     shared: &'s Arc<Shared>,
-    (identity, stream): (Identity, Stream),
+    reached: Result<Option<(Identity, Stream)>>,
     deadline: Instant,
     resume: bool,
     online: &'s mut Option<Instant>,
 ) -> impl Future<Output = Result<()>> + use<'s> {
-    let now = Instant::now();
-    let (begun, former, number) = {
+    let begin = |(identity, stream): (Identity, Stream)| {
         let mut core = shared.core.lock();
         let former = core.reset_connection();
         core.engine.identify(identity);
-        (core.engine.connect(resume, now), former, core.connection)
+        let begun = core.engine.connect(resume, Instant::now());
+        let number = core.connection;
+        drop(core);
+        drop(former);
+        begun.map(|()| Connection::new(shared, number, stream, deadline))
     };
-    drop(former);
-    let mut connection = begun.map(|()| Connection::new(shared, number, stream, deadline));
+    let is_reached = matches!(reached, Ok(Some(_)));
+    let mut connection = reached.and_then(|reached| reached.map(begin).transpose());
     async move {
         let result = match &mut connection {
             Err(error) => Err(error.clone()),
-            Ok(connection) => {
+            Ok(None) => Ok(()),
+            Ok(Some(connection)) => {
                 let result = poll_fn(|cx| connection.poll(cx)).await;
                 *online = connection.online_since();
                 result
             }
         };
         drop(connection);
-        end_connection(shared, &result);
+        if is_reached {
+            end_connection(shared, &result);
+        }
         result
     }
 }
@@ -301,8 +311,8 @@ async fn after_loss(
     shared: &Arc<Shared>,
     error: Error,
     resume: bool,
-    backoff: &mut Backoff,
-    servers: &Servers,
+    backoff: &mut Backoff<'_>,
+    servers: &Servers<'_>,
 ) {
     let options = &shared.options;
     let now = Instant::now();

@@ -5,17 +5,17 @@ use std::time::{Duration, Instant};
 /// Back-off with full jitter: a random pause below a bound that doubles with each attempt. It starts
 /// anew only after a connection that lasted, so that a broker which accepts and then kicks is not
 /// hammered.
-pub(super) struct Backoff {
-    first: Duration,
-    longest: Duration,
-    stable: Duration,
+pub(super) struct Backoff<'o> {
+    /// The first bound and the last one.
+    delay: &'o (Duration, Duration),
+    stable: &'o Duration,
     attempts: u32,
     connected: Option<Instant>,
 }
 
-impl Backoff {
-    pub(super) fn new((first, longest): (Duration, Duration), stable: Duration) -> Self {
-        Self { first, longest, stable, attempts: 0, connected: None }
+impl<'o> Backoff<'o> {
+    pub(super) fn new(delay: &'o (Duration, Duration), stable: &'o Duration) -> Self {
+        Self { delay, stable, attempts: 0, connected: None }
     }
 
     /// The broker has accepted a connection.
@@ -26,10 +26,11 @@ impl Backoff {
     /// The pause before the next attempt. `random` is from 0 to 1.
     pub(super) fn pause(&mut self, now: Instant, random: f64) -> Duration {
         let lasted = self.connected.take().map(|since| now.duration_since(since));
-        if lasted.is_some_and(|lasted| lasted >= self.stable) {
+        if lasted.is_some_and(|lasted| lasted >= *self.stable) {
             self.attempts = 0;
         }
-        let bound = self.first.saturating_mul(1 << self.attempts.min(31)).min(self.longest);
+        let &(first, longest) = self.delay;
+        let bound = first.saturating_mul(1 << self.attempts.min(31)).min(longest);
         self.attempts = self.attempts.saturating_add(1);
         bound.mul_f64(random)
     }
@@ -44,7 +45,8 @@ mod tests {
     #[test]
     fn doubles_to_the_longest_and_resets_only_after_a_stable_connection() {
         let now = Instant::now();
-        let mut backoff = Backoff::new((SECOND, 10 * SECOND), 5 * SECOND);
+        let (delay, stable) = ((SECOND, 10 * SECOND), 5 * SECOND);
+        let mut backoff = Backoff::new(&delay, &stable);
         let bounds: Vec<u64> = (0..6).map(|_| backoff.pause(now, 1.0).as_secs()).collect();
         assert_eq!(bounds, [1, 2, 4, 8, 10, 10]);
         backoff.connected(now);
@@ -60,7 +62,8 @@ mod tests {
     #[test]
     fn the_pause_is_random_below_the_bound() {
         let now = Instant::now();
-        let mut backoff = Backoff::new((SECOND, 10 * SECOND), SECOND);
+        let delay = (SECOND, 10 * SECOND);
+        let mut backoff = Backoff::new(&delay, &SECOND);
         assert_eq!(backoff.pause(now, 0.0), Duration::ZERO);
         assert_eq!(backoff.pause(now, 0.5), SECOND);
     }

@@ -15,9 +15,9 @@ use crate::{
 const MOST: usize = 8;
 
 /// The servers of a session.
-pub(super) struct Servers {
+pub(super) struct Servers<'o> {
     /// The address of the options.
-    given: Endpoint,
+    given: &'o Endpoint,
     /// Where attempts go when no broker has said otherwise.
     home: Endpoint,
     /// Servers that a broker has named and that have not been tried yet.
@@ -31,9 +31,9 @@ pub(super) struct Servers {
     limit: u32,
 }
 
-impl Servers {
-    pub(super) fn new(given: &Endpoint, limit: u32) -> Self {
-        let [given, home, tried] = [given.clone(), given.clone(), given.clone()];
+impl<'o> Servers<'o> {
+    pub(super) fn new(given: &'o Endpoint, limit: u32) -> Self {
+        let (home, tried) = (given.clone(), given.clone());
         Self { given, home, named: VecDeque::new(), tried, moved: false, hops: 0, limit }
     }
 
@@ -107,6 +107,8 @@ impl Servers {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::LazyLock;
+
     use super::*;
 
     fn moved(reason: ReasonCode, reference: Option<&str>) -> Error {
@@ -115,11 +117,14 @@ mod tests {
             .with_server_reference(reference)
     }
 
-    fn servers(limit: u32) -> Servers {
-        Servers::new(&Endpoint::parse("mqtts://home:7000").unwrap(), limit)
+    static GIVEN: LazyLock<Endpoint> =
+        LazyLock::new(|| Endpoint::parse("mqtts://home:7000").unwrap());
+
+    fn servers(limit: u32) -> Servers<'static> {
+        Servers::new(&GIVEN, limit)
     }
 
-    fn next(servers: &mut Servers) -> String {
+    fn next(servers: &mut Servers<'_>) -> String {
         servers.next(&Shareable::default()).0.to_string()
     }
 
