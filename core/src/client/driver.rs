@@ -77,8 +77,8 @@ async fn drive_inline(shared: Arc<Shared>) -> Arc<Shared> {
 /// Runs until the session is closed.
 async fn drive(shared: Arc<Shared>) -> Arc<Shared> {
     let options = &shared.options;
-    let mut backoff = Backoff::new(&options.reconnect_delay, &options.stable_time);
-    let mut servers = Servers::new(&options.endpoint, options.redirect_limit);
+    let mut backoff = Backoff::new(&options.habits.reconnect_delay, &options.habits.stable_time);
+    let mut servers = Servers::new(&options.endpoint, options.habits.redirect_limit);
     // Whether a connection continues what an earlier one began.
     let mut resume = false;
     loop {
@@ -104,7 +104,7 @@ async fn drive(shared: Arc<Shared>) -> Arc<Shared> {
                 announced.for_each(|event| shared.report(event));
                 shared.report(Event::Connecting);
                 let mut online = None;
-                let deadline = later(Instant::now(), options.connect_timeout);
+                let deadline = later(Instant::now(), options.habits.connect_timeout);
                 // What it takes to connect is gone when the session is connected.
                 let reaching = Box::pin(reach(&shared, servers.next(&options.tls), deadline));
                 let result =
@@ -115,7 +115,9 @@ async fn drive(shared: Arc<Shared>) -> Arc<Shared> {
                     backoff.connected(since);
                     servers.accepted();
                     // Following takes no pause, so even a stable time of zero does not mean at once.
-                    if since.elapsed() >= options.stable_time.max(options.reconnect_delay.0) {
+                    if since.elapsed()
+                        >= options.habits.stable_time.max(options.habits.reconnect_delay.0)
+                    {
                         servers.settled();
                     }
                 }
@@ -269,7 +271,7 @@ async fn open(
             ConnectOptions { tls, progress: progress.clone(), ..ConnectOptions::default() };
         transport::connect(&endpoint, &connect).await
     };
-    let late = || progress.timeout_error(shared.options.connect_timeout);
+    let late = || progress.timeout_error(shared.options.habits.connect_timeout);
     unless_unwanted(shared, deadline, connecting, late).await
 }
 
@@ -320,7 +322,7 @@ async fn after_loss(
         let mut core = shared.core.lock();
         let callers = core.callers.get_mut();
         let waited_for = callers.as_ref().is_some_and(|callers| !callers.connecting.is_empty());
-        let first = !resume && waited_for && !options.retry_first_connect;
+        let first = !resume && waited_for && !options.habits.retry_first_connect;
         // Who asked to connect a session that reconnects anyway learns how this attempt ended.
         let waiting = match callers.filter(|_| resume) {
             None => Vec::new(),
@@ -337,7 +339,7 @@ async fn after_loss(
     if servers.is_redirected() {
         return;
     }
-    if first || !options.reconnect || !options.retries(error.code()) {
+    if first || !options.habits.reconnect || !options.retries(error.code()) {
         return rest(shared, Some(error));
     }
     // A program that is disconnecting has nothing to come back for.

@@ -234,8 +234,8 @@ impl Inbox {
     pub(super) fn new(options: &Options) -> Self {
         Self {
             dispatch: options.dispatch,
-            most_messages: options.incoming_messages,
-            most_bytes: options.incoming_bytes,
+            most_messages: options.habits.incoming_messages,
+            most_bytes: options.habits.incoming_bytes,
             state: Mutex::default(),
             changed: Condvar::new(),
             route_in_call: AtomicU64::new(0),

@@ -1,6 +1,7 @@
 //! What a session is told before it connects.
 
 mod authentication;
+mod habits;
 mod publish;
 mod receive;
 mod reconnect;
@@ -8,6 +9,7 @@ mod shareable;
 mod store;
 mod tls;
 
+use habits::Habits;
 pub(crate) use shareable::Shareable;
 pub use store::Durability;
 
@@ -81,30 +83,20 @@ pub struct Options {
     pub(crate) settings: Shareable<Settings>,
     pub(crate) client_id: Arc<str>,
     pub(crate) any_client_id: bool,
-    pub(crate) connect_timeout: Duration,
-    pub(crate) outgoing_wait: Duration,
-    pub(crate) time_to_live: Option<Duration>,
-    pub(crate) incoming_messages: usize,
-    pub(crate) incoming_bytes: usize,
+    pub(crate) habits: Shareable<Habits>,
     pub(crate) dispatch: Dispatch,
     pub(crate) manual: bool,
     pub(crate) failure: Failure,
-    pub(crate) reconnect: bool,
-    pub(crate) retry_first_connect: bool,
-    pub(crate) retry: Vec<(Code, bool)>,
-    pub(crate) redirect_limit: u32,
-    pub(crate) reconnect_delay: (Duration, Duration),
-    pub(crate) stable_time: Duration,
     pub(crate) tls: Shareable<TlsOptions>,
     pub(crate) authenticator: Option<MakeAuthenticator>,
     pub(crate) credentials: Option<CredentialsSource>,
     pub(crate) callback_scope: Option<CallbackScope>,
     pub(crate) store: Option<PathBuf>,
-    pub(crate) durability: Durability,
 }
 
 /// What every session has that is not told otherwise.
 static USUAL_SETTINGS: LazyLock<Shareable<Settings>> = LazyLock::new(Shareable::default);
+static USUAL_HABITS: LazyLock<Shareable<Habits>> = LazyLock::new(Shareable::default);
 static USUAL_TLS: LazyLock<Shareable<TlsOptions>> = LazyLock::new(Shareable::default);
 
 impl Default for Options {
@@ -122,26 +114,15 @@ impl Options {
             settings: USUAL_SETTINGS.clone(),
             client_id: "".into(),
             any_client_id: false,
-            connect_timeout: Duration::from_secs(10),
-            outgoing_wait: Duration::from_secs(10),
-            time_to_live: None,
-            incoming_messages: usize::from(u16::MAX),
-            incoming_bytes: 16 << 20,
+            habits: USUAL_HABITS.clone(),
             dispatch: Dispatch::Dispatched,
             manual: false,
             failure: Failure::Acknowledge,
-            reconnect: true,
-            retry_first_connect: false,
-            retry: Vec::new(),
-            redirect_limit: 0,
-            reconnect_delay: (Duration::from_secs(1), Duration::from_secs(60)),
-            stable_time: Duration::from_secs(10),
             tls: USUAL_TLS.clone(),
             authenticator: None,
             credentials: None,
             callback_scope: None,
             store: None,
-            durability: Durability::Message,
         }
     }
 
@@ -304,7 +285,7 @@ impl Options {
     /// Fills in what follows from the rest.
     pub(super) fn complete(&mut self) {
         // The broker must not have more in flight than fits into the queue.
-        let queue = u16::try_from(self.incoming_messages).unwrap_or(u16::MAX);
+        let queue = u16::try_from(self.habits.incoming_messages).unwrap_or(u16::MAX);
         if self.settings.receive_maximum > queue {
             self.settings.receive_maximum = queue;
         }
@@ -316,6 +297,8 @@ impl Options {
         if self.settings.version == Version::V31 && self.client_id.is_empty() {
             self.client_id = format!("mqtt{:016x}", fastrand::u64(..)).into();
         }
+        self.settings.share(&USUAL_SETTINGS);
+        self.habits.share(&USUAL_HABITS);
     }
 }
 

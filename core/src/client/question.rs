@@ -336,7 +336,7 @@ async fn ask(shared: &Arc<Shared>, deadline: Instant) -> Result<Option<Identity>
     for (question, who) in questions {
         lane.ask(shared, Box::new(question));
         let late = || {
-            let timeout = shared.options.connect_timeout;
+            let timeout = shared.options.habits.connect_timeout;
             let sentence = format!("{who} did not answer within the {timeout:?} to connect");
             Error::new(Code::ConnectTimeout, sentence)
         };

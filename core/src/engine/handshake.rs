@@ -1,5 +1,7 @@
 //! CONNECT, its answer, and DISCONNECT.
 
+use std::sync::Arc;
+
 use super::{Connected, Identity, Settings, server::ServerLimits};
 use crate::{
     error::{Code, Error, Result},
@@ -102,13 +104,14 @@ pub(super) fn encode(
 }
 
 /// What an accepted CONNACK means for the session.
-pub(super) fn accepted(connack: &Connack<'_>, client_id: &str) -> Connected {
-    let client_id = connack.properties.assigned_client_identifier().unwrap_or(client_id);
+pub(super) fn accepted(connack: &Connack<'_>, client_id: &Arc<str>) -> Connected {
+    let assigned = connack.properties.assigned_client_identifier();
+    let client_id = assigned.map_or_else(|| client_id.clone(), Arc::from);
     let mut properties = PropertyBlock::new();
     for property in connack.properties.iter() {
         properties.push(property).expect("a property that was decoded can be encoded");
     }
-    Connected { session_present: connack.session_present, client_id: client_id.into(), properties }
+    Connected { session_present: connack.session_present, client_id, properties }
 }
 
 /// The error of a refusal.

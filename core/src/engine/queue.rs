@@ -27,7 +27,7 @@ pub enum QueuePolicy {
 }
 
 /// The bounds of what has been accepted and has not ended.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct QueueLimit {
     /// Messages.
     pub messages: usize,

@@ -8,7 +8,7 @@ use super::{QueueLimit, QueuePolicy};
 use crate::protocol::{PropertyBlock, QoS, Version};
 
 /// Everything about a session that MQTT knows of, but its client identifier: sessions may share it.
-#[derive(Clone)]
+#[derive(Clone, PartialEq)]
 pub struct Settings {
     /// The version to speak.
     pub version: Version,
@@ -53,7 +53,7 @@ pub struct Settings {
 }
 
 /// The message that the broker publishes for a session that is lost.
-#[derive(Clone, Default)]
+#[derive(Clone, Default, PartialEq)]
 pub struct Will {
     /// A legal topic name.
     pub topic: String,

@@ -58,7 +58,7 @@ impl Keeper {
             announced.push(Event::StoreWithoutSession);
         }
         Self {
-            durability: options.durability,
+            durability: options.habits.durability,
             size: AtomicU64::new(storage.size()),
             storage: Some(storage).into(),
             pen: Default::default(),

@@ -45,7 +45,7 @@ impl Options {
 
     /// How long a publish waits for room under [`QueuePolicy::Block`]. Default 10 s.
     pub fn set_outgoing_wait(&mut self, wait: Duration) -> &mut Self {
-        self.outgoing_wait = wait;
+        self.habits.outgoing_wait = wait;
         self
     }
 
@@ -67,7 +67,7 @@ impl Options {
         if time_to_live == Some(Duration::ZERO) {
             return Err(Error::new(Code::InvalidOption, "A time to live must not be zero"));
         }
-        self.time_to_live = time_to_live;
+        self.habits.time_to_live = time_to_live;
         Ok(self)
     }
 

@@ -48,7 +48,7 @@ impl Options {
     /// `INVALID_OPTION` for zero.
     pub fn set_incoming_limit(&mut self, messages: usize, bytes: usize) -> Result<&mut Self> {
         not_zero(messages, bytes)?;
-        (self.incoming_messages, self.incoming_bytes) = (messages, bytes);
+        (self.habits.incoming_messages, self.habits.incoming_bytes) = (messages, bytes);
         Ok(self)
     }
 

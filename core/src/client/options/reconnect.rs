@@ -8,7 +8,7 @@ use crate::error::{Code, Error, Result};
 impl Options {
     /// Whether the session reconnects by itself. Default true.
     pub fn set_reconnect(&mut self, reconnect: bool) -> &mut Self {
-        self.reconnect = reconnect;
+        self.habits.reconnect = reconnect;
         self
     }
 
@@ -24,13 +24,13 @@ impl Options {
                 "The first reconnect delay must be above zero and at most the longest",
             ));
         }
-        self.reconnect_delay = (first, longest);
+        self.habits.reconnect_delay = (first, longest);
         Ok(self)
     }
 
     /// How long a connection must last before the back-off starts anew. Default 10 s.
     pub fn set_stable_time(&mut self, stable: Duration) -> &mut Self {
-        self.stable_time = stable;
+        self.habits.stable_time = stable;
         self
     }
 
@@ -42,33 +42,33 @@ impl Options {
         if timeout.is_zero() {
             return Err(Error::new(Code::InvalidOption, "The connect timeout must not be zero"));
         }
-        self.connect_timeout = timeout;
+        self.habits.connect_timeout = timeout;
         Ok(self)
     }
 
     /// How long one attempt to connect may take.
     pub fn connect_timeout(&self) -> Duration {
-        self.connect_timeout
+        self.habits.connect_timeout
     }
 
     /// Whether a failure of the very first attempt is followed by further ones, as later losses are.
     /// Default false: the connect ends with the error and the session rests.
     pub fn set_retry_first_connect(&mut self, retry: bool) -> &mut Self {
-        self.retry_first_connect = retry;
+        self.habits.retry_first_connect = retry;
         self
     }
 
     /// Overrides for one error whether the session tries again after it. The default is what
     /// [`Code::is_retryable`] says.
     pub fn set_retry(&mut self, code: Code, retry: bool) -> &mut Self {
-        self.retry.retain(|(of, _)| *of != code);
-        self.retry.push((code, retry));
+        self.habits.retry.retain(|(of, _)| *of != code);
+        self.habits.retry.push((code, retry));
         self
     }
 
     /// Whether the session tries again after an error of this kind.
     pub fn retries(&self, code: Code) -> bool {
-        let overridden = self.retry.iter().find(|(of, _)| *of == code);
+        let overridden = self.habits.retry.iter().find(|(of, _)| *of == code);
         overridden.map_or(code.is_retryable(), |(_, retry)| *retry)
     }
 
@@ -77,7 +77,7 @@ impl Options {
     /// `SERVER_MOVED`. TLS and everything else stays as it is; the other server's certificate must
     /// hold its own name.
     pub fn set_redirect_limit(&mut self, hops: u32) -> &mut Self {
-        self.redirect_limit = hops;
+        self.habits.redirect_limit = hops;
         self
     }
 }

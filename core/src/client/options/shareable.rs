@@ -18,6 +18,16 @@ impl<T> Shareable<T> {
     }
 }
 
+impl<T: Clone + PartialEq> Shareable<T> {
+    /// Shares the usual value where this one is the same, as it is where setters have said once more
+    /// what is so anyway.
+    pub(crate) fn share(&mut self, usual: &Self) {
+        if *self.0 == *usual.0 {
+            self.clone_from(usual);
+        }
+    }
+}
+
 /// That it is shared is nobody's business: it prints as what it is.
 impl<T: fmt::Debug> fmt::Debug for Shareable<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -36,5 +46,24 @@ impl<T> Deref for Shareable<T> {
 impl<T: Clone> DerefMut for Shareable<T> {
     fn deref_mut(&mut self) -> &mut T {
         Arc::make_mut(&mut self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_changed_is_no_longer_shared_until_it_is_the_same_again() {
+        let usual = Shareable::<u32>::default();
+        let mut mine = usual.clone();
+        assert!(Arc::ptr_eq(&mine.0, &usual.0));
+        *mine = 7;
+        mine.share(&usual);
+        assert_eq!((*mine, *usual), (7, 0));
+        *mine = 0;
+        assert!(!Arc::ptr_eq(&mine.0, &usual.0));
+        mine.share(&usual);
+        assert!(Arc::ptr_eq(&mine.0, &usual.0));
     }
 }

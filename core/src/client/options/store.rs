@@ -71,7 +71,7 @@ impl Options {
                 "The interval between two syncs must not be zero",
             ));
         }
-        self.durability = durability;
+        self.habits.durability = durability;
         Ok(self)
     }
 

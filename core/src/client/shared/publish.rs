@@ -43,7 +43,7 @@ impl Shared {
             }
             small_or_shared => small_or_shared,
         };
-        let time_to_live = time_to_live.or(self.options.time_to_live);
+        let time_to_live = time_to_live.or(self.options.habits.time_to_live);
         let expires = time_to_live.is_some()
             || properties.as_properties().contains(PropertyIdentifier::MessageExpiryInterval);
         let since = expires.then(Instant::now);
@@ -108,7 +108,7 @@ impl Shared {
         self: &Arc<Self>,
         mut attempt: impl FnMut(&mut Core, Instant) -> Option<T>,
     ) -> Result<T> {
-        let deadline = later(Instant::now(), self.options.outgoing_wait);
+        let deadline = later(Instant::now(), self.options.habits.outgoing_wait);
         loop {
             let signal = Arc::new(Signal::default());
             let now = Instant::now();
