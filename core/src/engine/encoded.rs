@@ -20,6 +20,7 @@ use crate::{
     protocol::{
         Cut, PacketId, PacketType, Properties, Publish, QoS, Version, cut, encode_again_aliased,
     },
+    seldom::Seldom,
 };
 
 /// A PUBLISH with DUP set differs from the first one in this bit of the first byte.
@@ -33,14 +34,21 @@ const LARGEST_SPARE: usize = 512;
 #[derive(Default)]
 pub(super) struct Encoded {
     packet: Vec<u8>,
-    large: Bytes,
+    beside: Seldom<Beside>,
     /// The packet id, where there is one, stands right behind the topic.
     topic_at: u8,
     topic_length: u16,
+}
+
+/// What few messages have.
+#[derive(Default)]
+struct Beside {
+    /// A large payload, which is not copied into the packet.
+    large: Bytes,
+    /// Of a message with a lifetime.
+    deadlines: Option<Deadlines>,
     /// The program's own; 0 without one.
     topic_alias: u16,
-    /// For the few that have a lifetime.
-    deadlines: Option<Box<Deadlines>>,
 }
 
 impl Encoded {
@@ -54,28 +62,32 @@ impl Encoded {
         let beside = length >= LARGE_PAYLOAD;
         let properties = publication.properties;
         let whole = publication.packet();
-        let encoded = match beside {
+        let head = match beside {
             true => whole.encode_head(version, length, &mut packet),
             false => whole.encode_checked(version, &mut packet),
         };
-        encoded.map_err(unsendable_message)?;
+        head.map_err(unsendable_message)?;
         let lengths =
             packet[1..].iter().position(|byte| byte & 0x80 == 0).expect("a length ends") + 1;
-        let deadlines = publication.lifetime.map(|lifetime| {
-            let behind = if beside { 0 } else { length };
-            Box::new(Deadlines::new(lifetime, interval(properties, behind)))
-        });
-        Ok(Self {
+        let mut encoded = Self {
             packet,
             topic_at: (1 + lengths + 2) as u8,
             topic_length: publication.topic.len() as u16,
-            topic_alias: publication::alias(properties),
-            deadlines,
-            large: match beside {
-                true => publication.payload.to_shared(),
-                false => Bytes::new(),
-            },
-        })
+            beside: Seldom::default(),
+        };
+        if beside {
+            encoded.beside.make().large = publication.payload.to_shared();
+        }
+        if let Some(lifetime) = publication.lifetime {
+            let behind = if beside { 0 } else { length };
+            let deadlines = Deadlines::new(lifetime, interval(properties, behind));
+            encoded.beside.make().deadlines = Some(deadlines);
+        }
+        let alias = publication::alias(properties);
+        if alias != 0 {
+            encoded.beside.make().topic_alias = alias;
+        }
+        Ok(encoded)
     }
 
     /// One that comes from a store, encoded for the version of this session: properties do not survive
@@ -100,28 +112,43 @@ impl Encoded {
             lifetime: None,
         };
         let mut encoded = Self::new(version, &publication, Vec::new())?;
-        let behind = if encoded.large.is_empty() { stored.payload.len() } else { 0 };
+        let behind = if encoded.large().is_none() { stored.payload.len() } else { 0 };
         let interval = interval(properties, behind);
         let sent = message.packet_id.is_some();
-        encoded.deadlines = Deadlines::recover(message.expiry, sent, interval, clock).map(Box::new);
+        if let Some(deadlines) = Deadlines::recover(message.expiry, sent, interval, clock) {
+            encoded.beside.make().deadlines = Some(deadlines);
+        }
         Ok((encoded, stored.qos))
     }
 
     /// Appends its record, where there is a store; `version` is the one in which it is encoded.
     pub(super) fn record(&self, number: u64, version: Version, journal: &mut Journal) {
-        let expiry = self.deadlines.as_ref().zip(journal.clock());
+        let expiry = self.deadlines().zip(journal.clock());
         let expiry = expiry.map_or(Expiry::default(), |(of, clock)| of.expiry(clock));
         let Some(records) = journal.message(number) else { return };
         encode_message(number, version, expiry, self.weight(), records.buffer());
         records.buffer().extend_from_slice(&self.packet);
-        if !self.large.is_empty() {
-            records.push_large(self.large.clone());
+        if let Some(large) = self.large() {
+            records.push_large(large.clone());
         }
     }
 
     /// The bytes that it takes.
     pub(super) fn weight(&self) -> usize {
-        self.packet.len() + self.large.len()
+        self.packet.len() + self.large().map_or(0, Bytes::len)
+    }
+
+    /// The payload that is not in the packet.
+    fn large(&self) -> Option<&Bytes> {
+        self.beside.get().map(|beside| &beside.large).filter(|large| !large.is_empty())
+    }
+
+    fn deadlines(&self) -> Option<&Deadlines> {
+        self.beside.get()?.deadlines.as_ref()
+    }
+
+    fn topic_alias(&self) -> u16 {
+        self.beside.get().map_or(0, |beside| beside.topic_alias)
     }
 
     fn qos(&self) -> QoS {
@@ -143,24 +170,24 @@ impl Encoded {
 
     /// When it ends unless it has been sent by then.
     pub(super) fn gives_up_at(&self) -> Option<Instant> {
-        self.deadlines.as_ref()?.give_up
+        self.deadlines()?.give_up
     }
 
     /// Whether it takes a clock to send it.
     pub(super) fn has_lifetime(&self) -> bool {
-        self.deadlines.is_some()
+        self.deadlines().is_some()
     }
 
     /// Whether this broker takes it. With its topic, whatever alias may stand for that: it may have
     /// to be sent again on another connection.
     pub(super) fn check(&self, server: &ServerLimits) -> Result<()> {
         let retain = self.packet[0] & 1 == 1;
-        server.allow(self.qos(), retain, self.weight(), self.topic_alias)
+        server.allow(self.qos(), retain, self.weight(), self.topic_alias())
     }
 
     /// Whether more than a small buffer is left of it when it has ended.
     pub(super) fn is_worth_freeing(&self) -> bool {
-        self.packet.capacity() > LARGEST_SPARE || !self.large.is_empty() || self.deadlines.is_some()
+        self.packet.capacity() > LARGEST_SPARE || self.beside.get().is_some()
     }
 
     /// Gives the message up; what is left is the empty buffer it was in.
@@ -173,17 +200,17 @@ impl Encoded {
     /// bytes that were. From now on it does not expire here any more.
     pub(super) fn write(&mut self, packet_id: Option<PacketId>, wire: &mut Wire<'_>) -> usize {
         let fits = OVERHEAD + self.weight() <= wire.server.maximum_packet_size;
-        let spelling = match self.topic_alias == 0 && fits {
+        let spelling = match self.topic_alias() == 0 && fits {
             true => wire.aliases.spell(self.topic()),
             false => Spelling::Plain,
         };
-        if let Some(deadlines) = &mut self.deadlines {
+        if let Some(Beside { deadlines: Some(deadlines), .. }) = self.beside.get_mut() {
             deadlines.give_up = None;
         }
         let written = self.encode(spelling, packet_id, wire);
         match spelling {
             Spelling::Introduced(alias) => wire.aliases.set(alias, self.topic()),
-            Spelling::Plain => wire.aliases.set(self.topic_alias, self.topic()),
+            Spelling::Plain => wire.aliases.set(self.topic_alias(), self.topic()),
             Spelling::Abbreviated(_) => {}
         }
         written
@@ -195,7 +222,7 @@ impl Encoded {
         let start = wire.output.buffer().len();
         self.encode(Spelling::Plain, Some(packet_id), wire);
         wire.output.buffer()[start] |= DUP;
-        wire.aliases.set(self.topic_alias, self.topic());
+        wire.aliases.set(self.topic_alias(), self.topic());
     }
 
     fn encode(
@@ -213,21 +240,21 @@ impl Encoded {
             }
             Spelling::Introduced(alias) | Spelling::Abbreviated(alias) => {
                 let abbreviated = matches!(spelling, Spelling::Abbreviated(_));
-                encode_again_aliased(&self.packet, self.large.len(), alias, abbreviated, buffer)
+                let beside = self.large().map_or(0, Bytes::len);
+                encode_again_aliased(&self.packet, beside, alias, abbreviated, buffer)
             }
         };
         if let (Some(id), Some(at)) = (packet_id, packet_id_at) {
             let at = start + at;
             buffer[at..at + 2].copy_from_slice(&id.get().to_be_bytes());
         }
-        if let (Some(deadlines), Some(now)) = (&self.deadlines, wire.now) {
+        if let (Some(deadlines), Some(now)) = (self.deadlines(), wire.now) {
             deadlines.patch(buffer, now);
         }
-        let length = buffer.len() - start + self.large.len();
-        if !self.large.is_empty() {
-            wire.output.push_large(self.large.clone());
-        }
-        length
+        let length = buffer.len() - start;
+        let Some(large) = self.large() else { return length };
+        wire.output.push_large(large.clone());
+        length + large.len()
     }
 }
 
