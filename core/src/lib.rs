@@ -6,10 +6,10 @@ pub mod client;
 pub mod engine;
 pub mod error;
 pub mod protocol;
-#[cfg(feature = "client")]
 mod seldom;
 #[cfg(feature = "client")]
 pub mod store;
+#[cfg(feature = "client")]
 mod sync;
 #[cfg(feature = "client")]
 mod transport;
